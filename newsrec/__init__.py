@@ -1,0 +1,1 @@
+"""newsrec: fine-tune a language model to recommend news, and measure honestly whether it helped."""

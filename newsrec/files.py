@@ -1,0 +1,104 @@
+"""Files and folders that appear whole or not at all, and the formats the stages exchange."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from newsrec.errors import UserError
+
+
+@contextmanager
+def atomic_file(target: Path) -> Iterator[Path]:
+    """Yield a path beside `target` that becomes `target` on success and is gone on error."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    os.close(handle)
+    draft = Path(name)
+    try:
+        yield draft
+        draft.chmod(0o644)  # mkstemp's 0600 would keep the rest of a team out
+        draft.replace(target)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def atomic_folder(target: Path) -> Iterator[Path]:
+    """Yield a new folder beside `target`; it replaces `target` on success and is gone on error."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
+    try:
+        yield draft
+        draft.chmod(0o755)
+        if target.exists():
+            shutil.rmtree(target)
+        draft.replace(target)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write `text` as UTF-8, atomically."""
+    with atomic_file(target) as draft:
+        draft.write_text(text, encoding="utf-8", newline="\n")
+
+
+def write_json(target: Path, values: Mapping[str, Any]) -> None:
+    """Write `values` as indented JSON, atomically.
+
+    Raises:
+        ValueError: a value is NaN or infinite; readers of `dvc metrics --json` choke on a bare NaN.
+    """
+    text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
+    write_text(target, text + "\n")
+
+
+def read_json(source: Path) -> dict[str, Any]:
+    """Read a JSON object.
+
+    Raises:
+        UserError: the file is missing, or holds no JSON object.
+    """
+    try:
+        values = json.loads(source.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(
+            f"{source}: no such file; run the stage that makes it (dvc repro)"
+        ) from None
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{source}: expected a JSON object, found {error}") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{source}: expected a JSON object, found {type(values).__name__}")
+    return values
+
+
+def write_tsv(target: Path, header: Iterable[str], rows: Iterable[Iterable[object]]) -> None:
+    """Write a small tab-separated table, atomically; for what `dvc plots` draws."""
+    lines = ["\t".join(header)]
+    lines += ["\t".join(str(value) for value in row) for row in rows]
+    write_text(target, "\n".join(lines) + "\n")
+
+
+def sha256_file(source: Path) -> str:
+    """SHA-256 of one file, as hexadecimal."""
+    with source.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def sha256_folder(folder: Path) -> str:
+    """SHA-256 over the sorted relative names and contents of every file below `folder`."""
+    digest = hashlib.sha256()
+    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
+        digest.update(f"{path.relative_to(folder).as_posix()}\0{sha256_file(path)}\n".encode())
+    return digest.hexdigest()
+
+
+def size_folder(folder: Path) -> int:
+    """Bytes in the files below `folder`."""
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())

@@ -1,0 +1,130 @@
+"""Whether a folder holds a language model that can be used, told from its headers alone."""
+
+import json
+import math
+from collections import Counter
+from pathlib import Path
+
+from safetensors import SafetensorError, safe_open
+
+from newsrec.errors import UserError
+from newsrec.files import read_json
+
+
+def check_model(folder: Path) -> dict[str, int | str]:
+    """Check that `folder` holds a whole causal language model, without loading its weights.
+
+    Returns its "architecture", "num_parameters" and the "dtype" most of them have (as safetensors
+    writes it).
+
+    Raises:
+        UserError: a file is missing or broken, or the model is of a kind that is not supported.
+    """
+    architecture = _check_config(_present(folder, "config.json"))
+    _check_tokenizer(folder)
+    elements: Counter[str] = Counter()
+    for path, expected in _weight_files(folder).items():
+        header = _read_header(path)
+        absent = sorted(expected - header.keys())
+        if absent:
+            raise UserError(
+                f"{path}: lacks {len(absent)} tensors of the index, such as {absent[0]}; the index "
+                "and this file are of different models: delete both and download again"
+            )
+        for dtype, count in header.values():
+            elements[dtype] += count
+    return {
+        "architecture": architecture,
+        "num_parameters": elements.total(),
+        "dtype": elements.most_common(1)[0][0],
+    }
+
+
+def count_parameters(folder: Path) -> int:
+    """The number of values in all tensors of the safetensors files of `folder`."""
+    headers = [_read_header(path) for path in sorted(folder.glob("*.safetensors"))]
+    return sum(count for header in headers for _, count in header.values())
+
+
+def _present(folder: Path, name: str) -> Path:
+    if not (folder / name).is_file():
+        raise UserError(
+            f"{folder / name}: no such file, but a model needs it; complete the folder, or choose "
+            "another model.name"
+        )
+    return folder / name
+
+
+def _check_config(path: Path) -> str:
+    config = read_json(path)
+    listed = config.get("architectures") or []
+    causal = [str(name) for name in listed if str(name).endswith("ForCausalLM")]
+    if not causal:
+        raise UserError(
+            f"{path}: architectures is {json.dumps(listed)}; expected one *ForCausalLM: choose a "
+            "language model as model.name"
+        )
+    # Importing this imports torch; only the check needs it.
+    from transformers import __version__
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+    if causal[0] not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values():
+        brought = "; it brings its own code (auto_map)" if "auto_map" in config else ""
+        raise UserError(
+            f"{path}: transformers {__version__} has no {causal[0]}{brought}, and code of a "
+            "model is never run (trust_remote_code stays off): choose another model.name"
+        )
+    return causal[0]
+
+
+def _check_tokenizer(folder: Path) -> None:
+    settings = read_json(_present(folder, "tokenizer_config.json"))
+    kinds = [["tokenizer.json"], ["tokenizer.model"], ["vocab.json", "merges.txt"]]
+    if not any(all((folder / name).is_file() for name in kind) for kind in kinds):
+        raise UserError(
+            f"{folder}: no tokenizer; expected tokenizer.json, tokenizer.model, or vocab.json and "
+            "merges.txt: choose another model.name"
+        )
+    if not settings.get("chat_template") and not (folder / "chat_template.jinja").is_file():
+        raise UserError(
+            f"{folder}: no chat template in tokenizer_config.json and no chat_template.jinja; "
+            "choose a model that is trained to chat (often named Instruct) as model.name"
+        )
+
+
+def _weight_files(folder: Path) -> dict[Path, set[str]]:
+    """The files that hold the weights, each with the tensors that the index expects in it."""
+    if (folder / "model.safetensors").is_file():
+        return {folder / "model.safetensors": set()}
+    index = folder / "model.safetensors.index.json"
+    if not index.is_file():
+        raise UserError(
+            f"{folder}: no model.safetensors and no {index.name}; only safetensors weights are "
+            "supported: choose another model.name, or convert the weights"
+        )
+    places = read_json(index).get("weight_map")
+    if not isinstance(places, dict) or not places:
+        raise UserError(f"{index}: no weight_map; delete the file and download it again")
+    shards: dict[Path, set[str]] = {}
+    for tensor, name in places.items():
+        if Path(str(name)).name != name:
+            raise UserError(f"{index}: {name!r} is no file name; choose another model.name")
+        shards.setdefault(folder / name, set()).add(tensor)
+    for path in shards:
+        _present(folder, path.name)
+    return shards
+
+
+def _read_header(path: Path) -> dict[str, tuple[str, int]]:
+    """Data type and number of elements of each tensor; a file cut short is found here."""
+    try:
+        with safe_open(path, framework="np") as weights:
+            parts = {name: weights.get_slice(name) for name in weights.keys()}  # noqa: SIM118
+            header = {n: (p.get_dtype(), math.prod(p.get_shape())) for n, p in parts.items()}
+    except SafetensorError as error:
+        raise UserError(
+            f"{path}: broken safetensors file ({error}); delete it and download it again"
+        ) from error
+    if not header:
+        raise UserError(f"{path}: holds no tensors; delete it and download it again")
+    return header

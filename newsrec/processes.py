@@ -1,0 +1,101 @@
+"""Long work in a process of its own: its output shown as it comes, its last lines kept."""
+
+import ctypes
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+# What the project starts runs on private data and on machines without a network: nothing calls
+# home, and nothing is looked up on a hub, since every model is a local folder by then.
+QUIET_AND_OFFLINE = {
+    "HF_HUB_OFFLINE": "1",
+    "HF_DATASETS_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "DO_NOT_TRACK": "1",
+    "VLLM_NO_USAGE_STATS": "1",
+    "GRADIO_ANALYTICS_ENABLED": "False",
+    "WANDB_MODE": "disabled",
+    "TOKENIZERS_PARALLELISM": "false",
+    "PYTHONUNBUFFERED": "1",
+}
+
+_PR_SET_PDEATHSIG = 1
+_TAIL_CHARS = 20_000
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a process ended: its exit code (negative for a signal) and the end of its output."""
+
+    code: int
+    tail: str
+
+    def says(self, *signs: str) -> bool:
+        """Whether the end of the output holds one of `signs`, in any case."""
+        tail = self.tail.lower()
+        return any(sign.lower() in tail for sign in signs)
+
+    @property
+    def ran_out_of_memory(self) -> bool:
+        """Whether it ended for want of memory: by its own word, or killed by the kernel."""
+        return self.code in (-signal.SIGKILL, 128 + signal.SIGKILL) or self.says(
+            "out of memory",
+            "OutOfMemoryError",
+            "Cannot allocate memory",
+            "MemoryError",
+            "bad_alloc",
+        )
+
+    @property
+    def last_line(self) -> str:
+        """The last line that is not blank, which is where Python puts the exception."""
+        lines = [line for line in self.tail.splitlines() if line.strip()]
+        return lines[-1].strip() if lines else "no output"
+
+
+def run_shown(command: Sequence[str | Path], env: Mapping[str, str], log: Path) -> Finished:
+    """Run `command` to its end, showing its output and writing it to `log`.
+
+    Args:
+        command: program and arguments.
+        env: added to this process's environment.
+        log: overwritten with all of the output.
+
+    Returns:
+        The exit code and the last part of the output.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    tail = ""
+    with (
+        log.open("w", encoding="utf-8") as record,
+        subprocess.Popen(
+            [str(part) for part in command],
+            env={**os.environ, **QUIET_AND_OFFLINE, **env},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
+        ) as process,
+    ):
+        assert process.stdout is not None
+        try:
+            # Pieces, not lines: a progress bar ends in \r and should move while it is looked at.
+            while piece := os.read(process.stdout.fileno(), 65_536):
+                text = piece.decode("utf-8", errors="replace")
+                sys.stdout.write(text)
+                sys.stdout.flush()
+                record.write(text)
+                tail = (tail + text)[-_TAIL_CHARS:]
+            code = process.wait()
+        except BaseException:
+            process.terminate()
+            raise
+    return Finished(code, tail)
+
+
+def _die_with_parent() -> None:
+    # Else a stage killed with -9 leaves a trainer behind that writes where the next run writes.
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -1,0 +1,78 @@
+"""An impression's candidate as chat messages, and the text in it made safe.
+
+The wording is the published Yes/No recipe for MIND; `PROMPT_VERSION` changes with every word of it
+and is recorded with every prediction.
+"""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+PROMPT_VERSION = "yes-no-1"
+
+INSTRUCTION = (
+    "You are a news recommendation expert. Based on user's click history and preferences, "
+    "predict if they will click the target news."
+)
+QUESTION = "Will the user click this news? Answer with 'Yes.' or 'No.'"
+YES, NO = "Yes.", "No."
+NOTHING = "(none)"
+
+# Every control token of the chat templates in use starts with "<" and one of these: <|im_end|>,
+# <think>, </tool_call>, <s>, <<SYS>>, and LLaMA-Factory's own <image>. [INST] is Mistral's.
+_CONTROL = re.compile(r"<(?=[|｜/!<A-Za-z_])|\[(?=/?[A-Z_]+\])")
+_SPACES = re.compile(r"\s+")
+
+
+def plain_text(text: str) -> str:
+    """One line of text that no tokenizer reads as a control token.
+
+    A space is put behind an opening bracket that could begin one, characters that print nothing are
+    dropped and white space becomes single spaces.
+    """
+    shown = "".join(
+        " " if char.isspace() else char
+        for char in text
+        if char.isspace() or unicodedata.category(char) not in ("Cc", "Cf", "Cs", "Co", "Cn")
+    )
+    return _SPACES.sub(" ", _CONTROL.sub(lambda match: match[0] + " ", shown)).strip()
+
+
+def prompt_input(
+    history: Sequence[str], liked: Sequence[str], disliked: Sequence[str], target: str
+) -> str:
+    """The part of the prompt that differs between samples; titles come from `plain_text`."""
+    return "\n".join(
+        [
+            "User click histories:",
+            *_items(history),
+            "User's liked news:",
+            *_items(liked),
+            "User's disliked news:",
+            *_items(disliked),
+            "Target news:",
+            *_items([target]),
+            QUESTION,
+        ]
+    )
+
+
+def user_message(
+    history: Sequence[str], liked: Sequence[str], disliked: Sequence[str], target: str
+) -> str:
+    """The whole user turn, joined as LLaMA-Factory joins instruction and input."""
+    return f"{INSTRUCTION}\n{prompt_input(history, liked, disliked, target)}"
+
+
+def parse_answer(text: str) -> bool | None:
+    """True for Yes, False for No, None for an answer that is neither.
+
+    Only the answer's first word counts, so `Yes.`, `yes` and `Yes, because` agree and `Yesterday`
+    is none.
+    """
+    match = re.match(r"\W*(yes|no)\b", text, flags=re.IGNORECASE)
+    return None if match is None else match[1].lower() == "yes"
+
+
+def _items(titles: Sequence[str]) -> list[str]:
+    return [f"- {title}" for title in titles] or [f"- {NOTHING}"]

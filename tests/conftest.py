@@ -1,0 +1,44 @@
+"""Small MIND folders and models that many tests use."""
+
+from pathlib import Path
+
+import pytest
+
+from newsrec.mind.sources import split_folders
+from newsrec.mind.synthetic import chat_examples, write_synthetic
+from newsrec.models.tiny import build_tiny
+
+
+@pytest.fixture(scope="session")
+def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MIND files as `mind.source: synthetic` makes them, before they are split."""
+    folder = tmp_path_factory.mktemp("synthetic")
+    write_synthetic(folder, num_users=60, num_news=80, num_days=6, seed=1)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def raw(synthetic: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """data/raw as `fetch_mind` lays it out by time, so that users stand in several splits."""
+    folder = tmp_path_factory.mktemp("raw")
+    split_folders(synthetic, folder, "by_time", seed=1)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny Qwen3 that has hardly been trained."""
+    folder = tmp_path_factory.mktemp("tiny")
+    build_tiny(
+        folder,
+        chat_examples(64, seed=1),
+        vocab_size=600,
+        hidden_size=32,
+        num_layers=1,
+        max_length=512,
+        steps=2,
+        batch_size=4,
+        lr=1e-3,
+        seed=1,
+    )
+    return folder
