@@ -153,7 +153,8 @@ def _pretrain(
         optimizer.step()
         schedule.step()
         optimizer.zero_grad()
-        losses.append(loss.detach().item())
+        value: float = loss.detach().item()
+        losses.append(value)
     last = losses[-max(1, steps // 10) :]
     return sum(last) / len(last)
 
