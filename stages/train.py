@@ -18,7 +18,7 @@ from typing import Any
 import torch
 
 from newsrec.errors import UserError, run_stage
-from newsrec.files import atomic_folder, read_json, size_folder, write_json, write_tsv
+from newsrec.files import atomic_folder, read_json, write_json, write_tsv
 from newsrec.models.checks import count_parameters
 from newsrec.params import Params, load_params
 from newsrec.training import llamafactory
@@ -98,7 +98,7 @@ def _metrics(
         "num_trainable_parameters": trainable,
         "num_total_parameters": trainable + base,
         "trainable_share": trainable / (trainable + base),
-        "adapter_bytes": size_folder(TARGET),
+        "adapter_bytes": sum((TARGET / name).stat().st_size for name in llamafactory.ADAPTER_FILES),
         "num_steps": state["global_step"],
         "num_epochs": state["epoch"],
         "train_loss": train_loss,

@@ -13,7 +13,7 @@ from newsrec.models.tiny import build_tiny
 def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """MIND files as `mind.source: synthetic` makes them, before they are split."""
     folder = tmp_path_factory.mktemp("synthetic")
-    write_synthetic(folder, num_users=60, num_news=80, num_days=6, seed=1)
+    write_synthetic(folder, num_users=60, num_news=300, num_days=6, seed=1)
     return folder
 
 

@@ -67,7 +67,9 @@ def test_a_fault_names_the_key_and_what_was_expected(
 
 
 def edited(folder: Path, old: str, new: str) -> Path:
-    text = (ROOT / "params.yaml").read_text()
+    path = folder / "params.yaml"
+    compose(path, [])  # not the file in the root: an experiment may have changed that one
+    text = path.read_text()
     assert text.count(old) >= 1
-    (folder / "params.yaml").write_text(text.replace(old, new, 1))
-    return folder / "params.yaml"
+    path.write_text(text.replace(old, new, 1))
+    return path

@@ -1,0 +1,112 @@
+"""The predictions table."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from newsrec.errors import UserError
+from newsrec.predictions import (
+    KEYS,
+    decisions,
+    iter_messages,
+    read_predictions,
+    write_model_predictions,
+    write_predictions,
+)
+
+NUM_ROWS = 25_000  # more than two batches
+
+
+@pytest.fixture
+def candidates(tmp_path: Path) -> Path:
+    numbers = np.arange(NUM_ROWS)
+    table = pd.DataFrame(
+        {
+            "impression_id": (numbers // 5).astype(str),
+            "user_id": "U1",
+            "news_id": [f"N{number}" for number in numbers],
+            "label": (numbers % 5 == 0).astype("int8"),
+            "history": [["a"]] * NUM_ROWS,
+            "liked": [[]] * NUM_ROWS,
+            "disliked": [["b"]] * NUM_ROWS,
+            "target": [f"title {number}" for number in numbers],
+        }
+    )
+    # Row groups that fall on no round number: two files need not be cut alike.
+    pq.write_table(pa.Table.from_pandas(table), tmp_path / "candidates.parquet", row_group_size=777)
+    return tmp_path / "candidates.parquet"
+
+
+def answers(folder: Path, num_rows: int) -> Path:
+    table = pd.DataFrame(
+        {
+            "logprob_yes": np.log(np.linspace(0.1, 0.6, num_rows)),
+            "logprob_no": np.log(np.full(num_rows, 0.3)),
+            "text": "No.",
+        }
+    )
+    pq.write_table(pa.Table.from_pandas(table), folder / "answers.parquet", row_group_size=4_000)
+    return folder / "answers.parquet"
+
+
+def test_answers_join_their_candidates_in_order(candidates: Path, tmp_path: Path) -> None:
+    target = tmp_path / "tuned.parquet"
+    mass = write_model_predictions(candidates, answers(tmp_path, NUM_ROWS), target)
+    table = read_predictions(target)
+    yes = np.linspace(0.1, 0.6, NUM_ROWS)
+    assert table[KEYS].equals(pd.read_parquet(candidates)[KEYS])
+    np.testing.assert_allclose(table["p_yes"], yes / (yes + 0.3))
+    np.testing.assert_allclose(table["p_yes"] + table["p_no"], 1)
+    np.testing.assert_allclose(table["answer_mass"], yes + 0.3)
+    assert mass == pytest.approx(0.65)
+
+
+def test_probabilities_too_small_for_a_float_still_compare(
+    candidates: Path, tmp_path: Path
+) -> None:
+    source = answers(tmp_path, NUM_ROWS)
+    table = pd.read_parquet(source).assign(logprob_yes=-900.0, logprob_no=-901.0)
+    table.to_parquet(source)
+    write_model_predictions(candidates, source, tmp_path / "tuned.parquet")
+    found = read_predictions(tmp_path / "tuned.parquet")["p_yes"]
+    np.testing.assert_allclose(found, 1 / (1 + np.exp(-1)))
+
+
+def test_a_missing_answer_is_told_and_nothing_is_written(candidates: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="25000 prompts but 24999 answers"):
+        write_model_predictions(candidates, answers(tmp_path, NUM_ROWS - 1), tmp_path / "t.parquet")
+    assert not (tmp_path / "t.parquet").exists()
+
+
+def test_messages_come_in_the_order_of_the_rows(candidates: Path) -> None:
+    messages = list(iter_messages(candidates))
+    assert len(messages) == NUM_ROWS
+    assert "title 24999" in messages[-1]
+
+
+def test_a_model_decides_by_what_it_said_and_a_baseline_by_its_score(
+    candidates: Path, tmp_path: Path
+) -> None:
+    said = pd.DataFrame({"score": [0.9, 0.9, 0.1], "text": ["No.", "hm", "Yes."]})
+    assert list(decisions(said)) == [False, pd.NA, True]
+    write_predictions(pd.read_parquet(candidates), np.full(NUM_ROWS, 0.5), tmp_path / "b.parquet")
+    assert decisions(read_predictions(tmp_path / "b.parquet")).all()
+
+
+def test_a_broken_table_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no such file"):
+        read_predictions(tmp_path / "none.parquet")
+    (tmp_path / "text.parquet").write_text("text")
+    with pytest.raises(UserError, match="not a Parquet file"):
+        read_predictions(tmp_path / "text.parquet")
+    pd.DataFrame({"news_id": ["N1"]}).to_parquet(tmp_path / "short.parquet")
+    with pytest.raises(UserError, match="no column impression_id"):
+        read_predictions(tmp_path / "short.parquet")
+    row = {"impression_id": "1", "user_id": "U", "news_id": "N", "label": 1, "score": np.nan}
+    pd.DataFrame([row]).to_parquet(tmp_path / "nan.parquet")
+    with pytest.raises(UserError, match="no finite number"):
+        read_predictions(tmp_path / "nan.parquet")

@@ -1,0 +1,59 @@
+"""Long work in a process of its own."""
+
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from newsrec.processes import Finished, run_shown
+
+
+def test_output_is_shown_and_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = [sys.executable, "-c", "print('one'); import sys; sys.exit('two')"]
+    finished = run_shown(command, {}, tmp_path / "log")
+    assert (finished.code, finished.last_line) == (1, "two")
+    assert capsys.readouterr().out == (tmp_path / "log").read_text() == "one\ntwo\n"
+
+
+def test_nothing_calls_home(tmp_path: Path) -> None:
+    names = ("HF_HUB_OFFLINE", "VLLM_NO_USAGE_STATS", "DO_NOT_TRACK", "HF_HUB_DISABLE_TELEMETRY")
+    code = f"import os; print([os.environ[name] for name in {names}])"
+    assert run_shown([sys.executable, "-c", code], {}, tmp_path / "log").tail == f"{['1'] * 4}\n"
+
+
+@pytest.mark.parametrize(
+    ("code", "tail", "expected"),
+    [
+        (1, "torch.OutOfMemoryError: CUDA out of memory.", True),
+        (-9, "", True),
+        (137, "", True),
+        (1, "ValueError: no", False),
+    ],
+)
+def test_want_of_memory_is_told_from_other_ends(code: int, tail: str, expected: bool) -> None:
+    assert Finished(code, tail).ran_out_of_memory is expected
+
+
+def test_the_work_dies_with_a_stage_that_is_killed(tmp_path: Path) -> None:
+    script = textwrap.dedent(f"""
+        import sys
+        from pathlib import Path
+        from newsrec.processes import run_shown
+        code = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
+        run_shown([sys.executable, "-c", code], {{}}, Path({str(tmp_path / "log")!r}))
+    """)
+    with subprocess.Popen(
+        [sys.executable, "-c", script], stdout=subprocess.PIPE, text=True
+    ) as stage:
+        assert stage.stdout is not None
+        child = psutil.Process(int(stage.stdout.readline()))
+        stage.kill()
+        stage.wait()
+        gone_by = time.monotonic() + 10
+        while child.is_running() and child.status() != psutil.STATUS_ZOMBIE:
+            assert time.monotonic() < gone_by
+            time.sleep(0.05)
