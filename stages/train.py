@@ -41,7 +41,7 @@ def main() -> None:
     curves = llamafactory.read_log(output)
     for split, points in zip(("train", "val"), curves, strict=True):
         write_tsv(Path(f"plots/loss_{split}.tsv"), ("step", "loss"), points)
-    metrics = _metrics(arguments, read_json(output / "trainer_state.json"), curves)
+    metrics = _metrics(read_json(output / "trainer_state.json"), curves, arguments["bf16"])
     write_json(Path("metrics/train.json"), metrics)
     results = read_json(output / "all_results.json")
     write_json(Path("metrics/timings/train.json"), _timings(results, time.perf_counter() - started))
@@ -85,15 +85,10 @@ def _arguments(params: Params) -> dict[str, Any]:
 
 
 def _metrics(
-    arguments: dict[str, Any],
-    state: dict[str, Any],
-    curves: tuple[list[tuple[int, float]], list[tuple[int, float]]],
+    state: dict[str, Any], curves: tuple[llamafactory.Curve, llamafactory.Curve], bf16: bool
 ) -> dict[str, Any]:
     trainable, base = count_parameters(TARGET), count_parameters(BASE)
-    train_loss = next(
-        entry["train_loss"] for entry in state["log_history"] if "train_loss" in entry
-    )
-    val_loss = state["log_history"][-1].get("eval_loss", curves[1][-1][1])
+    train_points, val_points = curves
     return {
         "num_trainable_parameters": trainable,
         "num_total_parameters": trainable + base,
@@ -101,9 +96,10 @@ def _metrics(
         "adapter_bytes": sum((TARGET / name).stat().st_size for name in llamafactory.ADAPTER_FILES),
         "num_steps": state["global_step"],
         "num_epochs": state["epoch"],
-        "train_loss": train_loss,
-        "val_loss": val_loss,
-        "bf16": arguments["bf16"],
+        # Of the curve: the trainer's own mean forgets what came before a resumption.
+        "train_loss": sum(loss for _, loss in train_points) / len(train_points),
+        "val_loss": val_points[-1][1],
+        "bf16": bf16,
     }
 
 

@@ -5,6 +5,7 @@ https://github.com/hiyouga/LLaMA-Factory
 
 import importlib.util
 import json
+import math
 import shutil
 import sys
 from collections.abc import Mapping
@@ -14,8 +15,11 @@ from typing import Any
 import yaml
 
 from newsrec.errors import UserError
-from newsrec.files import sha256_file, sha256_folder, write_json, write_text
+from newsrec.files import read_json, sha256_file, sha256_folder, write_json, write_text
 from newsrec.processes import Finished, run_shown
+
+# The (step, loss) points of one split; nats per answer token.
+Curve = list[tuple[int, float]]
 
 # What a trained adapter consists of; everything else in a trainer's folder is its own book-keeping
 # (pickles among it) and stays behind.
@@ -126,17 +130,24 @@ def train(arguments: Mapping[str, Any], work: Path) -> Path:
     config = work / "train.yaml"
     write_text(config, yaml.safe_dump(dict(arguments), sort_keys=False))
     log = work / "llamafactory.log"
-    # Its cache of tokenized samples belongs to the run, not to the user's home.
-    finished = run_shown(
-        [program, "train", config], {"HF_DATASETS_CACHE": str(work / "datasets")}, log
-    )
+    env = {
+        # Its cache of tokenized samples belongs to the run, not to the user's home.
+        "HF_DATASETS_CACHE": str(work / "datasets"),
+        # PEFT writes a set into adapter_config.json, in an order that hashing decides.
+        "PYTHONHASHSEED": str(arguments["seed"]),
+    }
+    finished = run_shown([program, "train", config], env, log)
     if finished.code != 0:
         raise UserError(_explain(finished, log))
     return output
 
 
-def read_log(output: Path) -> tuple[list[tuple[int, float]], list[tuple[int, float]]]:
-    """The (step, loss) points of training and of validation from a run's trainer_log.jsonl."""
+def read_log(output: Path) -> tuple[Curve, Curve]:
+    """The curves of training and of validation from a run's trainer_log.jsonl.
+
+    Raises:
+        UserError: a loss is no finite number, or the run was too short to log one of each.
+    """
     train_points: dict[int, float] = {}
     val_points: dict[int, float] = {}
     for line in (output / "trainer_log.jsonl").read_text(encoding="utf-8").splitlines():
@@ -146,6 +157,20 @@ def read_log(output: Path) -> tuple[list[tuple[int, float]], list[tuple[int, flo
             train_points[entry["current_steps"]] = entry["loss"]
         if "eval_loss" in entry:
             val_points[entry["current_steps"]] = entry["eval_loss"]
+    # The last validation comes after the last step and goes to another file.
+    last_step = read_json(output / "trainer_state.json")["global_step"]
+    val_points[last_step] = read_json(output / "all_results.json")["eval_loss"]
+    for name, points in (("training", train_points), ("validation", val_points)):
+        broken = [step for step, loss in points.items() if not math.isfinite(loss)]
+        if broken:
+            raise UserError(
+                f"{output}: the {name} loss is no number from step {min(broken)} on; lower train.lr"
+            )
+        if not points:
+            raise UserError(
+                f"{output}: no {name} loss was logged in {last_step} steps; lower "
+                "train.logging_steps to that or less"
+            )
     return sorted(train_points.items()), sorted(val_points.items())
 
 

@@ -72,16 +72,35 @@ def test_a_checkpoint_that_was_cut_short_is_not_resumed_from(folder: Path) -> No
     assert [path.exists() for path in (whole, broken, empty)] == [True, False, False]
 
 
+def trainer_folder(folder: Path, entries: list[dict[str, float]], val_loss: float = 0.5) -> Path:
+    (folder / "trainer_log.jsonl").write_text("".join(json.dumps(e) + "\n" for e in entries))
+    (folder / "trainer_state.json").write_text(json.dumps({"global_step": 12}))
+    (folder / "all_results.json").write_text(json.dumps({"eval_loss": val_loss}))
+    return folder
+
+
 def test_the_log_of_a_resumed_run_counts_each_step_once(tmp_path: Path) -> None:
     entries = [
         {"current_steps": 5, "loss": 0.9},
         {"current_steps": 10, "loss": 0.8},
         {"current_steps": 10, "eval_loss": 0.7},
         {"current_steps": 10, "loss": 0.6},
-        {"current_steps": 10},
+        {"current_steps": 12},
     ]
-    (tmp_path / "trainer_log.jsonl").write_text("".join(json.dumps(e) + "\n" for e in entries))
-    assert llamafactory.read_log(tmp_path) == ([(5, 0.9), (10, 0.6)], [(10, 0.7)])
+    train_points, val_points = llamafactory.read_log(trainer_folder(tmp_path, entries))
+    assert train_points == [(5, 0.9), (10, 0.6)]
+    assert val_points == [(10, 0.7), (12, 0.5)]
+
+
+def test_a_loss_that_is_no_number_is_told_with_its_step(tmp_path: Path) -> None:
+    entries = [{"current_steps": 5, "loss": 0.9}, {"current_steps": 10, "loss": float("nan")}]
+    with pytest.raises(UserError, match=r"step 10 on; lower train\.lr"):
+        llamafactory.read_log(trainer_folder(tmp_path, entries))
+
+
+def test_a_run_too_short_to_log_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"in 12 steps; lower train\.logging_steps"):
+        llamafactory.read_log(trainer_folder(tmp_path, [{"current_steps": 12}]))
 
 
 def test_an_incomplete_environment_is_told_with_the_command_that_makes_it(
