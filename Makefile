@@ -16,7 +16,7 @@ VLLM ?= $(if $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/d
 # As if the environment were active; nothing that DVC starts calls home.
 RUN := env PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV="$(CURDIR)/$(VENV)" DVC_NO_ANALYTICS=true
 
-.PHONY: help env repro test check format params lock clean
+.PHONY: help env repro test check format params lock clean always
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -60,22 +60,27 @@ clean: ## remove the environments and everything that a run makes, but not DVC's
 # Two steps. The first takes exactly what is pinned, so nothing pulls in the CUDA builds of
 # torchvision and torchaudio (see requirements-overrides.txt). The second completes torch: the CUDA
 # build names its own libraries, each pinned by torch itself; the CPU build needs none.
+# .ready is a copy of the pins, compared each time: what differs is installed, whatever the dates say.
 define install
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "newsrec needs Python 3.11 or newer; set PYTHON=")'
-	$(PYTHON) -m venv --clear $(1)
-	$(1)/bin/pip install -qq --no-deps -r $(2)
-	$(1)/bin/pip install -qq -c $(2) "$$(grep '^torch==' $(2))"
+	if cmp -s $(2) $(1)/.ready; then exit; fi; \
+	echo "Creating $(1) from $(2): minutes, once"; \
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "newsrec needs Python 3.11 or newer: make PYTHON=python3.12")'; \
+	rm -rf $(1); \
+	$(PYTHON) -m venv $(1); \
+	$(1)/bin/pip install -qq --no-deps -r $(2); \
+	$(1)/bin/pip install -qq -c $(2) "$$(grep '^torch==' $(2))"; \
+	$(3) \
+	cp $(2) $(1)/.ready
 endef
 
-$(VENV)/.ready: requirements.txt
-	@echo "Creating $(VENV) from requirements.txt: minutes, once"
-	@$(call install,$(VENV),requirements.txt)
 # LLaMA-Factory imports torchaudio at start and never uses it for text; an empty module serves.
-	@site=$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'); \
-	  [ -e "$$site/torchaudio" ] || echo '"""Empty: see the Makefile."""' > "$$site/torchaudio.py"
-	@touch $@
+EMPTY_TORCHAUDIO = site=$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'); \
+	[ -e "$$site/torchaudio" ] || echo '"""Empty: see the Makefile."""' > "$$site/torchaudio.py";
 
-$(VLLM_VENV)/.ready: requirements-vllm-$(VLLM).txt
-	@echo "Creating $(VLLM_VENV) from requirements-vllm-$(VLLM).txt: minutes, once"
-	@$(call install,$(VLLM_VENV),requirements-vllm-$(VLLM).txt)
-	@touch $@
+$(VENV)/.ready: requirements.txt always
+	@$(call install,$(VENV),$<,$(EMPTY_TORCHAUDIO))
+
+$(VLLM_VENV)/.ready: requirements-vllm-$(VLLM).txt always
+
+always:
+	@$(call install,$(VLLM_VENV),$<)
