@@ -81,6 +81,6 @@ $(VENV)/.ready: requirements.txt always
 	@$(call install,$(VENV),$<,$(EMPTY_TORCHAUDIO))
 
 $(VLLM_VENV)/.ready: requirements-vllm-$(VLLM).txt always
+	@$(call install,$(VLLM_VENV),$<)
 
 always:
-	@$(call install,$(VLLM_VENV),$<)
