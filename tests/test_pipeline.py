@@ -1,0 +1,138 @@
+"""The whole graph, once, on the tiny default, in a copy of this tree."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from newsrec.engines.vllm import PYTHON_VARIABLE
+from newsrec.files import sha256_file
+from tests.compose_params import ROOT
+
+pytestmark = pytest.mark.slow
+
+ENV = {
+    **os.environ,
+    "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    PYTHON_VARIABLE: os.environ.get(PYTHON_VARIABLE, str(ROOT / ".venv-vllm/bin/python")),
+    "DVC_NO_ANALYTICS": "true",
+    "GIT_AUTHOR_NAME": "test",
+    "GIT_AUTHOR_EMAIL": "test@example.org",
+    "GIT_COMMITTER_NAME": "test",
+    "GIT_COMMITTER_EMAIL": "test@example.org",
+}
+
+
+def run(tree: Path, *command: str) -> str:
+    finished = subprocess.run(
+        command, cwd=tree, env=ENV, text=True, capture_output=True, check=False
+    )
+    assert finished.returncode == 0, finished.stdout[-5000:] + finished.stderr[-5000:]
+    return finished.stdout
+
+
+def metrics(tree: Path, name: str) -> dict:
+    return json.loads((tree / f"metrics/{name}.json").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """This tree as it is now, committed or not, without what earlier runs made; and run once."""
+    tree = tmp_path_factory.mktemp("pipeline") / "newsrec"
+    listed = run(ROOT, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    for name in listed.split("\0"):
+        if name and (ROOT / name).is_file() and not name.startswith(("metrics/", "plots/")):
+            (tree / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, tree / name)
+    (tree / "dvc.lock").unlink(missing_ok=True)
+    # The composition, whatever an experiment left in params.yaml.
+    run(tree, sys.executable, "-m", "tests.compose_params")
+    run(tree, "git", "init", "-q")
+    run(tree, "git", "add", "-A")
+    run(tree, "git", "commit", "-qm", "start")
+    run(tree, "dvc", "repro")
+    return tree
+
+
+def test_the_tiny_model_is_honest(tree: Path) -> None:
+    found = metrics(tree, "evaluate")
+    assert 0.45 <= found["base"]["auc"] <= 0.55
+    assert found["tuned"]["auc"] >= found["base"]["auc"] + 0.10
+    assert found["base"]["answer_mass"] > 0.9
+    account = metrics(tree, "preprocess")
+    assert account["shared"]["train_test"]["num_users"] == 0
+    assert found["base"]["num_candidates"] == account["test"]["num_samples"]
+
+
+def test_predictors_answer_the_same_candidates(tree: Path) -> None:
+    found = metrics(tree, "evaluate")
+    assert set(found) == {"base", "tuned", "popularity", "random"}
+    assert len({row["num_candidates"] for row in found.values()}) == 1
+    assert found["popularity"]["auc"] > found["random"]["auc"]
+
+
+def test_the_merged_model_is_whole_and_checked(tree: Path) -> None:
+    assert metrics(tree, "merge")["max_logit_difference"] <= 1e-3
+    names = {path.name for path in (tree / "models/merged").iterdir()}
+    assert {"model.safetensors", "tokenizer.json", "chat_template.jinja", "config.json"} <= names
+    for folder in ("base", "adapter", "merged"):
+        pickles = [path for path in (tree / "models" / folder).rglob("*") if "bin" in path.suffix]
+        assert pickles == []
+
+
+def test_the_report_is_there_and_says_that_the_model_is_tiny(tree: Path) -> None:
+    assert "Tiny model" in (tree / "reports/summary.md").read_text(encoding="utf-8")
+    assert "Tiny model" in (tree / "reports/report.html").read_text(encoding="utf-8")
+
+
+def test_nothing_runs_a_second_time_and_git_sees_results_alone(tree: Path) -> None:
+    assert "Data and pipelines are up to date" in run(tree, "dvc", "repro")
+    changed = run(tree, "git", "status", "--porcelain").splitlines()
+    assert {line.split()[1] for line in changed} == {"dvc.lock", "metrics/", "plots/"}
+
+
+def test_dvc_shows_metrics_plots_and_artifacts(tree: Path) -> None:
+    assert "tuned.auc" in run(tree, "dvc", "metrics", "show", "--md")
+    run(tree, "dvc", "plots", "show")
+    assert "Loss of training and validation" in (tree / "dvc_plots/index.html").read_text()
+
+
+def test_a_new_learning_rate_runs_only_what_follows_from_it(tree: Path) -> None:
+    path = tree / "params.yaml"
+    before = path.read_text()
+    path.write_text(before.replace("  lr: 0.005", "  lr: 5.0e-05"))
+    try:
+        # The status names what changed itself; the rest follows along the graph.
+        assert set(json.loads(run(tree, "dvc", "status", "--json"))) == {"train"}
+        downstream = run(tree, "dvc", "repro", "--dry", "--downstream", "train")
+    finally:
+        path.write_text(before)
+    running = {line.split("'")[1] for line in downstream.splitlines() if "Running stage" in line}
+    skipped = {line.split("'")[1] for line in downstream.splitlines() if "didn't change" in line}
+    assert running | skipped == {"train", "merge", "score@tuned", "evaluate", "report"}
+
+
+def test_a_training_killed_half_way_goes_on_to_the_same_adapter(tree: Path) -> None:
+    wanted = sha256_file(tree / "models/adapter/adapter_model.safetensors")
+    losses = (tree / "plots/loss_train.tsv").read_text()
+    half_way = tree / ".work/train/output/checkpoint-50/trainer_state.json"
+    command = [sys.executable, "-m", "stages.train"]
+    with subprocess.Popen(
+        command, cwd=tree, env=ENV, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as stage:
+        give_up = time.monotonic() + 180
+        while not half_way.exists() and stage.poll() is None:
+            assert time.monotonic() < give_up
+            time.sleep(0.2)
+        stage.send_signal(signal.SIGKILL)
+    assert half_way.exists()
+    assert "checkpoint-50" in run(tree, *command)
+    assert sha256_file(tree / "models/adapter/adapter_model.safetensors") == wanted
+    assert (tree / "plots/loss_train.tsv").read_text() == losses
+    assert not (tree / ".work/train").exists()
