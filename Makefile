@@ -16,7 +16,7 @@ VLLM ?= $(if $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/d
 # As if the environment were active; nothing that DVC starts calls home.
 RUN := env PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV="$(CURDIR)/$(VENV)" DVC_NO_ANALYTICS=true
 
-.PHONY: help env repro test check format params lock clean always
+.PHONY: help env repro submission test check format params lock clean always
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -27,6 +27,9 @@ repro: env ## run the whole pipeline; only what changed runs again
 	@$(RUN) dvc repro
 	@cat reports/summary.md
 	@echo && echo "Report: reports/report.html"
+
+submission: env ## rank the unlabelled split for the leaderboard: submission/prediction.zip
+	@$(RUN) dvc repro submission/dvc.yaml
 
 test: env ## every test, the whole pipeline on the tiny default among them
 	@$(RUN) python -m pytest
@@ -55,11 +58,11 @@ LOCK := --upgrade --universal --python-version 3.11 --no-annotate --custom-compi
 
 clean: ## remove the environments and everything that a run makes, but not DVC's cache
 	rm -rf $(VENV) $(VLLM_VENV) .work data/raw data/processed data/predictions models/base \
-	  models/adapter models/merged metrics/timings reports
+	  models/adapter models/merged metrics/timings reports submission/prediction.zip
 
-# Two steps. The first takes exactly what is pinned, so nothing pulls in the CUDA builds of
-# torchvision and torchaudio (see requirements-overrides.txt). The second completes torch: the CUDA
-# build names its own libraries, each pinned by torch itself; the CPU build needs none.
+# Two steps. The first takes torch with what it names: the CUDA build its own libraries, each pinned
+# by torch itself; the CPU build none. The second takes exactly what is pinned and nothing else, so
+# that nothing pulls in the CUDA builds of torchvision and torchaudio (requirements-overrides.txt).
 # .ready is a copy of the pins, compared each time: what differs is installed, whatever the dates say.
 define install
 	if cmp -s $(2) $(1)/.ready; then exit; fi; \
@@ -67,8 +70,8 @@ define install
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "newsrec needs Python 3.11 or newer: make PYTHON=python3.12")'; \
 	rm -rf $(1); \
 	$(PYTHON) -m venv $(1); \
-	$(1)/bin/pip install -qq --no-deps -r $(2); \
 	$(1)/bin/pip install -qq -c $(2) "$$(grep '^torch==' $(2))"; \
+	$(1)/bin/pip install -qq --no-deps -r $(2); \
 	$(3) \
 	cp $(2) $(1)/.ready
 endef

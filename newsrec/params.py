@@ -131,7 +131,7 @@ class Merge:
 class Score:
     """The engine that answers the prompts."""
 
-    engine: Literal["vllm"]
+    engine: Literal["vllm", "openai-api", "transformers"]
     dtype: str
     max_model_len: int
     max_answer_tokens: int
@@ -139,6 +139,13 @@ class Score:
     cpu_kv_cache_gib: int
     enforce_eager: bool
     batch_size: int
+    api_server: Literal["llamafactory", "url"]
+    api_port: int
+    api_concurrency: int
+    api_max_tries: int
+    api_timeout: float
+    api_top_logprobs: int
+    api_turns_thinking_off: bool
     seed: int
 
 
@@ -147,6 +154,9 @@ class Baselines:
     """Predictors without a language model."""
 
     smoothing: float
+    half_life_days: float
+    max_train_impressions: int
+    nrms_epochs: int
     seed: int
 
 
@@ -156,6 +166,9 @@ class Evaluate:
 
     candidates: Literal["all", "last"]
     num_impressions: int | Literal["all"]
+    num_val_impressions: int
+    num_resamples: int
+    seed: int
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -5,6 +5,7 @@ add what they answered.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import pyarrow.parquet as pq
 
 from newsrec.errors import UserError
 from newsrec.files import atomic_file
-from newsrec.prompts import parse_answer, user_message
+from newsrec.prompts import parse_answer
 
 KEYS = ["impression_id", "user_id", "news_id"]
 _BASE_FIELDS = [
@@ -37,56 +38,71 @@ MODEL_SCHEMA = pa.schema(
 _BATCH_ROWS = 10_000
 
 
-def iter_messages(candidates: Path) -> Iterator[str]:
-    """The user message of every row of the evaluation set, in order."""
-    columns = ["history", "liked", "disliked", "target"]
-    for batch in pq.ParquetFile(candidates).iter_batches(_BATCH_ROWS, columns=columns):
-        for row in batch.to_pylist():
-            yield user_message(row["history"], row["liked"], row["disliked"], row["target"])
+@dataclass
+class AnswerAudit:
+    """What an engine's answers to one evaluation set are worth, as counts of rows."""
+
+    num_answers: int = 0
+    num_unparsed: int = 0
+    num_thinking: int = 0
+    num_text_only: int = 0
+    total_answer_mass: float = 0.0
+
+    @property
+    def mean_answer_mass(self) -> float | None:
+        """Mean of P(Yes) + P(No); None where the engine tells no probabilities."""
+        num_with_mass = self.num_answers - self.num_text_only
+        return self.total_answer_mass / num_with_mass if num_with_mass else None
 
 
-def write_model_predictions(candidates: Path, answers: Path, target: Path) -> float:
-    """Join an engine's answers to the evaluation set and write the predictions table.
+def write_model_predictions(
+    candidates: Path, answers: Path, target: Path, start: int = 0
+) -> AnswerAudit:
+    """Join an engine's answers to an evaluation set and write the predictions table.
 
     p_yes = P(Yes) / (P(Yes) + P(No)) at the first answer position and answer_mass = P(Yes) + P(No);
-    the score is p_yes.
+    the score is p_yes. An engine that tells no probabilities leaves both null, and the score is
+    what it said: 1 for yes, 0 for no, 0.5 for neither.
 
     Args:
         candidates: the evaluation set.
-        answers: Parquet with logprob_yes, logprob_no, text, a row for each row of `candidates`.
+        answers: Parquet with logprob_yes, logprob_no, text; from row `start` on, one row for each
+            of `candidates`.
         target: the predictions table to write.
-
-    Returns:
-        The mean answer mass.
+        start: where this set's answers begin.
 
     Raises:
-        UserError: the two do not have the same number of rows, or an answer is no number.
+        UserError: there are too few answers, or a probability is no number.
     """
     asked, answered = pq.ParquetFile(candidates), pq.ParquetFile(answers)
-    if asked.metadata.num_rows != answered.metadata.num_rows:
-        raise UserError(
-            f"{candidates}: {asked.metadata.num_rows} prompts but {answered.metadata.num_rows} "
-            "answers; score again"
-        )
-    total_mass = 0.0
+    num_rows, num_answers = asked.metadata.num_rows, answered.metadata.num_rows - start
+    if num_answers < num_rows:
+        raise UserError(f"{candidates}: {num_rows} prompts but {num_answers} answers; score again")
+    audit = AnswerAudit()
     with atomic_file(target) as draft, pq.ParquetWriter(draft, MODEL_SCHEMA) as writer:
-        for rows, replies in zip(
-            _batches(asked, [*KEYS, "label"]), _batches(answered), strict=True
-        ):
-            yes, no = np.exp(replies["logprob_yes"]), np.exp(replies["logprob_no"])
-            rows["answer_mass"] = yes + no
+        replies_of = _batches(answered, start=start)
+        for rows in _batches(asked, [*KEYS, "label"]):
+            replies = next(replies_of).iloc[: len(rows)]
+            yes, no = replies["logprob_yes"].astype(float), replies["logprob_no"].astype(float)
+            told = yes.notna() & no.notna()
+            said = replies["text"].map(parse_answer)
+            rows["answer_mass"] = np.exp(yes) + np.exp(no)
             # From the difference of the logarithms: both may be too small to divide.
-            margin = replies["logprob_yes"] - replies["logprob_no"]
-            rows["p_yes"] = 1 / (1 + np.exp(-margin))
+            rows["p_yes"] = 1 / (1 + np.exp(-(yes - no)))
             rows["p_no"] = 1 - rows["p_yes"]
-            rows["score"] = rows["p_yes"]
+            by_text = said.astype("boolean").astype("Float64").fillna(0.5).astype(float)
+            rows["score"] = rows["p_yes"].where(told, by_text)
             rows["text"] = replies["text"]
             if not np.isfinite(rows["score"]).all():
                 raise UserError(f"{answers}: an answer's probability is no number; score again")
-            total_mass += float(rows["answer_mass"].sum())
+            audit.num_answers += len(rows)
+            audit.num_unparsed += int(said.isna().sum())
+            audit.num_thinking += int(replies["text"].str.contains("<think", regex=False).sum())
+            audit.num_text_only += int((~told).sum())
+            audit.total_answer_mass += float(rows["answer_mass"][told].sum())
             table = pa.Table.from_pandas(rows, schema=MODEL_SCHEMA, preserve_index=False)
             writer.write_table(table)
-    return total_mass / int(asked.metadata.num_rows)
+    return audit
 
 
 def write_predictions(candidates: pd.DataFrame, score: np.ndarray, target: Path) -> None:
@@ -96,17 +112,22 @@ def write_predictions(candidates: pd.DataFrame, score: np.ndarray, target: Path)
         pq.write_table(pa.Table.from_pandas(table, schema=SCHEMA, preserve_index=False), draft)
 
 
-def _batches(file: pq.ParquetFile, columns: list[str] | None = None) -> Iterator[pd.DataFrame]:
+def _batches(
+    file: pq.ParquetFile, columns: list[str] | None = None, start: int = 0
+) -> Iterator[pd.DataFrame]:
     """Batches of `_BATCH_ROWS` rows whatever the file's row groups, so that two files keep step."""
-    held: list[pa.RecordBatch] = []
+    held = pa.Table.from_batches([], schema=file.schema_arrow)
+    held = held.select(columns) if columns else held
     for batch in file.iter_batches(_BATCH_ROWS, columns=columns):
-        held.append(batch)
-        if sum(part.num_rows for part in held) >= _BATCH_ROWS:
-            table = pa.Table.from_batches(held)
-            yield table.slice(0, _BATCH_ROWS).to_pandas()
-            held = table.slice(_BATCH_ROWS).to_batches()
-    if held:
-        yield pa.Table.from_batches(held).to_pandas()
+        part = pa.Table.from_batches([batch])
+        skipped = min(start, part.num_rows)
+        start -= skipped
+        held = pa.concat_tables([held, part.slice(skipped)])
+        while held.num_rows >= _BATCH_ROWS:
+            yield held.slice(0, _BATCH_ROWS).to_pandas().reset_index(drop=True)
+            held = held.slice(_BATCH_ROWS)
+    if held.num_rows:
+        yield held.to_pandas().reset_index(drop=True)
 
 
 def read_predictions(source: Path) -> pd.DataFrame:
@@ -140,3 +161,24 @@ def decisions(table: pd.DataFrame) -> pd.Series:
     if "text" in table:
         return table["text"].map(parse_answer).astype("boolean")
     return (table["score"] >= 0.5).astype("boolean")
+
+
+def require_same_rows(table: pd.DataFrame, candidates: pd.DataFrame, name: str) -> None:
+    """Hold a predictor's rows against the evaluation set.
+
+    Raises:
+        UserError: other impressions, candidates or labels, or another order.
+    """
+    columns = [*KEYS, "label"]
+    if len(table) != len(candidates):
+        found = f"{len(table):,} rows"
+    else:
+        differs = (table[columns].to_numpy() != candidates[columns].to_numpy()).any(axis=1)
+        if not differs.any():
+            return
+        row = int(differs.argmax())
+        found = f"in row {row} {tuple(map(str, table[columns].iloc[row]))}"
+    raise UserError(
+        f"predictions of {name}: {found}; expected the {len(candidates):,} rows of the evaluation "
+        "set in its order; score again (dvc repro)"
+    )

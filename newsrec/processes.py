@@ -5,9 +5,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import IO
 
 # What the project starts runs on private data and on machines without a network: nothing calls
 # home, and nothing is looked up on a hub, since every model is a local folder by then.
@@ -25,6 +28,7 @@ QUIET_AND_OFFLINE = {
 
 _PR_SET_PDEATHSIG = 1
 _TAIL_CHARS = 20_000
+_SECONDS_TO_STOP = 30
 
 
 @dataclass(frozen=True)
@@ -72,13 +76,7 @@ def run_shown(command: Sequence[str | Path], env: Mapping[str, str], log: Path) 
     tail = ""
     with (
         log.open("w", encoding="utf-8") as record,
-        subprocess.Popen(
-            [str(part) for part in command],
-            env={**os.environ, **QUIET_AND_OFFLINE, **env},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            preexec_fn=_die_with_parent if sys.platform == "linux" else None,
-        ) as process,
+        _start(command, env, subprocess.PIPE, signal.SIGKILL) as process,
     ):
         assert process.stdout is not None
         try:
@@ -96,6 +94,50 @@ def run_shown(command: Sequence[str | Path], env: Mapping[str, str], log: Path) 
     return Finished(code, tail)
 
 
-def _die_with_parent() -> None:
+@contextmanager
+def running(
+    command: Sequence[str | Path], env: Mapping[str, str], log: Path
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Run `command` beside this process until the block ends; its output goes to `log` alone.
+
+    Args:
+        command: program and arguments; told to stop at the end of the block, made to if it lingers.
+        env: added to this process's environment.
+        log: overwritten with all of the output.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    # Told to stop, not killed, when this process is: a server has processes of its own to end.
+    with log.open("wb") as record, _start(command, env, record, signal.SIGTERM) as process:
+        try:
+            yield process
+        finally:
+            process.terminate()
+            try:
+                process.wait(_SECONDS_TO_STOP)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+def read_tail(log: Path) -> str:
+    """The end of a log, as much as `Finished` keeps of an output."""
+    return log.read_text(encoding="utf-8", errors="replace")[-_TAIL_CHARS:]
+
+
+def _start(
+    command: Sequence[str | Path],
+    env: Mapping[str, str],
+    output: int | IO[bytes],
+    orphaned: signal.Signals,
+) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [str(part) for part in command],
+        env={**os.environ, **QUIET_AND_OFFLINE, **env},
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        preexec_fn=partial(_die_with_parent, orphaned) if sys.platform == "linux" else None,
+    )
+
+
+def _die_with_parent(orphaned: signal.Signals) -> None:
     # Else a stage killed with -9 leaves a trainer behind that writes where the next run writes.
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, orphaned)

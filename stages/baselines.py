@@ -1,7 +1,8 @@
 """Score the evaluation set by predictors without a language model.
 
-Reads   params: baselines; data/raw/train, data/processed/candidates_test.parquet
-Writes  data/predictions/{random,popularity}.parquet
+Reads   params: baselines; data/raw/train, data/raw/test (histories and titles),
+        data/processed/candidates_test.parquet
+Writes  data/predictions/{random,popularity,tfidf,nrms,leak_probe}.parquet, metrics/baselines.json
 Run     dvc repro baselines      (alone: python -m stages.baselines)
 """
 
@@ -9,26 +10,54 @@ from pathlib import Path
 
 import pandas as pd
 
-from newsrec.baselines import popularity_scores, random_scores
+from newsrec.baselines.nrms import nrms_scores, train_nrms
+from newsrec.baselines.probe import probe_scores
+from newsrec.baselines.simple import popularity_scores, random_scores
+from newsrec.baselines.text import tfidf_scores
 from newsrec.errors import run_stage
+from newsrec.files import read_json, write_json
 from newsrec.params import load_params
 from newsrec.predictions import KEYS, write_predictions
 
+TRAIN, TEST = Path("data/raw/train"), Path("data/raw/test")
+CANDIDATES = Path("data/processed/candidates_test.parquet")
 PREDICTIONS = Path("data/predictions")
 
 
 def main() -> None:
     baselines = load_params().baselines
-    candidates = pd.read_parquet(
-        "data/processed/candidates_test.parquet", columns=[*KEYS, "label", "category"]
-    )
+    limit, seed = baselines.max_train_impressions, baselines.seed
+    candidates = pd.read_parquet(CANDIDATES, columns=[*KEYS, "label", "time", "target", "category"])
+    nrms = train_nrms(TRAIN, epochs=baselines.nrms_epochs, max_train_impressions=limit, seed=seed)
+    rule, probe = probe_scores(CANDIDATES)
     scores = {
-        "random": random_scores(len(candidates), baselines.seed),
-        "popularity": popularity_scores(candidates, Path("data/raw/train"), baselines.smoothing),
+        "random": random_scores(len(candidates), seed),
+        "popularity": popularity_scores(
+            candidates, TRAIN, baselines.smoothing, baselines.half_life_days
+        ),
+        "tfidf": tfidf_scores(candidates, TRAIN, TEST, limit, seed),
+        "nrms": nrms_scores(nrms, candidates, TEST),
+        "leak_probe": probe,
     }
     for name, score in scores.items():
         write_predictions(candidates, score, PREDICTIONS / f"{name}.parquet")
-    print(f"baselines: {', '.join(scores)} on {len(candidates):,} candidates, in {PREDICTIONS}")
+    write_json(
+        Path("metrics/baselines.json"),
+        {
+            "protocol": read_json(Path("metrics/preprocess.json"))["protocol"],
+            "leak_probe": {"rule": rule},
+            "nrms": {
+                "num_parameters": nrms.num_parameters,
+                "num_words": len(nrms.word_ids),
+                "num_clicks": nrms.num_clicks,
+                "loss": nrms.loss,
+            },
+        },
+    )
+    print(
+        f"baselines: {', '.join(scores)} on {len(candidates):,} candidates, in {PREDICTIONS}; "
+        f"leak probe: {rule}"
+    )
 
 
 if __name__ == "__main__":

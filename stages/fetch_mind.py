@@ -27,10 +27,19 @@ def main() -> None:
     shutil.rmtree(WORK, ignore_errors=True)
     write_json(
         Path("metrics/mind.json"),
-        {"source": mind.source, "num_impressions": counts, "digest": sha256_folder(TARGET)},
+        {
+            "source": mind.source,
+            "num_impressions": counts,
+            "digest": (digest := sha256_folder(TARGET)),
+            "protocol": {"data": f"{mind.source}, {digest[:12]}", "split": _split(mind)},
+        },
     )
     told = ", ".join(f"{count:,} {split}" for split, count in counts.items())
     print(f"fetch_mind: {told} impressions in {TARGET}")
+
+
+def _split(mind: Mind) -> str:
+    return f"{mind.split}, seed {mind.seed}" if mind.split == "by_user" else mind.split
 
 
 def _source(mind: Mind) -> Path:

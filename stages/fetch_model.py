@@ -42,7 +42,11 @@ def main() -> None:
             "name": model.name,
             "revision": model.revision,
             **facts,
-            "digest": sha256_folder(TARGET),
+            "digest": (digest := sha256_folder(TARGET)),
+            "protocol": {
+                "model": f"{model.name} ({model.source}), {digest[:12]}",
+                "revision": model.revision,
+            },
         },
     )
     print(f"fetch_model: {model.name}, {facts['num_parameters']:,} parameters, in {TARGET}")

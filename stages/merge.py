@@ -1,6 +1,7 @@
 """Merge the adapter into the base model and check that nothing but the format changed.
 
-Reads   params: merge; models/base, models/adapter, data/processed
+Reads   params: merge; models/base, models/adapter, data/processed,
+        metrics/train.json
 Writes  models/merged, metrics/merge.json
 Run     dvc repro merge      (alone: python -m stages.merge)
 """
@@ -10,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 
 from newsrec.errors import UserError, run_stage
-from newsrec.files import atomic_folder, write_json
+from newsrec.files import atomic_folder, read_json, write_json
 from newsrec.models.merging import merge_adapter
 from newsrec.params import load_params
 
@@ -32,7 +33,11 @@ def main() -> None:
             )
     write_json(
         Path("metrics/merge.json"),
-        {"max_logit_difference": difference, "tolerance": merge.tolerance},
+        {
+            "max_logit_difference": difference,
+            "tolerance": merge.tolerance,
+            "protocol": read_json(Path("metrics/train.json"))["protocol"],
+        },
     )
     print(f"merge: {TARGET}, logits within {difference:.2g} of base + adapter")
 

@@ -1,6 +1,6 @@
 """Turn impressions into training samples and the evaluation set.
 
-Reads   params: preprocess, prompt, evaluate; data/raw
+Reads   params: preprocess, prompt, evaluate; data/raw, metrics/mind.json
 Writes  data/processed, metrics/preprocess.json
 Run     dvc repro preprocess      (alone: python -m stages.preprocess)
 """
@@ -10,9 +10,10 @@ from dataclasses import asdict
 from pathlib import Path
 
 from newsrec.errors import run_stage
-from newsrec.files import atomic_folder, write_json
+from newsrec.files import atomic_folder, read_json, write_json
 from newsrec.mind.samples import preprocess
-from newsrec.params import load_params
+from newsrec.params import Params, load_params
+from newsrec.prompts import PROMPT_VERSION
 
 TARGET = Path("data/processed")
 
@@ -37,14 +38,26 @@ def main() -> None:
             positive_rate=params.preprocess.positive_rate,
             max_samples=asdict(params.preprocess.max_samples),
             test_candidates=params.evaluate.candidates,
+            num_val_impressions=params.evaluate.num_val_impressions,
             num_test_impressions=None if num_impressions == "all" else num_impressions,
             seed=params.preprocess.seed,
         )
-    write_json(Path("metrics/preprocess.json"), account)
-    told = ", ".join(
-        f"{account[split]['num_samples']:,} {split}" for split in ("train", "val", "test")
-    )
-    print(f"preprocess: {told} samples in {TARGET}")
+    write_json(Path("metrics/preprocess.json"), account | {"protocol": _protocol(params)})
+    told = ", ".join(f"{account[split]['num_samples']:,} {split}" for split in ("train", "val"))
+    scored = f"{account['test']['num_scored']:,} candidates to score"
+    print(f"preprocess: {told} samples, {scored}, in {TARGET}")
+
+
+def _protocol(params: Params) -> dict[str, str]:
+    return {
+        **read_json(Path("metrics/mind.json"))["protocol"],
+        "filter": "candidates and history without a row in news.tsv left out",
+        "candidates": params.evaluate.candidates,
+        "impressions": f"{params.evaluate.num_impressions}, seed {params.preprocess.seed}",
+        "feedback": params.prompt.feedback,
+        "shown": f"history {params.prompt.num_history}, feedback {params.prompt.num_feedback}",
+        "prompt": PROMPT_VERSION,
+    }
 
 
 if __name__ == "__main__":

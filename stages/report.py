@@ -1,6 +1,9 @@
 """Write the page that a person reads and the table for a pull request.
 
-Reads   params: report, and all that say what was measured; metrics, plots and predictions
+Reads   params: report; metrics/{evaluate,slices,model,train,preprocess,baselines}.json,
+        metrics/score_{base,tuned}.json, metrics/timings/{train,score_base,score_tuned}.json,
+        plots/loss_{train,val}.tsv, plots/roc_{base,tuned}.tsv, plots/reliability_tuned.tsv,
+        data/processed/candidates_test.parquet, data/predictions/tuned.parquet
 Writes  reports/report.html, reports/summary.md
 Run     dvc repro report      (alone: python -m stages.report)
 """
@@ -11,59 +14,54 @@ import pandas as pd
 
 from newsrec.errors import run_stage
 from newsrec.files import atomic_folder, read_json, write_text
-from newsrec.params import Params, load_params
+from newsrec.params import load_params
 from newsrec.predictions import read_predictions
-from newsrec.prompts import PROMPT_VERSION
-from newsrec.report.page import most_confident_mistakes, render, summary_markdown
+from newsrec.report.mistakes import most_confident_mistakes
+from newsrec.report.page import render
+from newsrec.report.summary import summary_markdown
 
 METRICS = Path("metrics")
+PLOTS = Path("plots")
 TARGET = Path("reports")
+MODELS = ("base", "tuned")
 
 
 def main() -> None:
-    params = load_params()
+    params = load_params().report
     metrics = read_json(METRICS / "evaluate.json")
     model = read_json(METRICS / "model.json")
-    protocol = _protocol(params, model)
-    timings = {path.stem: read_json(path) for path in sorted((METRICS / "timings").glob("*.json"))}
+    rule = read_json(METRICS / "baselines.json")["leak_probe"]["rule"]
     mistakes = most_confident_mistakes(
-        pd.read_parquet("data/processed/candidates_test.parquet"),
+        Path("data/processed/candidates_test.parquet"),
         read_predictions(Path("data/predictions/tuned.parquet")),
-        params.report.num_mistakes,
+        params.num_mistakes,
     )
     page = render(
         metrics=metrics,
+        slices=read_json(METRICS / "slices.json"),
         model=model,
-        provenance=protocol,
-        train_loss=pd.read_csv("plots/loss_train.tsv", sep="\t"),
-        val_loss=pd.read_csv("plots/loss_val.tsv", sep="\t"),
-        mistakes=mistakes,
-        timings=timings,
+        train=read_json(METRICS / "train.json"),
+        audits={name: read_json(METRICS / f"score_{name}.json") for name in MODELS},
+        timings={
+            name: read_json(METRICS / "timings" / f"{name}.json")
+            for name in ("train", *(f"score_{model_name}" for model_name in MODELS))
+        },
         row_counts=read_json(METRICS / "preprocess.json"),
+        probe_rule=rule,
+        train_loss=_curve("loss_train"),
+        val_loss=_curve("loss_val"),
+        roc={name: _curve(f"roc_{name}") for name in MODELS},
+        reliability_points=_curve("reliability_tuned"),
+        mistakes=mistakes,
     )
     with atomic_folder(TARGET) as draft:
         write_text(draft / "report.html", page)
-        write_text(draft / "summary.md", summary_markdown(metrics, model, protocol))
+        write_text(draft / "summary.md", summary_markdown(metrics, model, rule))
     print(f"report: {TARGET / 'report.html'}, {TARGET / 'summary.md'}")
 
 
-def _protocol(params: Params, model: dict[str, str]) -> dict[str, str]:
-    """What was measured on what, and how: two runs compare only where this is the same."""
-    mind = read_json(METRICS / "mind.json")
-    train = read_json(METRICS / "train.json")
-    return {
-        "data": f"{mind['source']}, {mind['digest'][:12]}",
-        "split": params.mind.split,
-        "candidates": params.evaluate.candidates,
-        "impressions": str(params.evaluate.num_impressions),
-        "feedback": params.prompt.feedback,
-        "prompt": PROMPT_VERSION,
-        "grouping": "AUC per impression, then the mean",
-        "model": f"{model['name']}, revision {model['revision']}, {model['digest'][:12]}",
-        "method": f"{params.train.method}, {train['num_steps']} steps",
-        "seeds": f"data {params.mind.seed}, samples {params.preprocess.seed}, "
-        f"training {params.train.seed}",
-    }
+def _curve(name: str) -> pd.DataFrame:
+    return pd.read_csv(PLOTS / f"{name}.tsv", sep="\t")
 
 
 if __name__ == "__main__":

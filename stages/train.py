@@ -1,6 +1,7 @@
 """Fine-tune the base model with LoRA through LLaMA-Factory.
 
-Reads   params: train, model.template; models/base, data/processed
+Reads   params: train, model.template; models/base, data/processed,
+        metrics/{model,preprocess}.json
 Writes  models/adapter, metrics/train.json, metrics/timings/train.json, plots/loss_{train,val}.tsv
 Run     dvc repro train      (alone: python -m stages.train)
 By hand llamafactory-cli train models/adapter/train.yaml
@@ -22,16 +23,23 @@ from newsrec.files import atomic_folder, read_json, write_json, write_tsv
 from newsrec.models.checks import count_parameters
 from newsrec.params import Params, load_params
 from newsrec.training import llamafactory
+from newsrec.training.same_tokens import check_same_tokens
 
 BASE = Path("models/base")
 DATA = Path("data/processed")
 TARGET = Path("models/adapter")
 WORK = Path(".work/train")
+NUM_COMPARED = 50  # samples whose tokens are held against those of scoring
 
 
 def main() -> None:
     started = time.perf_counter()
-    arguments = _arguments(load_params())
+    params = load_params()
+    arguments = _arguments(params)
+    for split in ("train", "val"):
+        samples = DATA / f"mind_{split}.jsonl"
+        cutoff_len = params.train.cutoff_len
+        check_same_tokens(BASE, samples, params.model.template, cutoff_len, NUM_COMPARED)
     output = llamafactory.train(arguments, WORK)
 
     with atomic_folder(TARGET) as draft:
@@ -42,6 +50,7 @@ def main() -> None:
     for split, points in zip(("train", "val"), curves, strict=True):
         write_tsv(Path(f"plots/loss_{split}.tsv"), ("step", "loss"), points)
     metrics = _metrics(read_json(output / "trainer_state.json"), curves, arguments["bf16"])
+    metrics["protocol"] = _protocol(params)
     write_json(Path("metrics/train.json"), metrics)
     results = read_json(output / "all_results.json")
     write_json(Path("metrics/timings/train.json"), _timings(results, time.perf_counter() - started))
@@ -100,6 +109,15 @@ def _metrics(
         "train_loss": sum(loss for _, loss in train_points) / len(train_points),
         "val_loss": val_points[-1][1],
         "bf16": bf16,
+    }
+
+
+def _protocol(params: Params) -> dict[str, str]:
+    return {
+        **read_json(Path("metrics/preprocess.json"))["protocol"],
+        **read_json(Path("metrics/model.json"))["protocol"],
+        "method": params.train.method,
+        "train_seed": str(params.train.seed),
     }
 
 

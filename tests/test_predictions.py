@@ -12,8 +12,8 @@ from newsrec.errors import UserError
 from newsrec.predictions import (
     KEYS,
     decisions,
-    iter_messages,
     read_predictions,
+    require_same_rows,
     write_model_predictions,
     write_predictions,
 )
@@ -55,14 +55,14 @@ def answers(folder: Path, num_rows: int) -> Path:
 
 def test_answers_join_their_candidates_in_order(candidates: Path, tmp_path: Path) -> None:
     target = tmp_path / "tuned.parquet"
-    mass = write_model_predictions(candidates, answers(tmp_path, NUM_ROWS), target)
+    audit = write_model_predictions(candidates, answers(tmp_path, NUM_ROWS), target)
     table = read_predictions(target)
     yes = np.linspace(0.1, 0.6, NUM_ROWS)
     assert table[KEYS].equals(pd.read_parquet(candidates)[KEYS])
     np.testing.assert_allclose(table["p_yes"], yes / (yes + 0.3))
     np.testing.assert_allclose(table["p_yes"] + table["p_no"], 1)
     np.testing.assert_allclose(table["answer_mass"], yes + 0.3)
-    assert mass == pytest.approx(0.65)
+    assert audit.mean_answer_mass == pytest.approx(0.65)
 
 
 def test_probabilities_too_small_for_a_float_still_compare(
@@ -82,10 +82,40 @@ def test_a_missing_answer_is_told_and_nothing_is_written(candidates: Path, tmp_p
     assert not (tmp_path / "t.parquet").exists()
 
 
-def test_messages_come_in_the_order_of_the_rows(candidates: Path) -> None:
-    messages = list(iter_messages(candidates))
-    assert len(messages) == NUM_ROWS
-    assert "title 24999" in messages[-1]
+def test_two_sets_share_one_run_of_the_engine(candidates: Path, tmp_path: Path) -> None:
+    source = answers(tmp_path, NUM_ROWS + 30_000)
+    write_model_predictions(candidates, source, tmp_path / "b.parquet", start=30_000)
+    expected = pd.read_parquet(source)["logprob_yes"].to_numpy()[30_000:]
+    found = read_predictions(tmp_path / "b.parquet")
+    np.testing.assert_allclose(found["answer_mass"] * found["p_yes"], np.exp(expected))
+
+
+def test_an_engine_that_tells_no_probabilities_leaves_them_null_and_is_counted(
+    candidates: Path, tmp_path: Path
+) -> None:
+    table = pd.read_parquet(answers(tmp_path, NUM_ROWS))
+    table["text"] = ["Yes.", "No.", "hm", "<think>", "No."] * (NUM_ROWS // 5)
+    table = table.assign(logprob_yes=None, logprob_no=None)
+    table.to_parquet(tmp_path / "answers.parquet")
+    target = tmp_path / "text.parquet"
+    audit = write_model_predictions(candidates, tmp_path / "answers.parquet", target)
+    found = pd.read_parquet(target)
+    assert list(found["score"][:5]) == [1, 0, 0.5, 0.5, 0]
+    assert found[["p_yes", "p_no", "answer_mass"]].isna().all(axis=None)
+    assert (audit.num_text_only, audit.num_answers) == (NUM_ROWS, NUM_ROWS)
+    assert (audit.num_unparsed, audit.num_thinking) == (NUM_ROWS * 2 // 5, NUM_ROWS // 5)
+    assert audit.mean_answer_mass is None
+
+
+def test_other_rows_than_the_evaluation_sets_are_told(candidates: Path) -> None:
+    table = pd.read_parquet(candidates)
+    require_same_rows(table, table, "x")
+    with pytest.raises(UserError, match="of x: 24,999 rows; expected the 25,000"):
+        require_same_rows(table.iloc[:-1], table, "x")
+    other = table.copy()
+    other.loc[7, "news_id"] = "N0"
+    with pytest.raises(UserError, match=r"in row 7 \('1', 'U1', 'N0', '0'\)"):
+        require_same_rows(other, table, "x")
 
 
 def test_a_model_decides_by_what_it_said_and_a_baseline_by_its_score(

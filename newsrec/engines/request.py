@@ -3,9 +3,7 @@
 Every engine gets the same ids, made here once from a model's own tokenizer and chat template.
 """
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,10 +12,11 @@ from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from newsrec.errors import UserError
 
-PROMPTS_SCHEMA = pa.schema([("token_ids", pa.list_(pa.int32()))])
+PROMPTS_SCHEMA = pa.schema([("token_ids", pa.list_(pa.int32())), ("message", pa.string())])
 ANSWERS_SCHEMA = pa.schema(
     [("logprob_yes", pa.float64()), ("logprob_no", pa.float64()), ("text", pa.string())]
 )
+_BATCH_ROWS = 10_000
 
 
 @dataclass(frozen=True)
@@ -70,39 +69,34 @@ def answer_tokens(
     return AnswerTokens(*first)
 
 
-def encode_prompts(
-    tokenizer: PreTrainedTokenizerBase, messages: Iterable[str], max_tokens: int
-) -> Iterator[list[int]]:
-    """Token ids of each message, checked.
-
-    Raises:
-        UserError: a prompt is longer than `max_tokens`, or text in it became a control token.
-    """
-    control = set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
-    expected = sum(id_ in control for id_ in encode_chat(tokenizer, ""))
-    for number, message in enumerate(messages):
-        ids = encode_chat(tokenizer, message)
-        if len(ids) > max_tokens:
-            raise UserError(
-                f"prompt {number}: {len(ids)} tokens, at most {max_tokens} fit beside the answer; "
-                "raise score.max_model_len or lower prompt.num_history"
-            )
-        if sum(id_ in control for id_ in ids) != expected:
-            raise UserError(
-                f"prompt {number}: text of the data became a control token of the chat template; "
-                f"add this model's kind of control token to plain_text; the text: {message!r}"
-            )
-        yield ids
+def control_tokens(tokenizer: PreTrainedTokenizerBase) -> set[int]:
+    """The ids that text of the data must never become."""
+    return set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
 
 
-def write_prompts(prompts: Iterable[list[int]], target: Path) -> int:
-    """Write prompts in batches as Parquet of `PROMPTS_SCHEMA`; returns how many."""
-    count, rest = 0, iter(prompts)
-    with pq.ParquetWriter(target, PROMPTS_SCHEMA) as writer:
-        while batch := list(islice(rest, 10_000)):
-            writer.write_table(pa.table({"token_ids": batch}, schema=PROMPTS_SCHEMA))
-            count += len(batch)
-    return count
+class PromptWriter:
+    """Appends prompts to a Parquet file of `PROMPTS_SCHEMA`, in batches."""
+
+    def __init__(self, target: Path) -> None:
+        self._writer = pq.ParquetWriter(target, PROMPTS_SCHEMA)
+        self._rows: list[dict[str, object]] = []
+
+    def __enter__(self) -> "PromptWriter":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._flush()
+        self._writer.close()
+
+    def add(self, token_ids: list[int], message: str) -> None:
+        """Append one prompt: its ids, and its message for a server that wants text."""
+        self._rows.append({"token_ids": token_ids, "message": message})
+        if len(self._rows) == _BATCH_ROWS:
+            self._flush()
+
+    def _flush(self) -> None:
+        self._writer.write_table(pa.Table.from_pylist(self._rows, schema=PROMPTS_SCHEMA))
+        self._rows.clear()
 
 
 def _chat_text(tokenizer: PreTrainedTokenizerBase, message: str) -> str:

@@ -75,7 +75,12 @@ def score(
     }
     path = work / "request.json"
     path.write_text(json.dumps(request), encoding="utf-8")
-    env = {"VLLM_CPU_KVCACHE_SPACE": str(cpu_kv_cache_gib), "VLLM_LOGGING_LEVEL": "WARNING"}
+    env = {
+        "VLLM_CPU_KVCACHE_SPACE": str(cpu_kv_cache_gib),
+        "VLLM_LOGGING_LEVEL": "WARNING",
+        # Its engine in a child of its own would outlive a stage killed with -9, and hold the GPU.
+        "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+    }
     log = work / "vllm.log"
     finished = run_shown([python, "-m", "newsrec.engines.vllm_worker", path], env, log)
     if finished.code != 0:

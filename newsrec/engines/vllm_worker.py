@@ -38,7 +38,9 @@ def main() -> None:
         logprob_token_ids=tokens,
     )
     with pq.ParquetWriter(request["answers"], ANSWERS_SCHEMA) as writer:
-        batches = pq.ParquetFile(request["prompts"]).iter_batches(batch_size=request["batch_size"])
+        batches = pq.ParquetFile(request["prompts"]).iter_batches(
+            batch_size=request["batch_size"], columns=["token_ids"]
+        )
         for batch in batches:
             prompts = [{"prompt_token_ids": ids} for ids in batch["token_ids"].to_pylist()]
             outputs = engine.generate(prompts, sampling, use_tqdm=True)

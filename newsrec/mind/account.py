@@ -23,6 +23,8 @@ class SplitAccount:
     num_impressions_kept: int = 0
     num_samples: int = 0
     num_positives: int = 0
+    num_scored: int = 0
+    num_scored_positives: int = 0
     history_lengths: Counter[int] = field(default_factory=Counter)
     news_ids: set[str] = field(default_factory=set)
 
@@ -37,10 +39,14 @@ class SplitAccount:
         self.history_lengths[len(row.history)] += 1
         self.news_ids.update(row.candidates, row.history)
 
-    def count_sample(self, label: int) -> None:
-        """Count one sample written."""
-        self.num_samples += 1
-        self.num_positives += label
+    def count_sample(self, purpose: str, label: int) -> None:
+        """Count one training sample (`sample`) or candidate to score (`score`) written."""
+        if purpose == "sample":
+            self.num_samples += 1
+            self.num_positives += label
+        else:
+            self.num_scored += 1
+            self.num_scored_positives += label
 
     def as_json(self) -> dict[str, Any]:
         """The counts under stable keys; the parts of a sum add up to it."""
@@ -62,7 +68,8 @@ class SplitAccount:
             "num_history_ids_without_news": self.num_history_ids_without_news,
             "num_samples": self.num_samples,
             "num_positives": self.num_positives,
-            "positive_rate": self.num_positives / self.num_samples,
+            "num_scored": self.num_scored,
+            "num_scored_positives": self.num_scored_positives,
             "num_news": len(self.news_ids),
             "history_length": self._history_length(),
         }

@@ -4,45 +4,26 @@ Impressions are walked user by user in the order of time, so that what a prompt 
 feedback comes from that user's earlier impressions alone (`feedback="earlier"`).
 """
 
-import json
 import random
 from collections import deque
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from newsrec.errors import UserError
-from newsrec.files import write_json
 from newsrec.mind.account import SplitAccount, accounts_as_json
+from newsrec.mind.sample_files import SAMPLE, SCORE, SampleFiles
 from newsrec.mind.store import ImpressionStore, StoredImpression, draw_of, impression_store
 from newsrec.mind.tables import Impression, News, read_behaviors, read_news
-from newsrec.prompts import INSTRUCTION, NO, YES, plain_text, prompt_input
+from newsrec.prompts import plain_text
 
 FEEDBACK_CHOICES = ("earlier", "none", "same_impression")
 TARGET_CHOICES = ("last", "sampled")
 CANDIDATES_CHOICES = ("all", "last")
 SPLITS = ("train", "val", "test")
-
-CANDIDATES_SCHEMA = pa.schema(
-    [
-        ("impression_id", pa.string()),
-        ("user_id", pa.string()),
-        ("news_id", pa.string()),
-        ("label", pa.int8()),
-        ("time", pa.timestamp("s")),
-        ("history", pa.list_(pa.string())),
-        ("liked", pa.list_(pa.string())),
-        ("disliked", pa.list_(pa.string())),
-        ("target", pa.string()),
-        ("category", pa.string()),
-    ]
-)
-_BATCH_ROWS = 5_000
 
 
 def preprocess(
@@ -56,6 +37,7 @@ def preprocess(
     positive_rate: float,
     max_samples: Mapping[str, int | None],
     test_candidates: str,
+    num_val_impressions: int,
     num_test_impressions: int | None,
     seed: int,
 ) -> dict[str, Any]:
@@ -63,8 +45,8 @@ def preprocess(
 
     Args:
         raw: holds train, val and test, each with news.tsv and behaviors.tsv; only read.
-        processed: where mind_train.jsonl, mind_val.jsonl, dataset_info.json and
-            candidates_test.parquet go.
+        processed: where mind_train.jsonl, mind_val.jsonl, dataset_info.json,
+            candidates_val.parquet and candidates_test.parquet go.
         feedback: where liked and disliked news come from, one of `FEEDBACK_CHOICES`.
         num_history: the last clicked titles shown, at most.
         num_feedback: liked titles shown at most, and disliked ones.
@@ -73,6 +55,7 @@ def preprocess(
         positive_rate: the share of clicks among sampled targets, above 0 and up to 1.
         max_samples: of train and val; None takes all.
         test_candidates: `all` candidates of an impression are scored, or the `last` one.
+        num_val_impressions: set aside to calibrate scores on, at most half of val.
         num_test_impressions: of the evaluation set; None takes all.
         seed: of every draw.
 
@@ -88,47 +71,54 @@ def preprocess(
     titles = {news_id: plain_text(row.title) for news_id, row in news.items()}
     accounts = {split: SplitAccount() for split in SPLITS}
 
-    with impression_store(processed) as store, ExitStack() as stack:
+    with impression_store(processed) as store:
         for split in SPLITS:
-            how, limit, impressions = target, max_samples.get(split), None
-            if split == "test":
-                how, limit, impressions = test_candidates, None, num_test_impressions
+            how = test_candidates if split == "test" else target
             path = raw / split / "behaviors.tsv"
             for row in tqdm(read_behaviors(path), desc=f"reading {split}", mininterval=5):
                 draw = draw_of(seed, split, row.impression_id)
                 targets = _targets(row, titles, how, positive_rate, draw)
                 accounts[split].count_read(row, titles, bool(targets))
                 store.add(split, row, targets, draw)
-            accounts[split].num_impressions_kept = store.select(split, limit, impressions)
-            if accounts[split].num_impressions_kept == 0:
+        half_of_val = accounts["val"].num_impressions_read // 2
+        wanted: list[tuple[str, str, int | None, int | None]] = [
+            ("train", SAMPLE, max_samples["train"], None),
+            # The impressions that calibrate the scores are not those that watch the training.
+            ("val", SCORE, None, max(1, min(num_val_impressions, half_of_val))),
+            ("val", SAMPLE, max_samples["val"], None),
+            ("test", SCORE, None, num_test_impressions),
+        ]
+        for split, purpose, max_targets, max_impressions in wanted:
+            kept = store.select(split, purpose, max_targets, max_impressions)
+            accounts[split].num_impressions_kept += kept
+            if kept == 0:
                 raise UserError(
-                    f"{path}: no impression left to predict; expected at least one with a title in "
-                    "news.tsv and a max_samples or num_impressions above 0"
+                    f"{raw / split / 'behaviors.tsv'}: no impression left to {purpose}; expected "
+                    "one or more with a title in news.tsv, and a max_samples and num_impressions "
+                    "above 0"
                 )
-        jsonl = {
-            split: stack.enter_context(
-                (processed / f"mind_{split}.jsonl").open("w", encoding="utf-8", newline="\n")
-            )
-            for split in ("train", "val")
-        }
-        table = stack.enter_context(_CandidatesWriter(processed / "candidates_test.parquet"))
-        total = sum(account.num_impressions_read for account in accounts.values())
-        with tqdm(total=total, desc="writing samples", mininterval=5) as progress:
-            for moment, liked, disliked in _with_feedback(store, titles, num_feedback):
-                progress.update(len(moment))
-                for stored in moment:
-                    for sample in _samples(
-                        stored, titles, feedback, num_history, num_feedback, liked, disliked
-                    ):
-                        accounts[stored.split].count_sample(sample["label"])
-                        if stored.split == "test":
-                            table.add(sample | {"category": news[sample["news_id"]].category})
-                        else:
-                            line = json.dumps(_alpaca(sample), ensure_ascii=False)
-                            jsonl[stored.split].write(line + "\n")
-        result = accounts_as_json(accounts, store)
-    write_json(processed / "dataset_info.json", _dataset_info())
-    return result
+        with SampleFiles(
+            processed, news, store.users("train"), accounts["train"].news_ids
+        ) as writer:
+            total = sum(account.num_impressions_read for account in accounts.values())
+            with tqdm(total=total, desc="writing samples", mininterval=5) as progress:
+                for moment, liked, disliked in _with_feedback(store, titles, num_feedback):
+                    progress.update(len(moment))
+                    for stored in moment:
+                        if stored.purpose == SCORE:
+                            stored = _all_to_score(stored, titles, test_candidates)
+                        for sample in _samples(
+                            stored, titles, feedback, num_history, num_feedback, liked, disliked
+                        ):
+                            accounts[stored.split].count_sample(stored.purpose, sample["label"])
+                            writer.write(stored.split, stored.purpose, sample)
+        return accounts_as_json(accounts, store)
+
+
+def _all_to_score(
+    stored: StoredImpression, titles: Mapping[str, str], how: str
+) -> StoredImpression:
+    return replace(stored, targets=tuple(_targets(stored.impression, titles, how, 1.0, 0)))
 
 
 def _targets(
@@ -166,7 +156,9 @@ def _with_feedback(
         yield moment, list(liked), list(disliked)
         for stored in moment:
             impression = stored.impression
-            for news_id, label in zip(impression.candidates, impression.labels or (), strict=True):
+            if impression.labels is None:
+                continue  # what an unlabelled split shows is neither liked nor disliked
+            for news_id, label in zip(impression.candidates, impression.labels, strict=True):
                 if news_id in titles:
                     (liked if label else disliked).append(titles[news_id])
 
@@ -181,18 +173,19 @@ def _samples(
     disliked: list[str],
 ) -> Iterator[dict[str, Any]]:
     impression = stored.impression
-    assert impression.labels is not None
+    labels = impression.labels
     history = [titles[news_id] for news_id in impression.history if news_id in titles]
     history = history[max(0, len(history) - num_history) :]
     for place in stored.targets:
         if feedback == "none":
             liked, disliked = [], []
         elif feedback == "same_impression":
+            assert labels is not None
             liked, disliked = (
                 [
                     titles[news_id]
                     for other, news_id in enumerate(impression.candidates)
-                    if other != place and impression.labels[other] == label and news_id in titles
+                    if other != place and labels[other] == label and news_id in titles
                 ][:num_feedback]
                 for label in (1, 0)
             )
@@ -200,55 +193,11 @@ def _samples(
             "impression_id": impression.impression_id,
             "user_id": impression.user_id,
             "news_id": impression.candidates[place],
-            "label": impression.labels[place],
+            "label": None if labels is None else labels[place],
             "time": impression.time,
             "history": history,
             "liked": liked,
             "disliked": disliked,
             "target": titles[impression.candidates[place]],
+            "history_length": len(impression.history),
         }
-
-
-def _alpaca(sample: Mapping[str, Any]) -> dict[str, str]:
-    return {
-        "instruction": INSTRUCTION,
-        "input": prompt_input(
-            sample["history"], sample["liked"], sample["disliked"], sample["target"]
-        ),
-        "output": YES if sample["label"] else NO,
-        "user_id": sample["user_id"],
-        "impression_id": sample["impression_id"],
-        "news_id": sample["news_id"],
-    }
-
-
-def _dataset_info() -> dict[str, Any]:
-    columns = {"prompt": "instruction", "query": "input", "response": "output"}
-    return {
-        f"mind_{split}": {"file_name": f"mind_{split}.jsonl", "columns": columns}
-        for split in ("train", "val")
-    }
-
-
-class _CandidatesWriter:
-    """Appends rows to a Parquet file in batches; impressions stay together and in order."""
-
-    def __init__(self, path: Path) -> None:
-        self._writer = pq.ParquetWriter(path, CANDIDATES_SCHEMA, compression="zstd")
-        self._rows: list[dict[str, Any]] = []
-
-    def __enter__(self) -> "_CandidatesWriter":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._flush()
-        self._writer.close()
-
-    def add(self, row: dict[str, Any]) -> None:
-        self._rows.append(row)
-        if len(self._rows) == _BATCH_ROWS:
-            self._flush()
-
-    def _flush(self) -> None:
-        self._writer.write_table(pa.Table.from_pylist(self._rows, schema=CANDIDATES_SCHEMA))
-        self._rows.clear()

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 from newsrec.errors import UserError
 from newsrec.mind.tables import Impression
@@ -17,7 +18,7 @@ _SCHEMA = """
 CREATE TABLE impressions (
     split TEXT, line INTEGER, impression_id TEXT, user_id TEXT, time TEXT,
     history TEXT, candidates TEXT, labels TEXT,
-    targets TEXT, num_targets INTEGER, draw INTEGER, selected INTEGER DEFAULT 0
+    targets TEXT, num_targets INTEGER, draw INTEGER, purpose TEXT DEFAULT ''
 );
 CREATE UNIQUE INDEX by_id ON impressions (split, impression_id);
 """
@@ -25,10 +26,11 @@ CREATE UNIQUE INDEX by_id ON impressions (split, impression_id);
 
 @dataclass(frozen=True, slots=True)
 class StoredImpression:
-    """An impression with the places of the candidates to predict, none where it is not selected."""
+    """An impression, what it was selected for ("" for nothing) and its candidates to predict."""
 
     split: str
     impression: Impression
+    purpose: str
     targets: tuple[int, ...]
 
 
@@ -53,7 +55,7 @@ class ImpressionStore:
         labels = "" if impression.labels is None else "".join(map(str, impression.labels))
         try:
             self._connection.execute(
-                "INSERT INTO impressions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)",
+                "INSERT INTO impressions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '')",
                 (
                     split,
                     impression.line,
@@ -74,20 +76,24 @@ class ImpressionStore:
                 f"{impression.impression_id!r} stands there twice; remove one of the two rows"
             ) from None
 
-    def select(self, split: str, max_targets: int | None, max_impressions: int | None) -> int:
+    def select(
+        self, split: str, purpose: str, max_targets: int | None, max_impressions: int | None
+    ) -> int:
         """Select impressions in the order of their draw, as many as the limits allow.
+
+        One that is selected for another purpose is passed over.
 
         Returns:
             The number of impressions selected; those without a target never are.
         """
-        chosen: list[tuple[int]] = []
+        chosen: list[tuple[str, int]] = []
         num_chosen = num_targets = 0
         rows = self._connection.execute(
             "SELECT rowid, num_targets FROM impressions WHERE split = ? AND num_targets > 0 "
-            "ORDER BY draw, rowid",
+            "AND purpose = '' ORDER BY draw, rowid",
             (split,),
         )
-        update = "UPDATE impressions SET selected = 1 WHERE rowid = ?"
+        update = "UPDATE impressions SET purpose = ? WHERE rowid = ?"
         for rowid, targets in rows:
             num_targets += targets
             if max_targets is not None and num_targets > max_targets:
@@ -95,7 +101,7 @@ class ImpressionStore:
             if max_impressions is not None and num_chosen >= max_impressions:
                 break
             num_chosen += 1
-            chosen.append((rowid,))
+            chosen.append((purpose, rowid))
             if len(chosen) == 10_000:
                 self._connection.executemany(update, chosen)
                 chosen.clear()
@@ -107,11 +113,16 @@ class ImpressionStore:
         self._connection.execute("CREATE INDEX by_user ON impressions (user_id, time, split, line)")
         rows = self._connection.execute(
             "SELECT split, line, impression_id, user_id, time, history, candidates, labels, "
-            "CASE selected WHEN 1 THEN targets ELSE '[]' END "
+            "purpose, CASE purpose WHEN '' THEN '[]' ELSE targets END "
             "FROM impressions ORDER BY user_id, time, split, line"
         )
         for _, group in groupby(rows, key=lambda row: (row[3], row[4])):
             yield [_restore(row) for row in group]
+
+    def users(self, split: str) -> set[str]:
+        """The users of one split."""
+        query = "SELECT DISTINCT user_id FROM impressions WHERE split = ?"
+        return {user for (user,) in self._connection.execute(query, (split,))}
 
     def num_users(self, *splits: str) -> int:
         """The number of users that stand in every one of `splits`."""
@@ -140,8 +151,8 @@ def impression_store(folder: Path) -> Iterator[ImpressionStore]:
         path.unlink(missing_ok=True)
 
 
-def _restore(row: tuple[str, int, str, str, str, str, str, str, str]) -> StoredImpression:
-    split, line, impression_id, user_id, time, history, candidates, labels, targets = row
+def _restore(row: tuple[Any, ...]) -> StoredImpression:
+    split, line, impression_id, user_id, time, history, candidates, labels, purpose, targets = row
     impression = Impression(
         line=line,
         impression_id=impression_id,
@@ -151,4 +162,4 @@ def _restore(row: tuple[str, int, str, str, str, str, str, str, str]) -> StoredI
         candidates=tuple(candidates.split()),
         labels=tuple(map(int, labels)) if labels else None,
     )
-    return StoredImpression(split, impression, tuple(json.loads(targets)))
+    return StoredImpression(split, impression, purpose, tuple(json.loads(targets)))

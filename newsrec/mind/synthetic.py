@@ -171,22 +171,24 @@ def chat_examples(num: int, seed: int) -> list[tuple[str, str]]:
     """(user message, answer) pairs that teach a model the language of these titles, and no clicks.
 
     All are recommendation prompts. Half ask for the topic of the target instead, so that the model
-    learns to find the target in a prompt and to read it; of the others the Yes or No is a coin
-    toss, so that it knows the format of an answer and nothing about what is clicked.
+    learns to find the target in a prompt and to read it. Each of the others stands there twice,
+    once with Yes and once with No, so that the model knows the format of an answer and nothing
+    about what is clicked: with a coin toss it would learn the luck of the coin.
     """
     rng = np.random.default_rng(seed)
     names = list(TOPICS)
-    examples = []
-    for number in range(num):
-        topic = int(rng.integers(len(TOPICS)))
-        history, liked, disliked = (
-            [make_title(int(rng.integers(len(TOPICS))), rng) for _ in range(rng.integers(4))]
-            for _ in range(3)
-        )
-        message = user_message(history, liked, disliked, make_title(topic, rng))
-        if number % 2:
-            message = message.replace(QUESTION, "Which topic has the target news?")
-            examples.append((message, names[topic]))
-        else:
-            examples.append((message, YES if rng.random() < 0.5 else NO))
-    return examples
+    examples: list[tuple[str, str]] = []
+    while len(examples) < num:
+        for asks_for_topic in (True, True, False):
+            topic = int(rng.integers(len(TOPICS)))
+            history, liked, disliked = (
+                [make_title(int(rng.integers(len(TOPICS))), rng) for _ in range(rng.integers(4))]
+                for _ in range(3)
+            )
+            message = user_message(history, liked, disliked, make_title(topic, rng))
+            if asks_for_topic:
+                message = message.replace(QUESTION, "Which topic has the target news?")
+                examples.append((message, names[topic]))
+            else:
+                examples += [(message, YES), (message, NO)]
+    return examples[:num]

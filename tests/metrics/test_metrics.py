@@ -8,7 +8,6 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score, roc_auc_score
 
 from newsrec.metrics.binary import decision_metrics, pooled_auc
-from newsrec.metrics.predictor import measure
 from newsrec.metrics.ranking import impression_auc
 
 
@@ -37,8 +36,6 @@ def test_an_impression_of_one_class_has_no_auc_and_is_counted() -> None:
     auc = impression_auc(table["impression_id"], table["label"], table["score"])
     assert auc["a"] == 1
     assert math.isnan(auc["b"])
-    metrics = measure(table, (table["score"] >= 0.5).astype("boolean"))
-    assert (metrics["auc"], metrics["num_impressions_without_auc"]) == (1, 1)
 
 
 def test_decisions_are_measured_as_scikit_learn_does(table: pd.DataFrame) -> None:

@@ -25,6 +25,7 @@ def run(raw: Path, processed: Path, **changes: Any) -> dict[str, Any]:
         "positive_rate": 0.5,
         "max_samples": {"train": None, "val": None},
         "test_candidates": "all",
+        "num_val_impressions": 1,
         "num_test_impressions": None,
         "seed": 1,
     }
@@ -48,7 +49,7 @@ def small_raw(folder: Path, train: str, val: str, test: str) -> Path:
 
 
 def two_days(folder: Path, test: str) -> Path:
-    other = rows(("9", "U9", 1, "", "N1-1 N2-0"))
+    other = rows(("9", "U9", 1, "", "N1-1 N2-0"), ("10", "U9", 3, "", "N1-1 N2-0"))
     return small_raw(folder, rows(("1", "U1", 1, "N1 N2 N1 N3 N4", "N5-1 N6-0 N7-0")), other, test)
 
 
@@ -126,7 +127,8 @@ def test_sampled_targets_have_the_wanted_share_of_clicks(
     positive_rate: float, raw: Path, tmp_path: Path
 ) -> None:
     account = run(raw, tmp_path / "out", positive_rate=positive_rate)
-    assert account["train"]["positive_rate"] == pytest.approx(positive_rate, abs=0.05)
+    train = account["train"]
+    assert train["num_positives"] / train["num_samples"] == pytest.approx(positive_rate, abs=0.05)
 
 
 def test_every_row_is_accounted_for(raw: Path, tmp_path: Path) -> None:
@@ -143,8 +145,8 @@ def test_every_row_is_accounted_for(raw: Path, tmp_path: Path) -> None:
         assert told["history_length"]["num_empty"] == sum(not row.history for row in read)
     assert account["train"]["num_samples"] == len(samples(tmp_path / "out", "train")) == 40
     table = pd.read_parquet(tmp_path / "out/candidates_test.parquet")
-    assert account["test"]["num_samples"] == len(table)
-    assert account["test"]["num_positives"] == table["label"].sum()
+    assert account["test"]["num_scored"] == len(table)
+    assert account["test"]["num_scored_positives"] == table["label"].sum()
     assert account["test"]["num_candidates_without_news"] > 0
     users = [
         {row.user_id for row in read_behaviors(raw / split / "behaviors.tsv")}
@@ -163,6 +165,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_others(
     assert samples(tmp_path / "a", "train") != samples(tmp_path / "c", "train")
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == [
         "candidates_test.parquet",
+        "candidates_val.parquet",
         "dataset_info.json",
         "mind_train.jsonl",
         "mind_val.jsonl",
@@ -192,5 +195,5 @@ def test_an_impression_id_that_stands_twice_is_told_with_its_line(tmp_path: Path
 
 def test_a_split_of_which_nothing_is_left_is_told(tmp_path: Path) -> None:
     test = rows(("2", "U2", 2, "", "N98-1 N99-0"))
-    with pytest.raises(UserError, match="no impression left to predict"):
+    with pytest.raises(UserError, match="no impression left to score"):
         run(two_days(tmp_path / "raw", test), tmp_path / "out")

@@ -128,6 +128,8 @@ def test_the_published_recipe_warns_that_it_leaks(
 ) -> None:
     compose(workplace / "params.yaml", ["prompt.feedback=same_impression"])
     shutil.copytree(raw, workplace / "data/raw")
+    (workplace / "metrics").mkdir()
+    (workplace / "metrics/mind.json").write_text('{"protocol": {}}')
     preprocess.main()
     assert "gives the label away" in capsys.readouterr().err
 

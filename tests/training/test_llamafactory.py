@@ -6,9 +6,7 @@ from typing import Any
 
 import pytest
 
-from newsrec.engines.request import encode_chat, load_tokenizer
 from newsrec.errors import UserError
-from newsrec.prompts import NO, YES, user_message
 from newsrec.training import llamafactory
 
 
@@ -109,21 +107,3 @@ def test_an_incomplete_environment_is_told_with_the_command_that_makes_it(
     monkeypatch.setattr("sys.executable", str(folder / "python"))
     with pytest.raises(UserError, match="make env"):
         llamafactory.train(arguments(folder), folder / "work")
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("answer", [YES, NO])
-def test_llamafactory_trains_on_the_ids_that_are_scored(answer: str, tiny_model: Path) -> None:
-    from llamafactory.data.template import get_template_and_fix_tokenizer
-    from llamafactory.hparams import DataArguments
-
-    tokenizer = load_tokenizer(tiny_model)
-    message = user_message(["Chef grills soup"], [], ['"A" < b'], "Storm batters coast")
-    template = get_template_and_fix_tokenizer(
-        tokenizer, DataArguments(template="qwen3", enable_thinking=False)
-    )
-    chat = [{"role": "user", "content": message}, {"role": "assistant", "content": answer}]
-    prompt_ids, answer_ids = template.encode_oneturn(tokenizer, chat)
-    assert prompt_ids == encode_chat(tokenizer, message)
-    assert tokenizer.decode(answer_ids) == f"{answer}<|im_end|>\n"

@@ -1,0 +1,178 @@
+"""A model served on this machine for as long as a block of code runs: LLaMA-Factory's, vLLM's."""
+
+import errno
+import socket
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from newsrec.errors import UserError
+from newsrec.processes import Finished, read_tail, running
+
+_HOST = "127.0.0.1"  # private data: nobody else on the network gets to ask or to listen
+_SECONDS_BETWEEN_LOOKS = 0.5
+
+
+@contextmanager
+def llamafactory_server(
+    model: Path, template: str, port: int, work: Path, timeout: float, *, dtype: str
+) -> Iterator[str]:
+    """Serve `model`, under its path as a name, by LLaMA-Factory's API on transformers.
+
+    It answers one request at a time and returns no log-probabilities.
+
+    Args:
+        model: folder of a Hugging Face model.
+        template: LLaMA-Factory's name of the chat template, the one that was trained with.
+        port: on this machine alone.
+        work: for the log.
+        timeout: seconds until it must answer; it loads the model first.
+        dtype: `auto`, `float16`, `bfloat16` or `float32`.
+
+    Yields:
+        The address, up to and with `/v1`.
+
+    Raises:
+        UserError: the port is in use, or the server ended or did not answer in time.
+    """
+    command: list[str | Path] = [
+        *(Path(sys.executable).with_name("llamafactory-cli"), "api"),
+        *("--model_name_or_path", model),
+        *("--template", template),
+        # The same empty think block as in training and as in the model's own chat template.
+        *("--enable_thinking", "false"),
+        *("--infer_backend", "huggingface"),
+        *("--infer_dtype", dtype),
+        *("--trust_remote_code", "false"),
+    ]
+    env = {
+        "API_HOST": _HOST,
+        "API_PORT": str(port),
+        "API_MODEL_NAME": str(model),
+        "API_KEY": "",  # a key for something else would be asked for here
+        "API_VERBOSE": "0",  # else every prompt goes to the log
+    }
+    with _serve("LLaMA-Factory's server", command, env, model, port, work, timeout) as url:
+        yield url
+
+
+@contextmanager
+def vllm_server(
+    model: Path,
+    port: int,
+    work: Path,
+    timeout: float,
+    *,
+    python: Path,
+    dtype: str,
+    max_model_len: int,
+    gpu_memory_utilization: float,
+    cpu_kv_cache_gib: int,
+    enforce_eager: bool,
+) -> Iterator[str]:
+    """Serve `model`, under its path as a name, by vLLM's OpenAI-compatible API.
+
+    Args:
+        model: folder of a Hugging Face model.
+        port: on this machine alone.
+        work: for the log.
+        timeout: seconds until it must answer; it loads the model first.
+        python: of vLLM's environment.
+        dtype: vLLM's: `auto` takes bfloat16 for a float32 model.
+        max_model_len: tokens of a prompt and its answer.
+        gpu_memory_utilization: share of the GPU's memory to use.
+        cpu_kv_cache_gib: memory for the cache where there is no GPU.
+        enforce_eager: start sooner, run slower.
+
+    Yields:
+        The address, up to and with `/v1`.
+
+    Raises:
+        UserError: the port is in use, or the server ended or did not answer in time.
+    """
+    command: list[str | Path] = [
+        *(python, "-m", "vllm.entrypoints.openai.api_server"),
+        *("--model", model, "--served-model-name", model),
+        *("--host", _HOST, "--port", str(port)),
+        *("--dtype", dtype),
+        *("--max-model-len", str(max_model_len)),
+        *("--gpu-memory-utilization", str(gpu_memory_utilization)),
+        *("--max-logprobs", "20"),
+        # Else the model's folder decides on penalties for whoever does not name them.
+        *("--generation-config", "vllm"),
+        *(["--enforce-eager"] if enforce_eager else []),
+    ]
+    env = {
+        "VLLM_CPU_KVCACHE_SPACE": str(cpu_kv_cache_gib),
+        "VLLM_LOGGING_LEVEL": "WARNING",
+        "VLLM_API_KEY": "",  # a key for something else would be asked for here
+    }
+    with _serve("vLLM's server", command, env, model, port, work, timeout) as url:
+        yield url
+
+
+@contextmanager
+def _serve(
+    what: str,
+    command: Sequence[str | Path],
+    env: Mapping[str, str],
+    model: Path,
+    port: int,
+    work: Path,
+    timeout: float,
+) -> Iterator[str]:
+    _check_free(port)
+    log = work / "server.log"
+    url = f"http://{_HOST}:{port}/v1"
+    with running(command, env, log) as process:
+        give_up = time.monotonic() + timeout
+        while not _serves(url, model):
+            if (code := process.poll()) is not None:
+                raise UserError(_explain(what, Finished(code, read_tail(log)), log))
+            if time.monotonic() > give_up:
+                raise UserError(
+                    f"{what} did not answer at {url} within {timeout:.0f} s; see {log}, and choose "
+                    "a smaller model where it was still loading"
+                )
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+        yield url
+
+
+def _check_free(port: int) -> None:
+    with socket.socket() as probe:
+        # As servers do: a port whose last connections are still closing counts as free.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((_HOST, port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise
+            raise UserError(
+                f"port {port} of {_HOST} is in use; end the program that uses it (ss -ltnp shows "
+                "it) or choose another with score.api_port"
+            ) from None
+
+
+def _serves(url: str, model: Path) -> bool:
+    """Whether this model is served there, not whatever else may have taken the port."""
+    try:
+        # Not through a proxy, which does not reach this machine.
+        reply = httpx.get(f"{url}/models", timeout=5, trust_env=False)
+    except httpx.TransportError:
+        return False
+    return reply.status_code == 200 and str(model) in [
+        entry["id"] for entry in reply.json()["data"]
+    ]
+
+
+def _explain(what: str, finished: Finished, log: Path) -> str:
+    if finished.ran_out_of_memory:
+        return (
+            f"{what} ran out of memory; free the GPU of other processes (nvidia-smi), choose "
+            f"score.dtype: bfloat16, or a smaller model (log: {log})"
+        )
+    return f"{what} ended with exit code {finished.code}: {finished.last_line} (log: {log})"

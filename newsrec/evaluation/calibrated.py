@@ -1,0 +1,56 @@
+"""A model's probabilities mended for how it was trained, by what the validation set tells."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from newsrec.metrics.calibration import (
+    apply_temperature,
+    brier,
+    clipped_logit,
+    ece,
+    fit_temperature,
+    log_loss,
+    prior_shift,
+)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Fitted on validation rows; to be applied to test rows."""
+
+    train_rate: float
+    true_rate: float
+    temperature: float
+
+    def apply(self, score: pd.Series) -> np.ndarray:
+        """The mended probabilities of raw scores, shape (rows,); their order stays."""
+        shifted = prior_shift(score, self.train_rate, self.true_rate)
+        return np.asarray(apply_temperature(clipped_logit(shifted), self.temperature))
+
+
+def fit(label: pd.Series, score: pd.Series, train_rate: float, true_rate: float) -> Calibration:
+    """Fit the temperature after the correction for the resampled share of clicks in training.
+
+    Args:
+        label: of validation rows, shape (rows,).
+        score: a model's raw P(Yes) of them, shape (rows,).
+        train_rate: the share of clicks among the training samples.
+        true_rate: the share of clicks among all candidates shown in the training split.
+    """
+    shifted = prior_shift(score, train_rate, true_rate)
+    return Calibration(train_rate, true_rate, fit_temperature(label, clipped_logit(shifted)))
+
+
+def calibrated_figures(
+    calibration: Calibration, label: pd.Series, score: pd.Series
+) -> dict[str, float]:
+    """Temperature and losses of the mended probabilities, under keys of their own."""
+    mended = calibration.apply(score)
+    return {
+        "temperature": calibration.temperature,
+        "log_loss_calibrated": log_loss(label, mended),
+        "brier_calibrated": brier(label, mended),
+        "ece_calibrated": ece(label, mended),
+    }

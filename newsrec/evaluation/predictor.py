@@ -1,0 +1,163 @@
+"""All the numbers of one predictor, each with its interval, and of one against another."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from newsrec.metrics.binary import decision_metrics, pooled_auc
+from newsrec.metrics.calibration import brier, clipped_logit, ece, log_loss
+from newsrec.metrics.ranking import rank_metrics
+from newsrec.metrics.significance import ClusterBootstrap, interval, mcnemar, paired
+
+RANKING = ("auc", "mrr", "ndcg_at_5", "ndcg_at_10")
+COMPARED = ("auc", "mrr", "ndcg_at_10", "accuracy")
+NUM_BINS = 15
+
+# The figure of each resample, shape (resamples,).
+Samples = np.ndarray
+Sum = Callable[[pd.DataFrame], "pd.Series[float]"]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The figures of a predictor, and of its resamples those that are compared."""
+
+    figures: dict[str, float]
+    samples: dict[str, Samples]
+    correct: np.ndarray
+
+
+def measure(
+    predictions: pd.DataFrame, decision: pd.Series, bootstrap: ClusterBootstrap
+) -> Measured:
+    """Measure one predictor; a figure `x` with an interval has `x_low` and `x_high` beside it.
+
+    Ranking metrics are means over the impressions that have both a click and another candidate; the
+    others are counted in `num_one_class`. The rest is over all rows. Intervals are of 95 %, from
+    resampled users.
+
+    Args:
+        predictions: one row per (impression, candidate) with impression_id, label, score and, of a
+            model, answer_mass.
+        decision: True, False or NA for each row; NA is an answer that could not be read.
+        bootstrap: over the users of the rows.
+
+    Returns:
+        Finite numbers under stable keys; a metric that cannot be computed has no key.
+    """
+    label, score = predictions["label"], predictions["score"]
+    ranks = rank_metrics(predictions["impression_id"], label, score)
+    usable = ranks[ranks["auc"].notna()]
+    first = ~predictions["impression_id"].duplicated()
+    figures: dict[str, float] = {}
+    samples: dict[str, Samples] = {}
+    for name in RANKING:
+        if len(usable):
+            figures[name] = float(usable[name].mean())
+            per_row = predictions["impression_id"].map(usable[name]).where(first)
+            samples[name] = bootstrap.mean(per_row)
+    pooled = pooled_auc(label, score)
+    if pooled is not None:
+        figures["pooled_auc"] = pooled
+        samples["pooled_auc"] = bootstrap.weighted_auc(label, score)
+    counts = decision_metrics(label, decision)
+    figures |= counts
+    samples |= _decision_samples(label, decision, bootstrap)
+    figures |= {"log_loss": log_loss(label, score), "brier": brier(label, score)}
+    figures["ece"] = ece(label, score, NUM_BINS)
+    samples |= _probability_samples(label, score, bootstrap)
+    figures |= {
+        f"{name}_{bound}": value
+        for name, drawn in samples.items()
+        for bound, value in zip(("low", "high"), interval(drawn), strict=True)
+    }
+    num_pairs = int(usable["pairs"].sum())
+    if num_pairs:
+        figures["tie_rate"] = float(usable["tied_pairs"].sum() / num_pairs)
+    if "answer_mass" in predictions:
+        figures["unparsed_rate"] = float(decision.isna().mean())
+        if predictions["answer_mass"].notna().all():
+            figures["answer_mass"] = float(predictions["answer_mass"].mean())
+    figures |= {
+        "num_impressions": len(ranks),
+        "num_candidates": len(predictions),
+        "num_users": len(bootstrap.clusters),
+        "num_one_class": len(ranks) - len(usable),
+    }
+    correct = (decision.fillna(False).astype(bool) == label.astype(bool)) & decision.notna()
+    return Measured(figures, samples, correct.to_numpy(dtype=bool))
+
+
+def compare(one: Measured, other: Measured) -> dict[str, dict[str, float]]:
+    """What `one` gains over `other`: delta, its 95 % interval and p, from the same resamples.
+
+    `accuracy` has `p_mcnemar` beside it, which takes rows as independent.
+    """
+    result: dict[str, dict[str, float]] = {}
+    for name in COMPARED:
+        if name in one.figures and name in other.figures:
+            difference = paired(
+                other.figures[name], other.samples[name], one.figures[name], one.samples[name]
+            )
+            result[name] = {
+                "delta": difference.delta,
+                "low": difference.low,
+                "high": difference.high,
+                "p": difference.p,
+            }
+    result["accuracy"]["p_mcnemar"] = mcnemar(other.correct, one.correct)
+    return result
+
+
+def _decision_samples(
+    label: pd.Series, decision: pd.Series, bootstrap: ClusterBootstrap
+) -> dict[str, Samples]:
+    clicked = label.astype(bool)
+    said_yes = decision.fillna(False).astype(bool)
+    said_no = (~decision).fillna(False).astype(bool)
+    sums = bootstrap.cluster_sums(
+        pd.DataFrame(
+            {
+                "tp": said_yes & clicked,
+                "fp": said_yes & ~clicked,
+                "tn": said_no & ~clicked,
+                "clicked": clicked,
+                "rows": np.ones(len(label)),
+            }
+        ).astype(float)
+    )
+
+    def ratio(above: Sum, below: Sum) -> Samples:
+        # Without a denominator 0, as the figure itself.
+        return bootstrap.statistic(
+            sums, lambda s: (above(s) / below(s).replace(0, np.nan)).fillna(0)
+        )
+
+    return {
+        "accuracy": ratio(lambda s: s["tp"] + s["tn"], lambda s: s["rows"]),
+        "precision": ratio(lambda s: s["tp"], lambda s: s["tp"] + s["fp"]),
+        "recall": ratio(lambda s: s["tp"], lambda s: s["clicked"]),
+        "f1": ratio(lambda s: 2 * s["tp"], lambda s: s["tp"] + s["fp"] + s["clicked"]),
+    }
+
+
+def _probability_samples(
+    label: pd.Series, score: pd.Series, bootstrap: ClusterBootstrap
+) -> dict[str, Samples]:
+    logit = clipped_logit(score)
+    losses = np.logaddexp(0, np.where(label == 1, -logit, logit))
+    bins = np.minimum((score.to_numpy() * NUM_BINS).astype(int), NUM_BINS - 1)
+    gaps = pd.DataFrame(
+        {number: (score - label).where(bins == number, 0.0) for number in np.unique(bins)}
+    )
+    gaps["rows"] = 1.0
+    return {
+        "log_loss": bootstrap.mean(losses),
+        "brier": bootstrap.mean((score - label) ** 2),
+        "ece": bootstrap.statistic(
+            bootstrap.cluster_sums(gaps),
+            lambda sums: sums.drop(columns="rows").abs().sum(axis=1) / sums["rows"],
+        ),
+    }

@@ -1,0 +1,194 @@
+"""How far probabilities of a yes can be believed, and how to mend them.
+
+Every figure is finite: a probability is clipped to [eps, 1 - eps], eps = 2.2e-16 (that of float64),
+before its logarithm or odds are taken, so a sure mistake costs 36 nats and not infinity.
+"""
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from scipy.optimize import minimize_scalar  # type: ignore[import-untyped, unused-ignore]
+from scipy.special import expit  # type: ignore[import-untyped, unused-ignore]
+
+Floats = npt.NDArray[np.float64]
+
+_EPS = float(np.finfo(np.float64).eps)
+_TEMPERATURES = (0.01, 100.0)  # outside, every probability is a certainty or a half
+
+
+def log_loss(label: npt.ArrayLike, probability: npt.ArrayLike) -> float:
+    """Mean negative log-likelihood of the labels, in nats; lower is better.
+
+    Args:
+        label: 1 or 0, shape (rows,).
+        probability: of a 1, shape (rows,).
+
+    Raises:
+        ValueError: no rows, lengths that differ, a label but 0 and 1, or a probability outside
+            [0, 1].
+    """
+    labels, probabilities = _checked(label, probability)
+    probabilities = np.clip(probabilities, _EPS, 1 - _EPS)
+    likelihood = np.where(labels == 1, probabilities, 1 - probabilities)
+    return float(-np.log(likelihood).mean())
+
+
+def brier(label: npt.ArrayLike, probability: npt.ArrayLike) -> float:
+    """Mean squared difference of probability and label (Brier, 1950), from 0, the best, to 1.
+
+    Args and Raises: as `log_loss`.
+    """
+    labels, probabilities = _checked(label, probability)
+    return float(np.square(probabilities - labels).mean())
+
+
+def ece(label: npt.ArrayLike, probability: npt.ArrayLike, num_bins: int = 15) -> float:
+    """Expected calibration error over bins of equal width (Naeini et al., 2015), from 0 to 1.
+
+    The mean over rows of how far their bin's mean probability is from its share of ones.
+
+    Args:
+        label: 1 or 0, shape (rows,).
+        probability: of a 1, shape (rows,).
+        num_bins: in [0, 1]; more bins see more, and see more noise.
+
+    Raises:
+        ValueError: as `log_loss`, or num_bins is below 1.
+    """
+    curve = reliability_curve(label, probability, num_bins)
+    error = (curve["mean_probability"] - curve["click_rate"]).abs()
+    return float(np.average(error, weights=curve["num_rows"]))
+
+
+def reliability_curve(
+    label: npt.ArrayLike, probability: npt.ArrayLike, num_bins: int = 15
+) -> pd.DataFrame:
+    """What was promised and what came, by bins of equal width; a bin without rows has no row.
+
+    A bin holds bin_low <= probability < bin_high, and the last one also probability 1.
+
+    Args and Raises: as `ece`.
+
+    Returns:
+        bin_low, bin_high, mean_probability, click_rate (the share of ones) and num_rows, by rising
+        probability.
+    """
+    labels, probabilities = _checked(label, probability)
+    if num_bins < 1:
+        raise ValueError(f"num_bins is {num_bins}; expected 1 or more")
+    edges = np.arange(num_bins + 1) / num_bins
+    bins = np.searchsorted(edges[1:-1], probabilities, side="right")
+    num_rows = np.bincount(bins, minlength=num_bins)
+    used = np.flatnonzero(num_rows)
+    rows = num_rows[used]
+    return pd.DataFrame(
+        {
+            "bin_low": edges[used],
+            "bin_high": edges[used + 1],
+            "mean_probability": np.bincount(bins, weights=probabilities)[used] / rows,
+            "click_rate": np.bincount(bins, weights=labels)[used] / rows,
+            "num_rows": rows,
+        }
+    )
+
+
+def prior_shift(probability: npt.ArrayLike, train_rate: float, true_rate: float) -> Floats:
+    """Probabilities as if trained at the true share of ones instead of a resampled one.
+
+    Multiplies the odds by odds(true_rate) / odds(train_rate) (Elkan, 2001; Saerens et al., 2002),
+    which is exact where resampling dropped or repeated rows by their label alone. Keeps the order,
+    so no ranking metric moves; 0 and 1 stay.
+
+    Args:
+        probability: of a 1, by a model trained at `train_rate`, shape (rows,).
+        train_rate: the share of ones among the rows of training.
+        true_rate: the share of ones where the probability is used.
+
+    Raises:
+        ValueError: a rate outside (0, 1), or a probability outside [0, 1].
+    """
+    for name, rate in (("train_rate", train_rate), ("true_rate", true_rate)):
+        if not 0 < rate < 1:
+            raise ValueError(f"{name} is {rate}; expected a number between 0 and 1")
+    probabilities = _checked_probability(probability)
+    ones = probabilities * (true_rate / train_rate)
+    zeros = (1 - probabilities) * ((1 - true_rate) / (1 - train_rate))
+    return ones / (ones + zeros)
+
+
+def clipped_logit(probability: npt.ArrayLike) -> Floats:
+    """log(p / (1 - p)), shape (rows,), at most 36.04 either way as the probability is clipped.
+
+    Raises:
+        ValueError: a probability outside [0, 1].
+    """
+    probabilities = np.clip(_checked_probability(probability), _EPS, 1 - _EPS)
+    return np.asarray(np.log(probabilities) - np.log1p(-probabilities), dtype=np.float64)
+
+
+def fit_temperature(label: npt.ArrayLike, logit: npt.ArrayLike) -> float:
+    """The temperature that makes the logits' probabilities fit the labels best (Guo et al., 2017).
+
+    Minimises the mean negative log-likelihood, which has one valley; fit it on validation rows and
+    apply it to others. It has no offset: mend a resampled share of ones with `prior_shift` first.
+
+    Args:
+        label: 1 or 0, shape (rows,).
+        logit: log-odds of a 1, shape (rows,), such as log P(Yes) - log P(No).
+
+    Returns:
+        Above 1 where the logits were too sure; from 0.01 to 100. Logits that order the rows
+        perfectly have no best temperature and end near 0.01, ones without use near 100.
+
+    Raises:
+        ValueError: no rows, lengths that differ, a label but 0 and 1, or a logit that is not
+            finite.
+    """
+    logits = _checked_logit(logit)
+    labels, _ = _checked(label, expit(logits))
+    signed = np.where(labels == 1, logits, -logits)
+
+    def loss(log_temperature: float) -> float:
+        # -log sigmoid(z), without overflow.
+        return float(np.logaddexp(0, -signed * np.exp(-log_temperature)).mean())
+
+    low, high = np.log(_TEMPERATURES)
+    found = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-6})
+    return float(np.exp(found.x))
+
+
+def apply_temperature(logit: npt.ArrayLike, temperature: float) -> Floats:
+    """Probabilities of a 1 after dividing the logits by the temperature, shape (rows,).
+
+    Raises:
+        ValueError: the temperature is not above 0, or a logit is not finite.
+    """
+    if not 0 < temperature < np.inf:
+        raise ValueError(f"temperature is {temperature}; expected a finite number above 0")
+    return np.asarray(expit(_checked_logit(logit) / temperature), dtype=np.float64)
+
+
+def _checked(label: npt.ArrayLike, probability: npt.ArrayLike) -> tuple[Floats, Floats]:
+    labels = np.asarray(label, dtype=np.float64)
+    probabilities = _checked_probability(probability)
+    if labels.shape != probabilities.shape:
+        raise ValueError(f"{labels.shape} labels but {probabilities.shape} probabilities")
+    if not len(labels):
+        raise ValueError("no rows; expected one or more")
+    if not np.isin(labels, (0, 1)).all():
+        raise ValueError("a label that is neither 0 nor 1")
+    return labels, probabilities
+
+
+def _checked_probability(probability: npt.ArrayLike) -> Floats:
+    probabilities = np.asarray(probability, dtype=np.float64)
+    if not ((probabilities >= 0) & (probabilities <= 1)).all():
+        raise ValueError("a probability that is missing or outside [0, 1]")
+    return probabilities
+
+
+def _checked_logit(logit: npt.ArrayLike) -> Floats:
+    logits = np.asarray(logit, dtype=np.float64)
+    if not np.isfinite(logits).all():
+        raise ValueError("a logit that is missing or infinite; clip its probability first")
+    return logits

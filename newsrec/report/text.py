@@ -1,0 +1,88 @@
+"""Numbers and foreign text as a reader gets to see them."""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+DASH = "\u2013"
+MINUS = "\u2212"
+_UNPRINTABLE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
+)
+
+
+def printable(text: str) -> str:
+    """`text` on one line; what HTML, XML or UTF-8 cannot hold, or what turns text round, as U+FFFD.
+
+    Bidirectional controls are among them: a title must not change the order of what follows it.
+    """
+    return _UNPRINTABLE.sub("\ufffd", " ".join(text.split()))
+
+
+def shortened(text: str, width: int) -> str:
+    """`text` printable and cut to `width` columns, of which a wide character takes two."""
+    text, used = printable(text), 0
+    for place, char in enumerate(text):
+        used += 2 if unicodedata.east_asian_width(char) in "WF" else 1
+        if used > width:
+            return text[:place].rstrip() + "\u2026"
+    return text
+
+
+def score(value: float | None) -> str:
+    """Three digits, as much as an interval of a few thousand impressions bears; a dash for None."""
+    if value is None:
+        return DASH
+    shown = f"{abs(value):.3f}"
+    return f"{MINUS}{shown}" if value < 0 and float(shown) else shown
+
+
+def signed(value: float) -> str:
+    """A difference with its sign, unless it is printed as zero."""
+    shown = score(value)
+    return f"+{shown}" if float(f"{value:.3f}") > 0 else shown
+
+
+def p_value(p: float) -> str:
+    """p to three digits, never as zero."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def number(value: object) -> str:
+    """A count or measure with thousands set apart; anything else as it is written."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return DASH if value is None else str(value)
+    if isinstance(value, int) or value.is_integer() or abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def counted(count: float, noun: str) -> str:
+    """`count` of a noun that takes an s."""
+    return f"{number(count)} {noun}{'' if count == 1 else 's'}"
+
+
+def flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, object]]:
+    """The leaves of a nested mapping in its order, each with the keys that lead to it."""
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{prefix}{key} / ")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def key_words(key: str) -> str:
+    """A key of a metrics file in words."""
+    return re.sub(r"\bnum_", "", key).replace("_", " ")
+
+
+def code(text: str) -> str:
+    """`text` as inline code in a Markdown table, whatever it holds."""
+    text = printable(text) or "(empty)"
+    if not re.search(r"[`|\\]", text):
+        return f"`{text}`"
+    # A code span can hold neither a backtick nor, in a table, a bar; an entity stands for any sign
+    # and is never read as mark-up.
+    coded = re.sub(r"[^\w .-]|_", lambda found: f"&#{ord(found[0])};", text)
+    return f"<code>{coded}</code>"

@@ -1,0 +1,51 @@
+"""Rank the unlabelled split by the tuned model and write the leaderboard's zip.
+
+Reads   params: prompt, score, model.template, preprocess.seed; data/raw, models/merged
+Writes  submission/prediction.zip
+Run     dvc repro submission/dvc.yaml      (alone: python -m stages.submission)
+"""
+
+import shutil
+from pathlib import Path
+
+from newsrec.engines.scoring import score_candidates
+from newsrec.errors import run_stage
+from newsrec.mind.submission import validate_submission, write_submission
+from newsrec.mind.unlabelled import write_candidates_unlabelled
+from newsrec.params import load_params
+from stages.score import engine
+
+RAW = Path("data/raw")
+MODEL = Path("models/merged")
+TARGET = Path("submission/prediction.zip")
+WORK = Path(".work/submission")
+
+
+def main() -> None:
+    params = load_params()
+    WORK.mkdir(parents=True, exist_ok=True)  # what an interrupted run asked a server is not lost
+    candidates, predictions = WORK / "candidates.parquet", WORK / "predictions.parquet"
+    num_prompts = write_candidates_unlabelled(
+        RAW,
+        candidates,
+        feedback=params.prompt.feedback,
+        num_history=params.prompt.num_history,
+        num_feedback=params.prompt.num_feedback,
+        seed=params.preprocess.seed,
+    )
+    score_candidates(
+        MODEL,
+        {candidates: predictions},
+        WORK,
+        max_prompt_tokens=params.score.max_model_len - params.score.max_answer_tokens,
+        ask=engine(params, "tuned", MODEL, WORK),
+    )
+    behaviors = RAW / "unlabelled/behaviors.tsv"
+    write_submission(behaviors, predictions, TARGET)
+    num_impressions = validate_submission(TARGET, behaviors)
+    shutil.rmtree(WORK)
+    print(f"submission: {num_impressions:,} impressions, {num_prompts:,} answers, in {TARGET}")
+
+
+if __name__ == "__main__":
+    run_stage(main)
