@@ -6,10 +6,10 @@ does, stand in `conf/`.
 
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from omegaconf import OmegaConf
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 from yaml import YAMLError
 
@@ -89,7 +89,7 @@ class Preprocess:
     """Which candidates become samples."""
 
     target: Literal["last", "sampled"]
-    positive_rate: float
+    positive_rate: Annotated[float, Field(gt=0, lt=1)]
     max_samples: MaxSamples
     seed: int
 

@@ -64,6 +64,21 @@ def user_message(
     return f"{INSTRUCTION}\n{prompt_input(history, liked, disliked, target)}"
 
 
+def prompt_protocol(feedback: str, num_history: int, num_feedback: int) -> dict[str, str]:
+    """What a prompt shows, in the words of the protocol."""
+    return {
+        "feedback": feedback,
+        "feedback_from": {
+            # A user's own past is known when a page is shown; a model that read none knows less.
+            "earlier": "the user's earlier impressions in every split, the scored one too",
+            "none": "nowhere",
+            "same_impression": "the other candidates of the same impression",
+        }[feedback],
+        "shown": f"history {num_history}, feedback {num_feedback}",
+        "prompt": PROMPT_VERSION,
+    }
+
+
 def parse_answer(text: str) -> bool | None:
     """True for Yes, False for No, None for an answer that is neither.
 

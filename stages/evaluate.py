@@ -9,6 +9,7 @@ Run     dvc repro evaluate      (alone: python -m stages.evaluate)
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from newsrec.errors import run_stage
@@ -21,28 +22,36 @@ from newsrec.metrics.ranking import rank_metrics
 from newsrec.metrics.significance import ClusterBootstrap, detectable
 from newsrec.mind.outside import read_outside
 from newsrec.params import Evaluate, load_params
-from newsrec.predictions import decisions, read_predictions, require_same_rows
+from newsrec.predictions import KEYS, decisions, read_predictions, require_same_rows
 
 MODELS = ("base", "tuned")
 BASELINES = ("popularity", "tfidf", "nrms", "leak_probe", "random")
 PREDICTIONS = Path("data/predictions")
 CANDIDATES = Path("data/processed/candidates_test.parquet")
+FACTS = ["time", "category", "history_length", "user_in_train", "news_in_train"]
+# Trained to order candidates: how far a score is from 0.5 means nothing.
+RANKING_ONLY = {"nrms"}
 
 
 def main() -> None:
     params = load_params().evaluate
-    candidates = pd.read_parquet(CANDIDATES)
+    candidates = pd.read_parquet(CANDIDATES, columns=[*KEYS, "label", *FACTS])
     tables = {
         name: read_predictions(PREDICTIONS / f"{name}.parquet") for name in (*MODELS, *BASELINES)
     }
-    tables |= read_outside(
+    outside, outside_ranking_only = read_outside(
         Path("data/outside"), candidates, Path("data/raw/test/behaviors.tsv"), tables
     )
+    tables |= outside
     for name, table in tables.items():
         require_same_rows(table, candidates, name)
 
     bootstrap = ClusterBootstrap(candidates["user_id"], params.num_resamples, params.seed)
-    measured = {name: measure(table, decisions(table), bootstrap) for name, table in tables.items()}
+    ranking_only = RANKING_ONLY | outside_ranking_only
+    measured = {
+        name: measure(table, None if name in ranking_only else decisions(table), bootstrap)
+        for name, table in tables.items()
+    }
     calibrations = {name: _calibration(name) for name in MODELS}
     write_json(
         Path("metrics/evaluate.json"),
@@ -69,12 +78,15 @@ def main() -> None:
 def _calibration(name: str) -> Calibration:
     """Fitted on the validation set, never on the test."""
     account = read_json(Path("metrics/preprocess.json"))["train"]
+    true_rate = account["num_clicks_read"] / account["num_candidates_read"]
+    # The base was never trained at the samples' share of clicks: there is nothing to take out.
+    tuned_rate = account["num_positives"] / account["num_samples"]
     table = read_predictions(PREDICTIONS / "val" / f"{name}.parquet")
     return fit(
         table["label"],
         table["score"],
-        train_rate=account["num_positives"] / account["num_samples"],
-        true_rate=account["num_clicks_read"] / account["num_candidates_read"],
+        train_rate=tuned_rate if name == "tuned" else true_rate,
+        true_rate=true_rate,
     )
 
 
@@ -101,14 +113,16 @@ def _comparisons(
     )
     users = tables["base"].drop_duplicates("impression_id")["user_id"].to_numpy()
     gains = (tuned - base).to_numpy()
-    # Without two impressions that differ there is nothing to plan with.
-    if pd.Series(gains).nunique() > 1:
+    # Without two users and two gains that differ there is nothing to plan with.
+    known = ~np.isnan(gains)
+    if len(set(users[known])) > 1 and len(set(gains[known])) > 1:
         result["tuned_vs_base"]["detectable_auc"] = detectable(gains, users)
     return result
 
 
 def _protocol(params: Evaluate) -> dict[str, str]:
     return {
+        **read_json(Path("metrics/preprocess.json"))["protocol"],
         **read_json(Path("metrics/train.json"))["protocol"],
         "engine": read_json(Path("metrics/score_tuned.json"))["engine"],
         "grouping": "per impression, then the plain mean; one-class impressions left out",
@@ -118,11 +132,9 @@ def _protocol(params: Evaluate) -> dict[str, str]:
 
 
 def _write_curves(name: str, table: pd.DataFrame, calibration: Calibration) -> None:
-    if table["label"].nunique() > 1:
-        points = roc_points(table["label"], table["score"])
-        write_tsv(
-            Path(f"plots/roc_{name}.tsv"), ("false_positive_rate", "true_positive_rate"), points
-        )
+    # Of one class there is no curve: the file then has its header alone, which DVC expects.
+    points = roc_points(table["label"], table["score"]) if table["label"].nunique() > 1 else []
+    write_tsv(Path(f"plots/roc_{name}.tsv"), ("false_positive_rate", "true_positive_rate"), points)
     mended = pd.Series(calibration.apply(table["score"]))
     rows = [
         (kind, *point)

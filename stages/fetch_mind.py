@@ -47,8 +47,14 @@ def _source(mind: Mind) -> Path:
     if mind.source == "local":
         return Path(mind.path)
     if mind.source == "huggingface":
-        fetch_zips(mind.repo, mind.revision, mind.files, WORK)
-        return WORK
+        fetched = fetch_zips(mind.repo, mind.revision, mind.files, WORK / "hub")
+        # Beside them may lie what an interrupted run with other files left.
+        source = WORK / "source"
+        shutil.rmtree(source, ignore_errors=True)
+        source.mkdir(parents=True)
+        for folder in fetched:
+            folder.rename(source / folder.name)
+        return source
     assert mind.synthetic is not None
     shutil.rmtree(WORK, ignore_errors=True)
     size = mind.synthetic

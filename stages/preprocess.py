@@ -13,7 +13,7 @@ from newsrec.errors import run_stage
 from newsrec.files import atomic_folder, read_json, write_json
 from newsrec.mind.samples import preprocess
 from newsrec.params import Params, load_params
-from newsrec.prompts import PROMPT_VERSION
+from newsrec.prompts import prompt_protocol
 
 TARGET = Path("data/processed")
 
@@ -54,9 +54,9 @@ def _protocol(params: Params) -> dict[str, str]:
         "filter": "candidates and history without a row in news.tsv left out",
         "candidates": params.evaluate.candidates,
         "impressions": f"{params.evaluate.num_impressions}, seed {params.preprocess.seed}",
-        "feedback": params.prompt.feedback,
-        "shown": f"history {params.prompt.num_history}, feedback {params.prompt.num_feedback}",
-        "prompt": PROMPT_VERSION,
+        **prompt_protocol(
+            params.prompt.feedback, params.prompt.num_history, params.prompt.num_feedback
+        ),
     }
 
 

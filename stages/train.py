@@ -1,7 +1,7 @@
 """Fine-tune the base model with LoRA through LLaMA-Factory.
 
-Reads   params: train, model.template; models/base, data/processed,
-        metrics/{model,preprocess}.json
+Reads   params: train, model.template, preprocess, prompt; models/base, data/processed,
+        metrics/{mind,model}.json
 Writes  models/adapter, metrics/train.json, metrics/timings/train.json, plots/loss_{train,val}.tsv
 Run     dvc repro train      (alone: python -m stages.train)
 By hand llamafactory-cli train models/adapter/train.yaml
@@ -22,6 +22,7 @@ from newsrec.errors import UserError, run_stage
 from newsrec.files import atomic_folder, read_json, write_json, write_tsv
 from newsrec.models.checks import count_parameters
 from newsrec.params import Params, load_params
+from newsrec.prompts import prompt_protocol
 from newsrec.training import llamafactory
 from newsrec.training.same_tokens import check_same_tokens
 
@@ -114,7 +115,11 @@ def _metrics(
 
 def _protocol(params: Params) -> dict[str, str]:
     return {
-        **read_json(Path("metrics/preprocess.json"))["protocol"],
+        **read_json(Path("metrics/mind.json"))["protocol"],
+        **prompt_protocol(
+            params.prompt.feedback, params.prompt.num_history, params.prompt.num_feedback
+        ),
+        "target": f"{params.preprocess.target}, seed {params.preprocess.seed}",
         **read_json(Path("metrics/model.json"))["protocol"],
         "method": params.train.method,
         "train_seed": str(params.train.seed),

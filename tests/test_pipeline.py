@@ -113,7 +113,7 @@ def test_a_new_learning_rate_runs_only_what_follows_from_it(tree: Path) -> None:
     path.write_text(before.replace("  lr: 0.005", "  lr: 5.0e-05"))
     try:
         # The status names what changed itself; the rest follows along the graph.
-        assert set(json.loads(run(tree, "dvc", "status", "--json"))) == {"train"}
+        assert set(json.loads(run(tree, "dvc", "status", "--json", "dvc.yaml"))) == {"train"}
         downstream = run(tree, "dvc", "repro", "--dry", "--downstream", "train")
     finally:
         path.write_text(before)

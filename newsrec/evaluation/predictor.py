@@ -26,11 +26,11 @@ class Measured:
 
     figures: dict[str, float]
     samples: dict[str, Samples]
-    correct: np.ndarray
+    correct: np.ndarray | None
 
 
 def measure(
-    predictions: pd.DataFrame, decision: pd.Series, bootstrap: ClusterBootstrap
+    predictions: pd.DataFrame, decision: pd.Series | None, bootstrap: ClusterBootstrap
 ) -> Measured:
     """Measure one predictor; a figure `x` with an interval has `x_low` and `x_high` beside it.
 
@@ -41,7 +41,8 @@ def measure(
     Args:
         predictions: one row per (impression, candidate) with impression_id, label, score and, of a
             model, answer_mass.
-        decision: True, False or NA for each row; NA is an answer that could not be read.
+        decision: True, False or NA for each row; NA is an answer that could not be read. None for a
+            predictor whose scores order candidates and are no probabilities: it decides nothing.
         bootstrap: over the users of the rows.
 
     Returns:
@@ -62,12 +63,15 @@ def measure(
     if pooled is not None:
         figures["pooled_auc"] = pooled
         samples["pooled_auc"] = bootstrap.weighted_auc(label, score)
-    counts = decision_metrics(label, decision)
-    figures |= counts
-    samples |= _decision_samples(label, decision, bootstrap)
-    figures |= {"log_loss": log_loss(label, score), "brier": brier(label, score)}
-    figures["ece"] = ece(label, score, NUM_BINS)
-    samples |= _probability_samples(label, score, bootstrap)
+    correct = None
+    if decision is not None:
+        figures |= decision_metrics(label, decision)
+        samples |= _decision_samples(label, decision, bootstrap)
+        figures |= {"log_loss": log_loss(label, score), "brier": brier(label, score)}
+        figures["ece"] = ece(label, score, NUM_BINS)
+        samples |= _probability_samples(label, score, bootstrap)
+        said = decision.fillna(False).astype(bool) == label.astype(bool)
+        correct = (said & decision.notna()).to_numpy(dtype=bool)
     figures |= {
         f"{name}_{bound}": value
         for name, drawn in samples.items()
@@ -76,7 +80,7 @@ def measure(
     num_pairs = int(usable["pairs"].sum())
     if num_pairs:
         figures["tie_rate"] = float(usable["tied_pairs"].sum() / num_pairs)
-    if "answer_mass" in predictions:
+    if decision is not None and "answer_mass" in predictions:
         figures["unparsed_rate"] = float(decision.isna().mean())
         if predictions["answer_mass"].notna().all():
             figures["answer_mass"] = float(predictions["answer_mass"].mean())
@@ -86,8 +90,7 @@ def measure(
         "num_users": len(bootstrap.clusters),
         "num_one_class": len(ranks) - len(usable),
     }
-    correct = (decision.fillna(False).astype(bool) == label.astype(bool)) & decision.notna()
-    return Measured(figures, samples, correct.to_numpy(dtype=bool))
+    return Measured(figures, samples, correct)
 
 
 def compare(one: Measured, other: Measured) -> dict[str, dict[str, float]]:
@@ -107,7 +110,8 @@ def compare(one: Measured, other: Measured) -> dict[str, dict[str, float]]:
                 "high": difference.high,
                 "p": difference.p,
             }
-    result["accuracy"]["p_mcnemar"] = mcnemar(other.correct, one.correct)
+    if other.correct is not None and one.correct is not None:
+        result["accuracy"]["p_mcnemar"] = mcnemar(other.correct, one.correct)
     return result
 
 

@@ -30,8 +30,8 @@ def slice_names(candidates: pd.DataFrame) -> pd.DataFrame:
                 [-1, 0, 10, np.inf],
                 labels=["none", "short: 1 to 10", "long: 11 or more"],
             ).astype(str),
-            "user": np.where(candidates["user_in_train"], "seen in training", "new"),
-            "news": np.where(candidates["news_in_train"], "seen in training", "new"),
+            "user": np.where(candidates["user_in_train"], "in the train split", "new"),
+            "news": np.where(candidates["news_in_train"], "in the train split", "new"),
             "candidates": pd.cut(
                 num_shown, [0, 5, 10, 30, np.inf], labels=["2 to 5", "6 to 10", "11 to 30", "31+"]
             ).astype(str),

@@ -13,8 +13,12 @@ from newsrec.predictions import read_predictions
 
 def read_outside(
     folder: Path, candidates: pd.DataFrame, behaviors: Path, taken: Collection[str]
-) -> dict[str, pd.DataFrame]:
+) -> tuple[dict[str, pd.DataFrame], set[str]]:
     """The predictions tables of the files in `folder`, by the names of the files.
+
+    Returns:
+        The tables, and the names of those whose scores are no probabilities: ranks, and anything
+        outside 0 to 1. They only order candidates.
 
     Args:
         folder: holds NAME.parquet (our predictions table) or NAME.txt (the leaderboard's ranks).
@@ -31,13 +35,19 @@ def read_outside(
             continue
         name = path.stem
         # It becomes a key of metrics, where a dot would be a level.
-        if not re.fullmatch(r"[A-Za-z0-9_-]+", name) or name in taken or name in tables:
+        known = {*taken, *tables, "protocol"}
+        if not re.fullmatch(r"(?!tuned_vs_)[A-Za-z0-9_-]+", name) or name in known:
             raise UserError(
                 f"{path}: cannot become the predictor {name!r}; expected letters, digits, - and _, "
-                f"other than {', '.join(sorted({*taken, *tables}))}; rename the file"
+                f"other than {', '.join(sorted(known))}; rename the file"
             )
         if path.suffix == ".parquet":
             tables[name] = read_predictions(path)
         else:
             tables[name] = read_prediction_txt(path, candidates, behaviors)
-    return tables
+    no_probabilities = {
+        name
+        for name, table in tables.items()
+        if (folder / f"{name}.txt").exists() or not table["score"].between(0, 1).all()
+    }
+    return tables, no_probabilities

@@ -18,7 +18,7 @@ from newsrec.mind.account import SplitAccount, accounts_as_json
 from newsrec.mind.sample_files import SAMPLE, SCORE, SampleFiles
 from newsrec.mind.store import ImpressionStore, StoredImpression, draw_of, impression_store
 from newsrec.mind.tables import Impression, News, read_behaviors, read_news
-from newsrec.prompts import plain_text
+from newsrec.prompts import NO, YES, plain_text
 
 FEEDBACK_CHOICES = ("earlier", "none", "same_impression")
 TARGET_CHOICES = ("last", "sampled")
@@ -52,7 +52,7 @@ def preprocess(
         num_feedback: liked titles shown at most, and disliked ones.
         target: `last` predicts the last candidate of an impression; `sampled` a clicked one and as
             many that were not as `positive_rate` asks for.
-        positive_rate: the share of clicks among sampled targets, above 0 and up to 1.
+        positive_rate: the share of clicks among sampled targets, between 0 and 1.
         max_samples: of train and val; None takes all.
         test_candidates: `all` candidates of an impression are scored, or the `last` one.
         num_val_impressions: set aside to calibrate scores on, at most half of val.
@@ -112,7 +112,17 @@ def preprocess(
                         ):
                             accounts[stored.split].count_sample(stored.purpose, sample["label"])
                             writer.write(stored.split, stored.purpose, sample)
+        _require_both_answers(accounts["train"], raw / "train/behaviors.tsv")
         return accounts_as_json(accounts, store)
+
+
+def _require_both_answers(train: SplitAccount, path: Path) -> None:
+    if train.num_positives in (0, train.num_samples):
+        answer = NO if train.num_positives == 0 else YES
+        raise UserError(
+            f"{path}: all {train.num_samples} training samples say {answer!r}; expected both "
+            "answers; give more data, or set preprocess.target to sampled"
+        )
 
 
 def _all_to_score(

@@ -40,6 +40,7 @@ from newsrec.report.verdict import (
     artefact,
     deciding,
     gain,
+    is_compared,
     leak_notice,
     predictors,
     tiny_notice,
@@ -202,11 +203,17 @@ def _comparisons(metrics: Metrics, names: list[str]) -> list[tuple[str, list[Any
     """Of each predictor but tuned what tuned gains over it, metric by metric."""
     keys = [key for key in METRIC_NAMES if key in metrics["tuned_vs_base"]]
     others = [name for name in names if name != "tuned"]
-    return [(name, [gain(metrics, name, key) for key in keys]) for name in others]
+    return [
+        (
+            name,
+            [gain(metrics, name, key) if is_compared(metrics, name, key) else None for key in keys],
+        )
+        for name in others
+    ]
 
 
 def _baselines_svg(metrics: Metrics, names: list[str], key: str) -> str:
-    gains = [(name, gain(metrics, name, key)) for name in names if name != "tuned"]
+    gains = [(name, gain(metrics, name, key)) for name in names if is_compared(metrics, name, key)]
     rows = [(name, {"gain": Dot(found.delta, found.low, found.high)}) for name, found in gains]
     return dot_plot(
         rows,

@@ -81,6 +81,11 @@ def deciding(metrics: Metrics) -> str:
     return "auc" if "auc" in metrics["tuned_vs_base"] else "accuracy"
 
 
+def is_compared(metrics: Metrics, predictor: str, key: str) -> bool:
+    """Whether the metric exists for both: scores that are no probabilities decide nothing."""
+    return predictor != "tuned" and key in metrics[f"tuned_vs_{predictor}"]
+
+
 def gain(metrics: Metrics, predictor: str, key: str) -> Gain:
     """The tuned model against `predictor` by one metric."""
     found = metrics[f"tuned_vs_{predictor}"][key]
@@ -148,7 +153,11 @@ def _contrary(metrics: Metrics, outcome: str, key: str) -> str:
 def against_baselines(metrics: Metrics) -> list[tuple[str, list[tuple[str, Gain]]]]:
     """A phrase for each outcome that some baseline has, with those baselines and the gains."""
     key = deciding(metrics)
-    gains = [(name, gain(metrics, name, key)) for name in predictors(metrics)[len(MODELS) :]]
+    gains = [
+        (name, gain(metrics, name, key))
+        for name in predictors(metrics)[len(MODELS) :]
+        if is_compared(metrics, name, key)
+    ]
     phrases = {
         BETTER: f"By {METRIC_NAMES[key]}, the tuned model is better than",
         SAME: "No difference shown from",

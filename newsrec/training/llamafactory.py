@@ -27,7 +27,7 @@ ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 
 _OUT_OF_MEMORY = (
     "LLaMA-Factory ran out of memory; lower, in this order: train.batch_size (raise "
-    "train.gradient_accumulation_steps by as much), train.cutoff_len, train.lora_rank; or choose a "
+    "train.gradient_accumulation_steps by as much), train.cutoff_len, train.rank; or choose a "
     "smaller model"
 )
 

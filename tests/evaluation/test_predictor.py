@@ -85,11 +85,23 @@ def test_a_better_model_is_seen_and_an_equal_one_is_not(bootstrap: ClusterBootst
     assert same["accuracy"]["p_mcnemar"] > 0.05
 
 
+def test_scores_that_are_no_probabilities_are_ranked_and_nothing_else(
+    bootstrap: ClusterBootstrap,
+) -> None:
+    table = predictions(1.0).assign(score=lambda frame: 10 * frame["score"])
+    found = measure(table, None, bootstrap)
+    assert {"auc", "mrr", "pooled_auc", "tie_rate"} <= set(found.figures)
+    assert not {"accuracy", "f1", "log_loss", "ece"} & set(found.figures)
+    other = measure(predictions(1.0), decided(predictions(1.0)), bootstrap)
+    assert set(compare(other, found)) == {"auc", "mrr", "ndcg_at_10"}
+
+
 def test_an_unread_answer_is_never_correct(bootstrap: ClusterBootstrap) -> None:
     table = predictions(1.0)
     nothing = pd.Series([pd.NA] * len(table), dtype="boolean")
     found = measure(table, nothing, bootstrap)
     assert (found.figures["accuracy"], found.figures["unparsed_rate"]) == (0, 1)
+    assert found.correct is not None
     assert not found.correct.any()
 
 

@@ -30,14 +30,16 @@ def test_both_formats_become_tables_under_their_names(
             ranks = ",".join(str(rank + 1) for rank in range(len(row.candidates)))
             stream.write(f"{row.impression_id} [{ranks}]\n")
     (tmp_path / "README.md").write_text("no predictions")
-    tables = read_outside(tmp_path, candidates, behaviors, ["base"])
-    assert list(tables) == ["ranked", "theirs"]
+    candidates.assign(score=2.5).to_parquet(tmp_path / "logits.parquet")
+    tables, ranking_only = read_outside(tmp_path, candidates, behaviors, ["base"])
+    assert ranking_only == {"ranked", "logits"}
+    assert sorted(tables) == ["logits", "ranked", "theirs"]
     first = tables["ranked"].drop_duplicates("impression_id")
     assert (first["score"] == 1).all()
     assert len(tables["ranked"]) == len(candidates)
 
 
-@pytest.mark.parametrize("name", ["base", "a.b", "<b>"])
+@pytest.mark.parametrize("name", ["base", "a.b", "<b>", "protocol", "tuned_vs_base"])
 def test_a_name_that_cannot_be_one_is_refused(
     name: str, candidates: pd.DataFrame, raw: Path, tmp_path: Path
 ) -> None:

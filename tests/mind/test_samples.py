@@ -193,6 +193,12 @@ def test_an_impression_id_that_stands_twice_is_told_with_its_line(tmp_path: Path
         run(two_days(tmp_path / "raw", test), tmp_path / "out")
 
 
+def test_training_samples_of_one_answer_alone_are_refused(tmp_path: Path) -> None:
+    raw = two_days(tmp_path / "raw", rows(("2", "U2", 2, "", "N8-1 N9-0")))
+    with pytest.raises(UserError, match=r"all 1 training samples say 'No\.'"):
+        run(raw, tmp_path / "out", target="last")
+
+
 def test_a_split_of_which_nothing_is_left_is_told(tmp_path: Path) -> None:
     test = rows(("2", "U2", 2, "", "N98-1 N99-0"))
     with pytest.raises(UserError, match="no impression left to score"):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 
 from newsrec.errors import UserError
 from stages import fetch_mind, fetch_model, preprocess
@@ -132,6 +133,22 @@ def test_the_published_recipe_warns_that_it_leaks(
     (workplace / "metrics/mind.json").write_text('{"protocol": {}}')
     preprocess.main()
     assert "gives the label away" in capsys.readouterr().err
+
+
+def test_the_pipeline_keeps_the_data_sets_rows_to_itself() -> None:
+    graph = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    pushed = {
+        out
+        for stage in graph.values()
+        for out in stage.get("do", stage).get("outs", [])
+        if isinstance(out, str)
+    }
+    assert pushed == {
+        "models/adapter",
+        "models/merged",
+        "metrics/timings/train.json",
+        "metrics/timings/score_${key}.json",
+    }
 
 
 def test_a_stage_whose_input_is_missing_leaves_nothing(workplace: Path) -> None:
