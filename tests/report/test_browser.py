@@ -27,7 +27,9 @@ pytestmark = [
 def test_the_page_opens_and_fits(width: int, given: dict[str, Any], tmp_path: Path) -> None:
     assert BROWSER is not None
     page = tmp_path / "page.html"
-    page.write_text(render(**given).replace("Content-Security-Policy", "was") + MEASURE, encoding="utf-8")
+    page.write_text(
+        render(**given).replace("Content-Security-Policy", "was") + MEASURE, encoding="utf-8"
+    )
     profile, size = f"--user-data-dir={tmp_path / 'profile'}", f"--window-size={width},900"
     command = [BROWSER, *FLAGS, profile, size, "--dump-dom", page.as_uri()]
     finished = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
