@@ -20,7 +20,7 @@ CELL_MAX_ALPHA = 0.45
 # A line through fewer points than this is hard to tell from a line through many.
 MARKER_MAX_POINTS = 40
 # Columns of text that fit left of a dot plot.
-LABEL_WIDTH = 21
+LABEL_WIDTH = 26
 # Of each series in turn: colour, marker and shift down, in rows.
 _SERIES = ((ORANGE, "s", -0.14), (BLUE, "o", 0.14))
 
@@ -40,7 +40,7 @@ def loss_curve(train: pd.DataFrame, val: pd.DataFrame) -> str:
         train: columns step and loss, one row for each logged step.
         val: columns step and loss, one row for each validation; may be empty.
     """
-    with drawing(5.2, 3.2) as (figure, axes):
+    with drawing(4.8, 3.2) as (figure, axes):
         for name, frame, color in (("training", train, BLUE), ("validation", val, ORANGE)):
             axes.plot(
                 frame["step"].to_numpy(),
@@ -55,7 +55,8 @@ def loss_curve(train: pd.DataFrame, val: pd.DataFrame) -> str:
         axes.set_ylabel("loss, nats per answer token")
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
         axes.grid(axis="y", color=INK, alpha=0.15, linewidth=0.8)
-        axes.legend()
+        # Above the axes: a curve has no corner that is surely free.
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0)
         label = f"Loss by step. {_last('Training', train)} {_last('Validation', val)}"
         return inline_svg(figure, label)
 
@@ -181,7 +182,7 @@ def dot_plot(
         # The finished drawing gets the names: see `inline_svg`.
         texts = {f"@{row}@": shortened(name, LABEL_WIDTH) for row, (name, _) in enumerate(rows)}
         axes.set_yticks(range(len(rows)), list(texts))
-        axes.tick_params(axis="y", length=0)
+        axes.tick_params(axis="y", length=0, labelsize=10)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
         axes.grid(axis="x", color=INK, alpha=0.15, linewidth=0.8)
         axes.set_xlabel(across)

@@ -30,6 +30,7 @@ from newsrec.report.text import (
     p_value,
     printable,
     score,
+    shortened,
     signed,
 )
 from newsrec.report.verdict import (
@@ -93,6 +94,7 @@ AUDIT = {
     "longest_prompt": "longest prompt, tokens",
 }
 GUESS = 0.5  # the share of pairs in the right order by no rule at all
+SLICE_WIDTH = 16  # columns of a slice's name that leave room for its clicks
 _NO_SPLIT = ("shared", "protocol")  # keys of metrics/preprocess.json beside the splits
 
 
@@ -137,16 +139,15 @@ def render(
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(score=score, number=number, signed=signed, p_value=p_value)
-    names, key, protocol = predictors(metrics), deciding(metrics), metrics["protocol"]
+    environment.filters.update(
+        score=score, number=number, signed=signed, p_value=p_value, counted=counted
+    )
+    names, key, tuned = predictors(metrics), deciding(metrics), metrics["tuned"]
     mistakes = list(mistakes)
-    tuned = metrics["tuned"]
     return environment.get_template("page.html.j2").render(
         verdict=verdict(metrics),
         notices=_notices(metrics, model, probe_rule),
         baselines=against_baselines(metrics),
-        num_candidates=tuned["num_candidates"],
-        num_impressions=tuned["num_impressions"],
         one_class=counted(tuned["num_one_class"], "impression"),
         tables=[(title, heads, _rows(metrics, names, heads)) for title, heads in TABLES.items()],
         compared=[METRIC_NAMES[name] for name in METRIC_NAMES if name in metrics["tuned_vs_base"]],
@@ -160,7 +161,10 @@ def render(
         tuned=tuned,
         matrices=[(name, _matrix(name, metrics[name])) for name in MODELS],
         slices=_slice_figures(slices),
-        kinds=[(kind, kind.replace(" ", "-"), _of_kind(mistakes, kind)) for kind in KINDS],
+        kinds=[
+            (kind, kind.replace(" ", "-"), [found for found in mistakes if found["kind"] == kind])
+            for kind in KINDS
+        ],
         num_mistakes=len(mistakes),
         audit=[
             (words, [audits[name].get(found) for name in MODELS]) for found, words in AUDIT.items()
@@ -172,7 +176,7 @@ def render(
         splits=[name for name in row_counts if name not in _NO_SPLIT],
         rows=_accounts(row_counts),
         shared=[(key_words(name), count) for name, count in flat(row_counts["shared"])],
-        fingerprint=[*protocol.items(), ("model digest", model["digest"])],
+        fingerprint=[*metrics["protocol"].items(), ("model digest", model["digest"])],
     )
 
 
@@ -189,7 +193,7 @@ def _notices(metrics: Metrics, model: Mapping[str, Any], rule: str) -> list[tupl
 def _rows(
     metrics: Metrics, names: list[str], heads: Iterable[str]
 ) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Of each predictor the figures and their intervals, as text."""
+    """Of each predictor the figures and their intervals."""
     return [(name, [_figure(metrics[name], key) for key in heads]) for name in names]
 
 
@@ -202,7 +206,7 @@ def _figure(row: Mapping[str, Any], key: str) -> tuple[str, str]:
 def _comparisons(metrics: Metrics, names: list[str]) -> list[tuple[str, list[Any]]]:
     """Of each predictor but tuned what tuned gains over it, metric by metric."""
     keys = [key for key in METRIC_NAMES if key in metrics["tuned_vs_base"]]
-    others = [name for name in names if name != "tuned"]
+    others = (name for name in names if name != "tuned")
     return [
         (
             name,
@@ -229,7 +233,7 @@ def _slice_figures(slices: Mapping[str, Any]) -> list[tuple[str, Markup]]:
     plots = {
         heading: [
             (
-                f"{name} ({found['base']['num_clicks']:,})",
+                f"{shortened(name, SLICE_WIDTH)} ({found['base']['num_clicks']:,})",
                 {model: Dot(*(found[model][key] for key in Dot._fields)) for model in MODELS},
             )
             for name, found in sorted(of_heading.items(), key=lambda item: _by_number(item[0]))
@@ -257,10 +261,8 @@ def _slice_figures(slices: Mapping[str, Any]) -> list[tuple[str, Markup]]:
 
 def _limits(dots: list[Dot], reference: float) -> tuple[float, float]:
     """Room for every interval and the reference, and a little more."""
-    low, high = (
-        min([reference, *(dot.low for dot in dots)]),
-        max([reference, *(dot.high for dot in dots)]),
-    )
+    low = min([reference, *(dot.low for dot in dots)])
+    high = max([reference, *(dot.high for dot in dots)])
     margin = 0.06 * (high - low) or 0.05
     return low - margin, high + margin
 
@@ -273,10 +275,6 @@ def _by_number(name: str) -> tuple[int, str]:
 
 def _matrix(name: str, row: Mapping[str, Any]) -> Markup:
     return Markup(confusion_matrix(row["tn"], row["fp"], row["fn"], row["tp"], title=name))
-
-
-def _of_kind(mistakes: list[Mapping[str, Any]], kind: str) -> list[Mapping[str, Any]]:
-    return [mistake for mistake in mistakes if mistake["kind"] == kind]
 
 
 def _speed(

@@ -13,6 +13,7 @@ from newsrec.baselines.pairs import Click
 from tests.baselines.conftest import mean_auc
 
 
+@pytest.mark.slow
 def test_titles_are_ranked_clearly_better_than_by_chance(
     mind: Path, candidates: pd.DataFrame
 ) -> None:

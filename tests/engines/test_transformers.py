@@ -67,6 +67,7 @@ def answer_one_by_one(model: Path, max_answer_tokens: int = 3) -> list[dict]:
     return answers
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [1, 4, 100])
 def test_answers_are_those_of_one_prompt_at_a_time_in_the_order_of_the_prompts(
     batch_size: int, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -160,6 +160,7 @@ def test_a_download_goes_on_after_a_broken_connection(
     assert (folder / SHARDS[0]).read_bytes() == hub.files[SHARDS[0]]
 
 
+@pytest.mark.slow
 def test_a_killed_download_goes_on_in_the_next_run(hub: Hub, fetch: Fetch, tmp_path: Path) -> None:
     hub.stalled[SHARDS[0]] = 50_000
     code = (
