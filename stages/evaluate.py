@@ -29,8 +29,6 @@ BASELINES = ("popularity", "tfidf", "nrms", "leak_probe", "random")
 PREDICTIONS = Path("data/predictions")
 CANDIDATES = Path("data/processed/candidates_test.parquet")
 FACTS = ["time", "category", "history_length", "user_in_train", "news_in_train"]
-# Trained to order candidates: how far a score is from 0.5 means nothing.
-RANKING_ONLY = {"nrms"}
 
 
 def main() -> None:
@@ -39,7 +37,7 @@ def main() -> None:
     tables = {
         name: read_predictions(PREDICTIONS / f"{name}.parquet") for name in (*MODELS, *BASELINES)
     }
-    outside, outside_ranking_only = read_outside(
+    outside, ranking_only = read_outside(
         Path("data/outside"), candidates, Path("data/raw/test/behaviors.tsv"), tables
     )
     tables |= outside
@@ -47,7 +45,6 @@ def main() -> None:
         require_same_rows(table, candidates, name)
 
     bootstrap = ClusterBootstrap(candidates["user_id"], params.num_resamples, params.seed)
-    ranking_only = RANKING_ONLY | outside_ranking_only
     measured = {
         name: measure(table, None if name in ranking_only else decisions(table), bootstrap)
         for name, table in tables.items()

@@ -154,6 +154,7 @@ def render(
         comparisons=_comparisons(metrics, names),
         baselines_svg=Markup(_baselines_svg(metrics, names, key)),
         deciding=METRIC_NAMES[key],
+        detectable=metrics["tuned_vs_base"].get("detectable_auc"),
         train=train,
         loss_svg=Markup(loss_curve(train_loss, val_loss)),
         roc_svg=Markup(roc_curves(roc["base"], roc["tuned"])),

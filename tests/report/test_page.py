@@ -80,6 +80,7 @@ def test_the_verdict_says_better_worse_or_no_difference(
 
 def test_no_difference_comes_with_what_could_have_been_seen(given: dict[str, Any]) -> None:
     assert "0.040 or more" in summary(evaluation(tuned=0.51))
+    assert "of 0.040 or more between base and" in render(**given)
 
 
 @pytest.mark.parametrize(("probe", "is_artefact"), [(0.55, False), (0.69, True), (0.8, True)])
