@@ -55,7 +55,7 @@ def main() -> None:
         {
             "protocol": _protocol(params),
             **{
-                name: found.figures | _calibrated(name, tables, calibrations)
+                name: found.figures | _calibrated(name, tables, calibrations, bootstrap)
                 for name, found in measured.items()
             },
             **_comparisons(measured, tables),
@@ -88,11 +88,15 @@ def _calibration(name: str) -> Calibration:
 
 
 def _calibrated(
-    name: str, tables: dict[str, pd.DataFrame], calibrations: dict[str, Calibration]
+    name: str,
+    tables: dict[str, pd.DataFrame],
+    calibrations: dict[str, Calibration],
+    bootstrap: ClusterBootstrap,
 ) -> dict[str, float]:
     if name not in calibrations:
         return {}
-    return calibrated_figures(calibrations[name], tables[name]["label"], tables[name]["score"])
+    table = tables[name]
+    return calibrated_figures(calibrations[name], table["label"], table["score"], bootstrap)
 
 
 def _comparisons(

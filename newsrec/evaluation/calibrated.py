@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from newsrec.evaluation.predictor import intervals, probability_samples
 from newsrec.metrics.calibration import (
     apply_temperature,
     brier,
@@ -14,6 +15,7 @@ from newsrec.metrics.calibration import (
     log_loss,
     prior_shift,
 )
+from newsrec.metrics.significance import ClusterBootstrap
 
 
 @dataclass(frozen=True)
@@ -44,11 +46,13 @@ def fit(label: pd.Series, score: pd.Series, train_rate: float, true_rate: float)
 
 
 def calibrated_figures(
-    calibration: Calibration, label: pd.Series, score: pd.Series
+    calibration: Calibration, label: pd.Series, score: pd.Series, bootstrap: ClusterBootstrap
 ) -> dict[str, float]:
-    """Temperature and losses of the mended probabilities, under keys of their own."""
-    mended = calibration.apply(score)
-    return {
+    """Temperature, and losses of the mended probabilities with intervals, under own keys."""
+    mended = pd.Series(calibration.apply(score))
+    samples = probability_samples(label, mended, bootstrap)
+    bounds = intervals({f"{name}_calibrated": drawn for name, drawn in samples.items()})
+    return bounds | {
         "temperature": calibration.temperature,
         "log_loss_calibrated": log_loss(label, mended),
         "brier_calibrated": brier(label, mended),

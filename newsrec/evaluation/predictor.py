@@ -69,21 +69,24 @@ def measure(
         samples |= _decision_samples(label, decision, bootstrap)
         figures |= {"log_loss": log_loss(label, score), "brier": brier(label, score)}
         figures["ece"] = ece(label, score, NUM_BINS)
-        samples |= _probability_samples(label, score, bootstrap)
+        samples |= probability_samples(label, score, bootstrap)
         said = decision.fillna(False).astype(bool) == label.astype(bool)
         correct = (said & decision.notna()).to_numpy(dtype=bool)
-    figures |= {
-        f"{name}_{bound}": value
-        for name, drawn in samples.items()
-        for bound, value in zip(("low", "high"), interval(drawn), strict=True)
-    }
     num_pairs = int(usable["pairs"].sum())
     if num_pairs:
         figures["tie_rate"] = float(usable["tied_pairs"].sum() / num_pairs)
+        tied, pairs = (
+            predictions["impression_id"].map(usable[name]).where(first)
+            for name in ("tied_pairs", "pairs")
+        )
+        samples["tie_rate"] = bootstrap.ratio(tied, pairs)
     if decision is not None and "answer_mass" in predictions:
         figures["unparsed_rate"] = float(decision.isna().mean())
+        samples["unparsed_rate"] = bootstrap.mean(decision.isna())
         if predictions["answer_mass"].notna().all():
             figures["answer_mass"] = float(predictions["answer_mass"].mean())
+            samples["answer_mass"] = bootstrap.mean(predictions["answer_mass"])
+    figures |= intervals(samples)
     figures |= {
         "num_impressions": len(ranks),
         "num_candidates": len(predictions),
@@ -91,6 +94,15 @@ def measure(
         "num_one_class": len(ranks) - len(usable),
     }
     return Measured(figures, samples, correct)
+
+
+def intervals(samples: dict[str, Samples]) -> dict[str, float]:
+    """The 95 % interval of each figure as `<name>_low` and `<name>_high`."""
+    return {
+        f"{name}_{bound}": value
+        for name, drawn in samples.items()
+        for bound, value in zip(("low", "high"), interval(drawn), strict=True)
+    }
 
 
 def compare(one: Measured, other: Measured) -> dict[str, dict[str, float]]:
@@ -147,9 +159,10 @@ def _decision_samples(
     }
 
 
-def _probability_samples(
+def probability_samples(
     label: pd.Series, score: pd.Series, bootstrap: ClusterBootstrap
 ) -> dict[str, Samples]:
+    """Log loss, Brier score and ECE of probabilities in each resample."""
     logit = clipped_logit(score)
     losses = np.logaddexp(0, np.where(label == 1, -logit, logit))
     bins = np.minimum((score.to_numpy() * NUM_BINS).astype(int), NUM_BINS - 1)

@@ -70,7 +70,7 @@ def test_resampled_figures_centre_on_the_figures_themselves(bootstrap: ClusterBo
 def test_coarse_scores_tie_and_the_rate_is_told(bootstrap: ClusterBootstrap) -> None:
     table = predictions(1.0).assign(score=lambda frame: (frame["score"] > 0.5) * 1.0)
     figures = measure(table, decided(table), bootstrap).figures
-    assert 0.3 < figures["tie_rate"] < 0.7
+    assert 0.3 < figures["tie_rate_low"] < figures["tie_rate"] < figures["tie_rate_high"] < 0.7
 
 
 def test_a_better_model_is_seen_and_an_equal_one_is_not(bootstrap: ClusterBootstrap) -> None:
@@ -111,8 +111,11 @@ def test_calibration_mends_the_losses_and_keeps_the_order() -> None:
         table["score"] = 1 / (1 + np.exp(-3 * np.log(table["score"] / (1 - table["score"]))))
     rate = float(val["label"].mean())
     calibration = fit(val["label"], val["score"], train_rate=0.5, true_rate=rate)
-    figures = calibrated_figures(calibration, test["label"], test["score"])
-    raw = measure(test, decided(test), ClusterBootstrap(test["user_id"], 10, 1)).figures
+    bootstrap = ClusterBootstrap(test["user_id"], 100, 1)
+    figures = calibrated_figures(calibration, test["label"], test["score"], bootstrap)
+    low, high = figures["log_loss_calibrated_low"], figures["log_loss_calibrated_high"]
+    assert low < figures["log_loss_calibrated"] < high
+    raw = measure(test, decided(test), bootstrap).figures
     assert figures["log_loss_calibrated"] < raw["log_loss"]
     assert figures["ece_calibrated"] < raw["ece"]
     assert calibration.temperature > 1
