@@ -119,7 +119,9 @@ def test_a_new_learning_rate_runs_only_what_follows_from_it(tree: Path) -> None:
         path.write_text(before)
     running = {line.split("'")[1] for line in downstream.splitlines() if "Running stage" in line}
     skipped = {line.split("'")[1] for line in downstream.splitlines() if "didn't change" in line}
-    assert running | skipped == {"train", "merge", "score@tuned", "evaluate", "report"}
+    # The submission hangs on the tuned model too, but only `make submission` asks for it.
+    stages = {name for name in running | skipped if not name.startswith("submission/")}
+    assert stages == {"train", "merge", "score@tuned", "evaluate", "report"}
 
 
 def test_a_training_killed_half_way_goes_on_to_the_same_adapter(tree: Path) -> None:
