@@ -105,7 +105,6 @@ def engine(params: Params, name: str, model: Path, work: Path) -> Ask:
                 template=params.model.template,
                 fingerprint=sha256_folder(model),
                 dtype=score.dtype,
-                max_model_len=score.max_model_len,
                 max_answer_tokens=score.max_answer_tokens,
                 top_logprobs=score.api_top_logprobs,
                 concurrency=score.api_concurrency,

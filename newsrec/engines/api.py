@@ -33,7 +33,6 @@ def score(
     template: str,
     fingerprint: str,
     dtype: str,
-    max_model_len: int,
     max_answer_tokens: int,
     top_logprobs: int,
     concurrency: int,
@@ -57,7 +56,6 @@ def score(
         template: LLaMA-Factory's name of the chat template.
         fingerprint: of the model's files.
         dtype: of a server that is started here.
-        max_model_len: of a prompt and its answer.
         max_answer_tokens: of the text answer.
         top_logprobs: as `newsrec.engines.openai_api.score`, like the next three.
         turns_thinking_off: send vLLM's `chat_template_kwargs` to the server behind `url`.

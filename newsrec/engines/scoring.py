@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pyarrow.parquet as pq
+from transformers import PreTrainedTokenizerBase
 
 from newsrec.engines.request import (
     AnswerTokens,
@@ -71,25 +72,10 @@ def score_candidates(
     audit = PromptAudit()
     with PromptWriter(work / "prompts.parquet") as prompts:
         for candidates in tables:
-            for history, liked, disliked, target in _rows(candidates):
-                lists = {"history": history, "disliked": disliked, "liked": liked}
-                num_dropped = 0
-                while True:
-                    message = user_message(
-                        lists["history"], lists["liked"], lists["disliked"], target
-                    )
-                    ids = encode_chat(tokenizer, message)
-                    if len(ids) <= max_prompt_tokens:
-                        break
-                    longest = next((items for items in lists.values() if items), None)
-                    if longest is None:
-                        raise UserError(
-                            f"{candidates}: {len(ids)} tokens without any history, at most "
-                            f"{max_prompt_tokens} fit beside the answer; raise "
-                            f"score.max_model_len; the title: {target[:80]!r}"
-                        )
-                    longest.pop(0)
-                    num_dropped += 1
+            for lists, target in _rows(candidates):
+                message, ids, num_dropped = _fitted(
+                    tokenizer, lists, target, max_prompt_tokens, candidates
+                )
                 if sum(id_ in control for id_ in ids) != expected:
                     raise UserError(
                         f"{candidates}: text of the data became a control token of the chat "
@@ -112,8 +98,33 @@ def score_candidates(
     return Scored(tokens, texts, audit, answers, told)
 
 
-def _rows(candidates: Path) -> Iterator[tuple[list[str], list[str], list[str], str]]:
-    columns = ["history", "liked", "disliked", "target"]
-    for batch in pq.ParquetFile(candidates).iter_batches(_BATCH_ROWS, columns=columns):
+def _fitted(
+    tokenizer: PreTrainedTokenizerBase,
+    lists: dict[str, list[str]],
+    target: str,
+    max_tokens: int,
+    candidates: Path,
+) -> tuple[str, list[int], int]:
+    """The message that fits, its ids, and how many items it lost; `lists` loses them."""
+    num_dropped = 0
+    while True:
+        message = user_message(lists["history"], lists["liked"], lists["disliked"], target)
+        ids = encode_chat(tokenizer, message)
+        if len(ids) <= max_tokens:
+            return message, ids, num_dropped
+        oldest_first = next((items for items in lists.values() if items), None)
+        if oldest_first is None:
+            raise UserError(
+                f"{candidates}: {len(ids)} tokens without any history, at most {max_tokens} fit "
+                f"beside the answer; raise score.max_model_len; the title: {target[:80]!r}"
+            )
+        oldest_first.pop(0)
+        num_dropped += 1
+
+
+def _rows(candidates: Path) -> Iterator[tuple[dict[str, list[str]], str]]:
+    """What each prompt shows, by the order in which it may be dropped, and its target."""
+    names = ["history", "disliked", "liked"]
+    for batch in pq.ParquetFile(candidates).iter_batches(_BATCH_ROWS, columns=[*names, "target"]):
         for row in batch.to_pylist():
-            yield row["history"], row["liked"], row["disliked"], row["target"]
+            yield {name: row[name] for name in names}, row["target"]
