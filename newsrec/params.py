@@ -6,16 +6,20 @@ does, stand in `conf/`.
 
 from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from omegaconf import OmegaConf
-from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 from yaml import YAMLError
 
 from newsrec.errors import UserError, unknown_choice
 
+# What these train stays beside the base model.
+UNMERGEABLE = ("p-tuning-v2", "adapter")
+
 _STRICT = ConfigDict(extra="forbid")
+_Steps = Annotated[int, Field(gt=0)]
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -33,6 +37,20 @@ class Tiny:
 
 
 @dataclass(frozen=True, config=_STRICT)
+class Shape:
+    """The size of a model, under the names of its config.json."""
+
+    hidden_size: int
+    num_hidden_layers: int
+    intermediate_size: int
+    num_attention_heads: int
+    num_key_value_heads: int
+    head_dim: int
+    vocab_size: int
+    tie_word_embeddings: bool
+
+
+@dataclass(frozen=True, config=_STRICT)
 class Model:
     """Where the base model comes from, and the template that LLaMA-Factory knows it by."""
 
@@ -41,7 +59,11 @@ class Model:
     revision: str
     path: str
     template: str
+    dtype: str
+    context: int | None
+    lora_targets: str
     tiny: Tiny | None
+    shape: Shape | None
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -95,14 +117,9 @@ class Preprocess:
 
 
 @dataclass(frozen=True, config=_STRICT)
-class Train:
-    """The recipe of the fine-tuning."""
+class Recipe:
+    """What every method of fine-tuning takes."""
 
-    method: Literal["lora"]
-    rank: int
-    alpha: int
-    dropout: float
-    targets: str
     lr: float
     scheduler: str
     warmup_ratio: float
@@ -112,10 +129,86 @@ class Train:
     gradient_accumulation_steps: int
     cutoff_len: int
     precision: Literal["auto", "bf16", "fp32"]
-    logging_steps: int
-    eval_steps: int
-    save_steps: int
+    logging_steps: _Steps
+    eval_steps: _Steps
+    save_steps: _Steps
+    early_stopping: Annotated[int, Field(gt=0)] | None
     seed: int
+
+    @model_validator(mode="after")
+    def _a_checkpoint_has_its_validation(self) -> "Recipe":
+        if self.save_steps % self.eval_steps:
+            raise ValueError(
+                f"save_steps is {self.save_steps} and eval_steps {self.eval_steps}; expected a "
+                "multiple, so that the best checkpoint can be told"
+            )
+        return self
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Lora(Recipe):
+    """LoRA by LLaMA-Factory, with its variants."""
+
+    method: Literal["lora"]
+    rank: int
+    alpha: int
+    dropout: float
+    targets: str
+    dora: bool
+    rslora: bool
+    pissa: bool
+    loraplus: float | None
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Qlora(Recipe):
+    """LoRA by LLaMA-Factory on a base held in 4 bit by bitsandbytes."""
+
+    method: Literal["qlora"]
+    rank: int
+    alpha: int
+    dropout: float
+    targets: str
+    dora: bool
+    rslora: bool
+    loraplus: float | None
+    quantization: Literal["nf4", "fp4"]
+    double_quantization: bool
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Full(Recipe):
+    """Every weight, by LLaMA-Factory."""
+
+    method: Literal["full"]
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Freeze(Recipe):
+    """The last or first layers, by LLaMA-Factory."""
+
+    method: Literal["freeze"]
+    num_layers: int
+
+
+@dataclass(frozen=True, config=_STRICT)
+class PTuningV2(Recipe):
+    """Prefix tuning with a projection, by PEFT."""
+
+    method: Literal["p-tuning-v2"]
+    num_virtual_tokens: int
+    projection_size: int
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Adapter(Recipe):
+    """Bottleneck adapters, by the library `adapters`."""
+
+    method: Literal["adapter"]
+    reduction_factor: int
+
+
+Train = Annotated[Lora | Qlora | Full | Freeze | PTuningV2 | Adapter, Field(discriminator="method")]
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -193,6 +286,17 @@ class Params:
     evaluate: Evaluate
     report: Report
 
+    @model_validator(mode="after")
+    def _the_engine_can_load_the_model(self) -> "Params":
+        if self.train.method in UNMERGEABLE and self.score.engine != "transformers":
+            raise ValueError(
+                f"score.engine is {self.score.engine}, and train.method is {self.train.method}, "
+                f"which cannot be merged: {self.score.engine} cannot load what it trains; set "
+                "score.engine to transformers (engine=transformers), or choose lora, qlora, full "
+                "or freeze"
+            )
+        return self
+
 
 def load_params(path: Path = Path("params.yaml")) -> Params:
     """Read and check the parameters of the run.
@@ -219,23 +323,48 @@ def _explain(path: Path, error: ValidationError) -> UserError:
     unknown = ("unexpected_keyword_argument", "extra_forbidden")
     # A misspelt key is missing under its right name too, which would be the lesser help.
     fault = min(error.errors(), key=lambda fault: fault["type"] not in unknown)
-    key = ".".join(str(part) for part in fault["loc"])
+    section, kind = _walk(fault["loc"])
+    key = ".".join(section)
     if fault["type"] in unknown:
-        section = _section(Params, fault["loc"][:-1])
-        return unknown_choice(
-            f"{path}: key {key!r}: a key of this section", fault["loc"][-1], section
-        )
+        choices = [entry.name for entry in fields(kind)]
+        return unknown_choice(f"{path}: key {key!r}: a key of this section", section[-1], choices)
     if fault["type"] in ("missing", "missing_argument"):
         return UserError(f"{path}: key {key!r} is missing; write the file anew with: make params")
+    if fault["type"] in ("union_tag_invalid", "union_tag_not_found"):
+        found = fault["input"].get("method")
+        expected = fault["ctx"].get("expected_tags") or ", ".join(map(repr, _methods()))
+        return UserError(f"{path}: {key}.method is {found!r}; expected one of: {expected}")
     if fault["type"] == "literal_error":
         expected = fault["ctx"]["expected"]
         return UserError(f"{path}: {key} is {fault['input']!r}; expected one of: {expected}")
+    if fault["type"] == "value_error":  # of a validator above, which names the keys itself
+        return UserError(f"{path}: {'.'.join([*section, ''])}{fault['ctx']['error']}")
     return UserError(f"{path}: {key} is {fault['input']!r}; {fault['msg'].lower()}")
 
 
-def _section(kind: Any, location: tuple[int | str, ...]) -> list[str]:
-    """The keys of the section at `location`."""
-    for name in location:
-        kind = next(entry.type for entry in fields(kind) if entry.name == name)
-    assert is_dataclass(kind)
-    return [entry.name for entry in fields(kind)]
+def _methods() -> list[str]:
+    """The choices of train.method."""
+    kinds = get_args(get_args(Train)[0])
+    return [get_args(get_type_hints(kind)["method"])[0] for kind in kinds]
+
+
+def _walk(location: tuple[int | str, ...]) -> tuple[list[str], Any]:
+    """The keys that lead to `location`, and the section that holds the last of them."""
+    keys: list[str] = []
+    holder: Any = Params
+    kind: Any = Params
+    for name in map(str, location):
+        if get_origin(kind) is Annotated:  # of several sections: this name is the kind, not a key
+            kind = next(
+                one
+                for one in get_args(get_args(kind)[0])
+                if get_args(get_type_hints(one)["method"]) == (name,)
+            )
+            continue
+        section = next((one for one in (kind, *get_args(kind)) if is_dataclass(one)), None)
+        if section is None:  # what follows says which of several types was tried
+            break
+        holder = section
+        keys.append(name)
+        kind = next((entry.type for entry in fields(holder) if entry.name == name), None)
+    return keys, holder

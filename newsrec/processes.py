@@ -26,6 +26,14 @@ QUIET_AND_OFFLINE = {
     "PYTHONUNBUFFERED": "1",
 }
 
+# How PyTorch and the system say it; of the CPU's memory PyTorch has no exception of its own.
+OUT_OF_MEMORY = (
+    "out of memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "not enough memory",
+)
+
 _PR_SET_PDEATHSIG = 1
 _TAIL_CHARS = 20_000
 _SECONDS_TO_STOP = 30
@@ -47,11 +55,7 @@ class Finished:
     def ran_out_of_memory(self) -> bool:
         """Whether it ended for want of memory: by its own word, or killed by the kernel."""
         return self.code in (-signal.SIGKILL, 128 + signal.SIGKILL) or self.says(
-            "out of memory",
-            "OutOfMemoryError",
-            "Cannot allocate memory",
-            "MemoryError",
-            "bad_alloc",
+            *OUT_OF_MEMORY, "OutOfMemoryError", "MemoryError", "bad_alloc"
         )
 
     @property

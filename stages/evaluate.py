@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from newsrec.errors import run_stage
-from newsrec.evaluation.calibrated import Calibration, calibrated_figures, fit
+from newsrec.evaluation.calibrated import Calibration, calibrated_figures, click_rate, fit
 from newsrec.evaluation.curves import reliability_points, roc_points
 from newsrec.evaluation.predictor import Measured, compare, measure
 from newsrec.evaluation.slices import measure_slices, slice_names
@@ -49,7 +49,7 @@ def main() -> None:
         name: measure(table, None if name in ranking_only else decisions(table), bootstrap)
         for name, table in tables.items()
     }
-    calibrations = {name: _calibration(name) for name in MODELS}
+    calibrations = {name: _calibration(name, params.candidates) for name in MODELS}
     write_json(
         Path("metrics/evaluate.json"),
         {
@@ -72,12 +72,12 @@ def main() -> None:
     _say(measured)
 
 
-def _calibration(name: str) -> Calibration:
+def _calibration(name: str, candidates: str) -> Calibration:
     """Fitted on the validation set, never on the test."""
-    account = read_json(Path("metrics/preprocess.json"))["train"]
-    true_rate = account["num_clicks_read"] / account["num_candidates_read"]
+    account = read_json(Path("metrics/preprocess.json"))
+    true_rate = click_rate(account, candidates)
     # The base was never trained at the samples' share of clicks: there is nothing to take out.
-    tuned_rate = account["num_positives"] / account["num_samples"]
+    tuned_rate = account["train"]["num_positives"] / account["train"]["num_samples"]
     table = read_predictions(PREDICTIONS / "val" / f"{name}.parquet")
     return fit(
         table["label"],
@@ -124,7 +124,7 @@ def _comparisons(
 def _protocol(params: Evaluate) -> dict[str, str]:
     return {
         **read_json(Path("metrics/preprocess.json"))["protocol"],
-        **read_json(Path("metrics/train.json"))["protocol"],
+        **read_json(Path("models/adapter/protocol.json")),
         "engine": read_json(Path("metrics/score_tuned.json"))["engine"],
         "grouping": "per impression, then the plain mean; one-class impressions left out",
         "mrr": "all clicks; ties in expectation",

@@ -44,7 +44,7 @@ def main() -> None:
         audits={name: read_json(METRICS / f"score_{name}.json") for name in MODELS},
         timings={
             name: read_json(METRICS / "timings" / f"{name}.json")
-            for name in ("train", *(f"score_{model_name}" for model_name in MODELS))
+            for name in (f"score_{model_name}" for model_name in MODELS)
         },
         row_counts=read_json(METRICS / "preprocess.json"),
         probe_rule=rule,

@@ -1,19 +1,41 @@
 """params.yaml: equal to its composition, and every fault told in one line."""
 
+from itertools import combinations, product
 from pathlib import Path
 
 import pytest
 
 from newsrec.errors import UserError
-from newsrec.params import load_params
+from newsrec.params import UNMERGEABLE, load_params
 from tests.compose_params import ROOT, compose
 
-CHOICES = [
-    f"{folder.name}={file.stem}"
+GROUPS = {
+    folder.name: sorted(file.stem for file in folder.glob("*.yaml"))
     for folder in sorted((ROOT / "conf").iterdir())
     if folder.is_dir()
-    for file in sorted(folder.glob("*.yaml"))
-]
+}
+CHOICES = [f"{group}={word}" for group, words in GROUPS.items() for word in words]
+# Model, data, train and engine; None leaves the engine to conf/.
+Words = tuple[str, str, str, str | None]
+COMBINATIONS: list[Words] = list(
+    product(GROUPS["model"], GROUPS["data"], GROUPS["train"], [None, *GROUPS["engine"]])
+)
+
+
+def holding_every_pair(found: list[Words]) -> set[Words]:
+    """A few of `found`, in which each word still meets each word of every other group."""
+    pairs_of = {words: set(combinations(enumerate(words), 2)) for words in found}
+    missing = set().union(*pairs_of.values())
+    chosen = set()
+    while missing:
+        best = max(found, key=lambda words: len(pairs_of[words] & missing))
+        chosen.add(best)
+        missing -= pairs_of[best]
+    return chosen
+
+
+# Hydra takes 70 ms for one, as DVC calls it: all of them take a minute, these seconds.
+FEW = holding_every_pair(COMBINATIONS)
 
 
 def test_params_yaml_is_the_composition_of_conf(tmp_path: Path) -> None:
@@ -27,13 +49,77 @@ def test_every_shipped_choice_is_parsed(choice: str, tmp_path: Path) -> None:
     load_params(tmp_path / "params.yaml")
 
 
-@pytest.mark.parametrize("model", ["tiny", "qwen3-0.6b", "qwen3-8b"])
-@pytest.mark.parametrize("data", ["synthetic", "mind-small", "local"])
-def test_models_and_data_combine(model: str, data: str, tmp_path: Path) -> None:
-    compose(tmp_path / "params.yaml", [f"model={model}", f"data={data}"])
-    params = load_params(tmp_path / "params.yaml")
+@pytest.mark.parametrize(
+    ("model", "data", "train", "engine"),
+    [
+        pytest.param(*words, marks=[] if words in FEW else pytest.mark.slow)
+        for words in COMBINATIONS
+    ],
+)
+def test_choices_combine(
+    model: str, data: str, train: str, engine: str | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "params.yaml"
+    words = [f"model={model}", f"data={data}", f"train={train}"]
+    compose(path, words if engine is None else [*words, f"engine={engine}"])
+    loads_all = train not in UNMERGEABLE
+    if engine not in (None, "transformers") and not loads_all:
+        with pytest.raises(UserError, match=rf"{engine}.*{train}.*engine=transformers"):
+            load_params(path)
+        return
+    params = load_params(path)
+    assert params.score.engine == (engine or ("vllm" if loads_all else "transformers"))
+    assert params.train.method == train
     assert (params.model.tiny is not None) == (model == "tiny")
-    assert params.train.lr == (5e-3 if model == "tiny" else 1e-4)
+    as_published = (params.prompt.feedback, params.preprocess.target, params.evaluate.candidates)
+    assert (as_published == ("same_impression", "last", "last")) == (data == "as-published")
+
+
+@pytest.mark.parametrize(
+    ("model", "lr"), [("tiny", 5e-3), ("qwen3-0.6b", 1e-4), ("qwen3-8b", 1e-4)]
+)
+def test_the_tiny_model_alone_has_a_recipe_of_its_own(
+    model: str, lr: float, tmp_path: Path
+) -> None:
+    compose(tmp_path / "params.yaml", [f"model={model}"])
+    assert load_params(tmp_path / "params.yaml").train.lr == lr
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["train.save_steps=75"], ["train.save_steps is 75", "eval_steps 50", "a multiple"]),
+        (["train.early_stopping=0"], ["train.early_stopping", "0", "greater than 0"]),
+        (["train.early_stopping=-1"], ["train.early_stopping", "-1", "greater than 0"]),
+        (["train.method=dreambooth"], ["'dreambooth'", *GROUPS["train"]]),
+        (["train.method=null"], ["train.method is None", *GROUPS["train"]]),
+        (["train=full", "+train.rank=8"], ["'train.rank'", "expected one of", "epochs", "lr"]),
+        (["train=adapter", "+train.num_layers=2"], ["'train.num_layers'", "reduction_factor"]),
+        (["train.method=full"], ["expected one of", "epochs"]),  # with LoRA's keys left there
+        (["train=adapter", "engine=vllm"], ["score.engine is vllm", "transformers", "choose lora"]),
+    ],
+)
+def test_values_that_do_not_fit_together_are_told(
+    overrides: list[str], words: list[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "params.yaml"
+    compose(path, overrides)
+    with pytest.raises(UserError) as caught:
+        load_params(path)
+    for word in [*words, str(path)]:
+        assert word in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("written", "wanted"), [("null", None), ("1", 1)])
+def test_early_stopping_is_a_count_or_off(written: str, wanted: int | None, tmp_path: Path) -> None:
+    compose(tmp_path / "params.yaml", [f"train.early_stopping={written}"])
+    assert load_params(tmp_path / "params.yaml").train.early_stopping == wanted
+
+
+def test_a_checkpoint_may_be_rarer_than_a_validation_by_a_whole_factor(tmp_path: Path) -> None:
+    compose(tmp_path / "params.yaml", ["train.save_steps=150"])
+    assert load_params(tmp_path / "params.yaml").train.save_steps == 150
 
 
 @pytest.mark.parametrize("text", ["5e-5", "5e-05", "0.00005"])

@@ -8,22 +8,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import torch
 from tqdm import tqdm
-from transformers import (
-    AutoModelForCausalLM,
-    GenerationConfig,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
+from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from newsrec.engines.request import ANSWERS_SCHEMA, AnswerTokens, load_tokenizer
 from newsrec.errors import UserError
+from newsrec.models.loading import PrefixedModel, load_causal_lm
+from newsrec.processes import OUT_OF_MEMORY
 
 # Batches that are sorted by length together: enough that a batch holds prompts of about one length,
 # few enough that memory does not grow with the number of prompts.
 _BATCHES_SORTED_TOGETHER = 32
-
-# How PyTorch says it where it has no class of its own for it: memory of the CPU.
-_OUT_OF_MEMORY = ("can't allocate memory", "not enough memory", "out of memory")
 
 
 def score(
@@ -40,7 +34,7 @@ def score(
     """Answer every prompt with the model and write the answers in the same order.
 
     Args:
-        model: folder of a Hugging Face model.
+        model: folder of a Hugging Face model, or of what was trained beside one.
         prompts: Parquet file of `PROMPTS_SCHEMA`.
         answers: Parquet file to write, of `ANSWERS_SCHEMA`.
         tokens: the two tokens whose log-probabilities are wanted.
@@ -88,15 +82,9 @@ def score(
             writer.write_table(pa.Table.from_pylist(rows, schema=ANSWERS_SCHEMA))
 
 
-def _load(model: Path, dtype: str, device: str) -> PreTrainedModel:
+def _load(model: Path, dtype: str, device: str) -> PreTrainedModel | PrefixedModel:
     try:
-        network: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-            model,
-            dtype=dtype,
-            local_files_only=True,
-            trust_remote_code=False,
-            use_safetensors=True,  # never unpickle what a model's folder holds
-        )
+        network = load_causal_lm(model, dtype)
         network.to(device)
     except RuntimeError as error:
         if not _is_out_of_memory(error):
@@ -110,7 +98,9 @@ def _load(model: Path, dtype: str, device: str) -> PreTrainedModel:
 
 
 def _greedy(
-    network: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, max_answer_tokens: int
+    network: PreTrainedModel | PrefixedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    max_answer_tokens: int,
 ) -> GenerationConfig:
     """Greedy decoding that stops where the model's own folder says; nothing else of it holds."""
     stops = network.generation_config.eos_token_id
@@ -130,7 +120,7 @@ def _greedy(
 
 @torch.inference_mode()
 def _answer(
-    network: PreTrainedModel,
+    network: PreTrainedModel | PrefixedModel,
     tokenizer: PreTrainedTokenizerBase,
     prompts: Sequence[Sequence[int]],
     config: GenerationConfig,
@@ -165,5 +155,5 @@ def _answer(
 
 def _is_out_of_memory(error: RuntimeError) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or any(
-        sign in str(error) for sign in _OUT_OF_MEMORY
+        sign in str(error).lower() for sign in OUT_OF_MEMORY
     )

@@ -1,6 +1,8 @@
 """A model's probabilities mended for how it was trained, by what the validation set tells."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -32,6 +34,22 @@ class Calibration:
         return np.asarray(apply_temperature(clipped_logit(shifted), self.temperature))
 
 
+def click_rate(row_counts: Mapping[str, Any], candidates: str) -> float:
+    """The share of clicks among what is scored, between 0 and 1; never of the test.
+
+    Args:
+        row_counts: counts of train and val, as metrics/preprocess.json holds them.
+        candidates: `all` of an impression are scored, or the `last` one.
+    """
+    if candidates == "all":
+        train = row_counts["train"]
+        return float(train["num_clicks_read"] / train["num_candidates_read"])
+    # Far above the share among all: an impression of two candidates counts as much as one of 200.
+    val = row_counts["val"]
+    # One more of each, so that a small val never tells 0 or 1.
+    return float((val["num_scored_positives"] + 1) / (val["num_scored"] + 2))
+
+
 def fit(label: pd.Series, score: pd.Series, train_rate: float, true_rate: float) -> Calibration:
     """Fit the temperature after the correction for the resampled share of clicks in training.
 
@@ -39,7 +57,7 @@ def fit(label: pd.Series, score: pd.Series, train_rate: float, true_rate: float)
         label: of validation rows, shape (rows,).
         score: a model's raw P(Yes) of them, shape (rows,).
         train_rate: the share of clicks among the training samples.
-        true_rate: the share of clicks among all candidates shown in the training split.
+        true_rate: the share of clicks where the probabilities are used, as `click_rate` tells.
     """
     shifted = prior_shift(score, train_rate, true_rate)
     return Calibration(train_rate, true_rate, fit_temperature(label, clipped_logit(shifted)))

@@ -1,4 +1,4 @@
-"""Merge a LoRA adapter into its base model, and prove that the merged model answers alike."""
+"""From a base model and what was trained to one folder for an engine, proved to answer alike."""
 
 import shutil
 from collections.abc import Sequence
@@ -9,18 +9,8 @@ from peft import PeftModel
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from newsrec.errors import UserError
-
-# Copied as they are: a tokenizer that is loaded and saved again need not be the same.
-_TOKENIZER_FILES = (
-    "tokenizer.json",
-    "tokenizer_config.json",
-    "special_tokens_map.json",
-    "added_tokens.json",
-    "vocab.json",
-    "merges.txt",
-    "tokenizer.model",
-    "chat_template.jinja",
-)
+from newsrec.files import sha256_folder, write_json
+from newsrec.models.folders import copy_tokenizer
 
 
 def merge_adapter(
@@ -54,17 +44,60 @@ def merge_adapter(
     before = _next_token_logits(adapted, base, prompts)
     merged = adapted.merge_and_unload()
     merged.save_pretrained(target, safe_serialization=True, max_shard_size=max_shard_size)
-    for name in _TOKENIZER_FILES:
-        if (base / name).exists():
-            shutil.copyfile(base / name, target / name)
+    copy_tokenizer(base, target)
     del model, adapted, merged
-    after = _next_token_logits(_load(target), target, prompts)
+    return _largest_difference(before, _next_token_logits(_load(target), target, prompts))
+
+
+def hand_on_model(
+    base: Path, trained: Path, target: Path, prompts: Sequence[str], max_shard_size: str
+) -> float:
+    """Write a model that was trained whole into `target`, in the base's precision, and check it.
+
+    Training keeps weights in float32; they are rounded to what the base model has.
+
+    Args:
+        base: folder of the model that it was before, for its precision and tokenizer.
+        trained: folder of the trained weights.
+        target: an existing empty folder.
+        prompts: user messages to compare the two on.
+        max_shard_size: of one weights file, like "4GB".
+
+    Returns:
+        The largest absolute difference of a next-token logit, over all prompts.
+    """
+    model = _load(trained)
+    before = _next_token_logits(model, base, prompts)
+    model.to(_load(base).dtype)
+    model.save_pretrained(target, safe_serialization=True, max_shard_size=max_shard_size)
+    copy_tokenizer(base, target)
+    del model
+    return _largest_difference(before, _next_token_logits(_load(target), target, prompts))
+
+
+def hand_on_adapter(base: Path, adapter: Path, target: Path) -> None:
+    """Copy what cannot be merged into `target`, with the tokenizer and the digest of its base.
+
+    Its adapter_config.json names the base by its folder, as its library means it to.
+    """
+    for path in adapter.iterdir():
+        shutil.copyfile(path, target / path.name)
+    copy_tokenizer(base, target)
+    # So that another base under the same name makes another folder.
+    write_json(target / "base.json", {"folder": str(base), "sha256": sha256_folder(base)})
+
+
+def _largest_difference(before: Sequence[torch.Tensor], after: Sequence[torch.Tensor]) -> float:
     return max(float((one - other).abs().max()) for one, other in zip(before, after, strict=True))
 
 
 def _load(folder: Path) -> PreTrainedModel:
     model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-        folder, dtype="auto", trust_remote_code=False
+        folder,
+        dtype="auto",
+        local_files_only=True,
+        trust_remote_code=False,
+        use_safetensors=True,
     )
     model.eval()
     return model

@@ -21,9 +21,10 @@ from newsrec.report.figures import (
     roc_curves,
 )
 from newsrec.report.mistakes import KINDS
+from newsrec.report.published import HEADS, NOTE, beside_published
 from newsrec.report.text import (
-    DASH,
     counted,
+    figure,
     flat,
     key_words,
     number,
@@ -38,13 +39,11 @@ from newsrec.report.verdict import (
     MODELS,
     Metrics,
     against_baselines,
-    artefact,
     deciding,
     gain,
     is_compared,
-    leak_notice,
+    notices,
     predictors,
-    tiny_notice,
     verdict,
 )
 
@@ -122,7 +121,7 @@ def render(
         model: what metrics/model.json holds.
         train: what metrics/train.json holds.
         audits: what metrics/score_<name>.json holds, for base and tuned.
-        timings: measures of train, score_base and score_tuned.
+        timings: measures of score_base and score_tuned.
         row_counts: what metrics/preprocess.json holds: counts by split, nested at will.
         probe_rule: the leak probe's rule.
         train_loss: columns step and loss.
@@ -146,7 +145,10 @@ def render(
     mistakes = list(mistakes)
     return environment.get_template("page.html.j2").render(
         verdict=verdict(metrics),
-        notices=_notices(metrics, model, probe_rule),
+        notices=notices(metrics, model, probe_rule),
+        beside=beside_published(metrics, probe_rule),
+        beside_heads=HEADS,
+        beside_note=NOTE,
         baselines=against_baselines(metrics),
         one_class=counted(tuned["num_one_class"], "impression"),
         tables=[(title, heads, _rows(metrics, names, heads)) for title, heads in TABLES.items()],
@@ -173,7 +175,7 @@ def render(
         speed=[
             (name, _speed(metrics[name], audits[name], timings[f"score_{name}"])) for name in MODELS
         ],
-        training=[(key_words(name), value) for name, value in timings["train"].items()],
+        training=[(key_words(name), train[name]) for name in train if name != "protocol"],
         splits=[name for name in row_counts if name not in _NO_SPLIT],
         rows=_accounts(row_counts),
         shared=[(key_words(name), count) for name, count in flat(row_counts["shared"])],
@@ -181,27 +183,11 @@ def render(
     )
 
 
-def _notices(metrics: Metrics, model: Mapping[str, Any], rule: str) -> list[tuple[str, str, str]]:
-    """Kind, title and text of what a reader has to know before the figures."""
-    found = [
-        ("warn", "The prompt leaks the label.", leak_notice(metrics["protocol"])),
-        ("warn", "An artefact.", artefact(metrics, rule)),
-        ("note", "Tiny model.", tiny_notice(model)),
-    ]
-    return [notice for notice in found if notice[2]]
-
-
 def _rows(
     metrics: Metrics, names: list[str], heads: Iterable[str]
 ) -> list[tuple[str, list[tuple[str, str]]]]:
     """Of each predictor the figures and their intervals."""
-    return [(name, [_figure(metrics[name], key) for key in heads]) for name in names]
-
-
-def _figure(row: Mapping[str, Any], key: str) -> tuple[str, str]:
-    low, high = row.get(f"{key}_low"), row.get(f"{key}_high")
-    interval = "" if low is None or high is None else f"{score(low)}{DASH}{score(high)}"
-    return score(row.get(key)), interval
+    return [(name, [figure(metrics[name], key) for key in heads]) for name in names]
 
 
 def _comparisons(metrics: Metrics, names: list[str]) -> list[tuple[str, list[Any]]]:

@@ -6,14 +6,13 @@ A predictor's name stands in a code span, where neither mark-up nor a mention wo
 from collections.abc import Mapping
 from typing import Any
 
+from newsrec.report.published import HEADS, NOTE, Row, beside_published
 from newsrec.report.text import code, printable, score
 from newsrec.report.verdict import (
     Metrics,
     against_baselines,
-    artefact,
-    leak_notice,
+    notices,
     predictors,
-    tiny_notice,
     verdict,
 )
 
@@ -35,13 +34,10 @@ def summary_markdown(metrics: Metrics, model: Mapping[str, Any], probe_rule: str
     """
     names = predictors(metrics)
     parts = [verdict(metrics).text]
-    for title, notice in (
-        ("The prompt leaks the label.", leak_notice(metrics["protocol"])),
-        ("An artefact.", artefact(metrics, _plain(probe_rule))),
-        ("Tiny model.", tiny_notice(model)),
-    ):
-        if notice:
-            parts.append(f"> **{title}** {notice}")
+    for _, title, notice in notices(metrics, model, _plain(probe_rule)):
+        parts.append(f"> **{title}** {notice}")
+    if rows := beside_published(metrics, _plain(probe_rule)):
+        parts += [NOTE, _table(rows)]
     sentences = []
     for phrase, gains in against_baselines(metrics):
         told = "; ".join(f"{code(name)} ({gain})" for name, gain in gains)
@@ -53,6 +49,13 @@ def summary_markdown(metrics: Metrics, model: Mapping[str, Any], probe_rule: str
     protocol = "; ".join(f"{key} {code(value)}" for key, value in metrics["protocol"].items())
     parts.append(f"Protocol: {protocol}.")
     return "\n\n".join(parts) + "\n"
+
+
+def _table(rows: list[Row]) -> str:
+    lines = [f"| | {' | '.join(HEADS)} | |", f"|:--|{'--:|' * len(HEADS)}:--|"]
+    for name, about, figures in rows:
+        lines.append(f"| {code(name)} | {' | '.join(value for value, _ in figures)} | {about} |")
+    return "\n".join(lines)
 
 
 def _cells(row: Mapping[str, Any]) -> list[str]:

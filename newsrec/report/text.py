@@ -38,6 +38,13 @@ def score(value: float | None) -> str:
     return f"{MINUS}{shown}" if value < 0 and float(shown) else shown
 
 
+def figure(row: Mapping[str, Any], key: str) -> tuple[str, str]:
+    """A predictor's figure and its interval; the latter is empty where there is none."""
+    low, high = row.get(f"{key}_low"), row.get(f"{key}_high")
+    interval = "" if low is None or high is None else f"{score(low)}{DASH}{score(high)}"
+    return score(row.get(key)), interval
+
+
 def signed(value: float) -> str:
     """A difference with its sign, unless it is printed as zero."""
     shown = score(value)

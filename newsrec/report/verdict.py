@@ -26,6 +26,7 @@ ONE_CLASS = (
     "No impression has both a click and another candidate, so there is no AUC per impression and "
     "accuracy stands in for it."
 )
+ARTEFACT = "An artefact: the prompt gives the label away"
 LEAK_NOTICE = (
     "It shows feedback from the impression that is being judged: what the user did with the other "
     "candidates gives the answer away. These figures are no forecast of clicks to come."
@@ -93,7 +94,11 @@ def gain(metrics: Metrics, predictor: str, key: str) -> Gain:
 
 
 def verdict(metrics: Metrics) -> Verdict:
-    """Whether fine-tuning helped, and what speaks against it."""
+    """Whether fine-tuning helped, and what speaks against it.
+
+    Where the prompt leaks the label the title says that instead: no figure of such a run tells
+    whether fine-tuning helped.
+    """
     key = deciding(metrics)
     name, base, tuned = METRIC_NAMES[key], metrics["base"], metrics["tuned"]
     change = gain(metrics, "base", key)
@@ -126,7 +131,10 @@ def verdict(metrics: Metrics) -> Verdict:
             text += " The tuned model is worse than its base."
     if key == "accuracy":
         text += f" {ONE_CLASS}"
-    return Verdict(title, text + _contrary(metrics, change.outcome, key))
+    text += _contrary(metrics, change.outcome, key)
+    if leak_notice(metrics["protocol"]):
+        return Verdict(ARTEFACT, f"{ARTEFACT}. {text}")
+    return Verdict(title, text)
 
 
 def sorted_sizes(change: Gain) -> tuple[str, str, str]:
@@ -172,6 +180,22 @@ def against_baselines(metrics: Metrics) -> list[tuple[str, list[tuple[str, Gain]
         nothing = f"By {METRIC_NAMES[key]}, the tuned model is better than no baseline."
         groups.insert(0, (nothing, []))
     return groups
+
+
+def notices(metrics: Metrics, model: Mapping[str, Any], rule: str) -> list[tuple[str, str, str]]:
+    """Kind, title and text of what a reader has to know before the figures.
+
+    Args:
+        metrics: as everywhere in this module.
+        model: what metrics/model.json holds.
+        rule: of the leak probe, in words.
+    """
+    found = [
+        ("warn", "The prompt leaks the label.", leak_notice(metrics["protocol"])),
+        ("warn", "An artefact.", artefact(metrics, rule)),
+        ("note", "Tiny model.", tiny_notice(model)),
+    ]
+    return [notice for notice in found if notice[2]]
 
 
 def artefact(metrics: Metrics, rule: str) -> str:

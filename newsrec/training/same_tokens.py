@@ -1,16 +1,14 @@
 """The gate between training and scoring: both must see the same token ids for the same sample."""
 
-import json
-from collections.abc import Iterator
 from pathlib import Path
 
-from llamafactory.data.template import get_template_and_fix_tokenizer
-from llamafactory.hparams import DataArguments
 from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
 
 from newsrec.engines.request import encode_chat, load_tokenizer
 from newsrec.errors import UserError
+from newsrec.training.alpaca import read_samples
+from newsrec.training.samples import encode_parts, load_template
 
 
 def check_same_tokens(
@@ -32,19 +30,13 @@ def check_same_tokens(
         UserError: a prompt's ids differ, with the first differing token; or a sample would be cut.
     """
     tokenizer, trained = load_tokenizer(model), load_tokenizer(model)
-    factory = get_template_and_fix_tokenizer(
-        trained, DataArguments(template=template, enable_thinking=False)
-    )
+    factory = load_template(trained, template)
     longest = 0
-    rows = tqdm(_records(samples), desc="comparing tokens", mininterval=5)
+    rows = tqdm(read_samples(samples), desc="comparing tokens", mininterval=5)
     for number, (message, answer) in enumerate(rows, start=1):
         scored_ids = encode_chat(tokenizer, message)
         if number <= num_compared:
-            chat = [
-                {"role": "user", "content": message},
-                {"role": "assistant", "content": answer},
-            ]
-            trained_ids, _ = factory.encode_oneturn(trained, chat)
+            trained_ids, _ = encode_parts(factory, trained, message, answer)
             if trained_ids != scored_ids:
                 where = f"{samples}, line {number}, with model.template={template}"
                 raise UserError(_difference(tokenizer, trained_ids, scored_ids, where))
@@ -58,13 +50,6 @@ def check_same_tokens(
                 "prompt.num_history or prompt.num_feedback"
             )
     return longest
-
-
-def _records(samples: Path) -> Iterator[tuple[str, str]]:
-    with samples.open(encoding="utf-8") as stream:
-        for line in stream:
-            record = json.loads(line)
-            yield f"{record['instruction']}\n{record['input']}", record["output"]
 
 
 def _difference(

@@ -28,7 +28,9 @@ def gain(delta: float, half: float = 0.02) -> dict[str, dict[str, float]]:
 
 def evaluation(tuned: float = 0.7, base: float = 0.5, probe: float = 0.55) -> dict[str, Any]:
     aucs = {"base": base, "tuned": tuned, "leak_probe": probe, "random": 0.5, "nrms": 0.6}
-    metrics: dict[str, Any] = {"protocol": {"data": "made up", "feedback": "earlier"}}
+    metrics: dict[str, Any] = {
+        "protocol": {"data": "made up", "feedback": "earlier", "candidates": "all"}
+    }
     metrics |= {name: figures(auc) for name, auc in aucs.items()}
     for name in ("base", "tuned"):
         metrics[name] |= {"unparsed_rate": 0.0, "answer_mass": 0.9}
@@ -79,7 +81,7 @@ def given() -> dict[str, Any]:
         }
     )
     train = {
-        "num_steps": 9, "num_epochs": 1.0, "num_trainable_parameters": 10,
+        "method": "lora", "num_steps": 9, "num_epochs": 1.0, "num_trainable_parameters": 10,
         "num_total_parameters": 100, "train_loss": 0.4, "val_loss": 0.5,
     }  # fmt: skip
     return copy.deepcopy(
@@ -95,7 +97,6 @@ def given() -> dict[str, Any]:
             "train": train,
             "audits": {"base": audit, "tuned": audit},
             "timings": {
-                "train": {"seconds": 40.0, "tokens_per_second": 100.0},
                 "score_base": {"seconds": 20.0, "prompts_per_second": 5.0},
                 "score_tuned": {"seconds": 20.0, "prompts_per_second": 5.0},
             },

@@ -146,7 +146,6 @@ def test_the_pipeline_keeps_the_data_sets_rows_to_itself() -> None:
     assert pushed == {
         "models/adapter",
         "models/merged",
-        "metrics/timings/train.json",
         "metrics/timings/score_${key}.json",
     }
 

@@ -1,0 +1,57 @@
+"""What a folder of weights holds, told from its files, and which of them belong together."""
+
+import shutil
+from pathlib import Path
+from typing import Literal
+
+from newsrec.errors import UserError
+from newsrec.files import read_json
+
+Kind = Literal["model", "lora", "prefix", "bottleneck"]
+
+# Copied as they are: a tokenizer that is loaded and saved again need not be the same.
+_TOKENIZER_FILES = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "merges.txt",
+    "tokenizer.model",
+    "chat_template.jinja",
+)
+_MODEL_FILES = ("config.json", "generation_config.json", "model.safetensors.index.json")
+
+
+def kind_of(folder: Path) -> Kind:
+    """Whether `folder` is a whole model, a LoRA or prefix of PEFT, or adapters of `adapters`.
+
+    Raises:
+        UserError: none of them.
+    """
+    if (folder / "config.json").is_file():
+        return "model"
+    if (folder / "adapter_config.json").is_file():
+        config = read_json(folder / "adapter_config.json")
+        if config.get("peft_type") == "LORA":
+            return "lora"
+        if config.get("peft_type") == "PREFIX_TUNING":
+            return "prefix"
+        if (folder / "adapter.safetensors").is_file():
+            return "bottleneck"
+    raise UserError(
+        f"{folder}: neither a model (config.json) nor an adapter of a known kind "
+        "(adapter_config.json); make it again with: dvc repro"
+    )
+
+
+def is_model_file(path: Path) -> bool:
+    """Whether a file is part of a model's weights or their configuration."""
+    return path.name in _MODEL_FILES or path.suffix == ".safetensors"
+
+
+def copy_tokenizer(source: Path, target: Path) -> None:
+    """Copy the files of a tokenizer and its chat template from one folder to another."""
+    for name in _TOKENIZER_FILES:
+        if (source / name).exists():
+            shutil.copyfile(source / name, target / name)

@@ -1,0 +1,91 @@
+"""Load what `merge` hands on: a whole model, or a base and what was trained beside it."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from peft import PeftModel
+from transformers import AutoModelForCausalLM, PreTrainedModel
+
+from newsrec.files import read_json
+from newsrec.models.folders import kind_of
+
+
+class PrefixedModel:
+    """A model whose layers attend to trained keys and values before every prompt.
+
+    PEFT 0.18.1's own `generate` places a prompt that is padded on the left as if the padding were
+    part of it (its logits were off by whole units); here the prompt follows the prefix.
+    """
+
+    def __init__(self, tuned: PeftModel) -> None:
+        self._tuned = tuned
+        self._network: PreTrainedModel = tuned.get_base_model()
+        self.generation_config = self._network.generation_config
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        device: torch.device = self._network.device
+        return device
+
+    def to(self, device: str) -> "PrefixedModel":
+        """Move the weights, the prefix with them."""
+        self._tuned.to(device)
+        return self
+
+    def eval(self) -> "PrefixedModel":
+        """Leave training mode."""
+        self._tuned.eval()
+        return self
+
+    def generate(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, **options: Any
+    ) -> Any:
+        """As `GenerationMixin.generate`: ids and mask of shape (prompts, tokens), padded left."""
+        rows = len(input_ids)
+        width = self._tuned.active_peft_config.num_virtual_tokens
+        # Stand where the prefix is, which is in the cache already: any token will do.
+        places = input_ids.new_zeros((rows, width))
+        output = self._network.generate(
+            torch.cat([places, input_ids], dim=1),
+            attention_mask=torch.cat([torch.ones_like(places), attention_mask], dim=1),
+            past_key_values=self._tuned.get_prompt(batch_size=rows),
+            **options,
+        )
+        output.sequences = output.sequences[:, width:]
+        return output
+
+
+def load_causal_lm(folder: Path, dtype: str) -> PreTrainedModel | PrefixedModel:
+    """The model in `folder`, on the CPU; the base of an adapter is read from where it names it.
+
+    Args:
+        folder: of a whole model, or of a prefix or bottleneck adapters with the base they name.
+        dtype: PyTorch's name of it; `auto` takes the model's own.
+    """
+    kind = kind_of(folder)
+    if kind == "model":
+        return _load(folder, dtype)
+    config = read_json(folder / "adapter_config.json")
+    if kind == "bottleneck":
+        # Importing it changes nothing in transformers, and takes a second.
+        from newsrec.models.bottleneck import load_bottleneck
+
+        network = _load(Path(config["model_name"]), dtype)
+        load_bottleneck(network, folder)
+        return network.to(network.dtype)
+    base = _load(Path(config["base_model_name_or_path"]), dtype)
+    tuned = PeftModel.from_pretrained(base, str(folder))
+    return PrefixedModel(tuned) if kind == "prefix" else tuned
+
+
+def _load(folder: Path, dtype: str) -> PreTrainedModel:
+    network: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+        folder,
+        dtype=dtype,
+        local_files_only=True,
+        trust_remote_code=False,
+        use_safetensors=True,  # never unpickle what a model's folder holds
+    )
+    return network

@@ -1,0 +1,178 @@
+"""What the workers add to the Hugging Face Trainer."""
+
+import resource
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from bitsandbytes.nn import Linear4bit
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from newsrec.files import write_json
+from newsrec.training.runs import BROKEN_LOSS
+
+
+class StopAtBrokenLoss(TrainerCallback):  # type: ignore[misc]
+    """Ends the process at the first step whose loss is no finite number, before it spoils a weight.
+
+    Read from the gradients, which are there at every step: a loss that is NaN or infinite leaves
+    no finite one behind. The loss itself is only seen where it is logged.
+    """
+
+    def on_pre_optimizer_step(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        gradients = [
+            parameter.grad
+            for parameter in kwargs["model"].parameters()
+            if parameter.grad is not None
+        ]
+        if not torch.isfinite(torch.nn.utils.get_total_norm(gradients)):
+            self._stop(f"of training is no number at step {state.global_step + 1}")
+
+    def on_evaluate(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        metrics: dict[str, float],
+        **kwargs: Any,
+    ) -> None:
+        if not torch.isfinite(torch.tensor(metrics["eval_loss"])):
+            self._stop(f"of validation is no number at step {state.global_step}")
+
+    def _stop(self, words: str) -> None:
+        sys.exit(f"{BROKEN_LOSS} {words}")
+
+
+class EvaluateLastStep(TrainerCallback):  # type: ignore[misc]
+    """Validates after the last step too, whose checkpoint could else never be the best one."""
+
+    def on_step_end(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        if state.global_step >= state.max_steps:
+            control.should_evaluate = True
+
+
+class Meter(TrainerCallback):  # type: ignore[misc]
+    """Writes what a run took: seconds in training steps, tokens in them, peak memory."""
+
+    def __init__(self) -> None:
+        self._seconds = 0.0
+        self._num_tokens = 0
+
+    def on_step_begin(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        self._began = time.perf_counter()
+        self._tokens_before = state.num_input_tokens_seen
+
+    def on_step_end(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        self._seconds += time.perf_counter() - self._began
+        self._num_tokens += state.num_input_tokens_seen - self._tokens_before
+
+    def on_train_end(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        if not state.is_world_process_zero:
+            return
+        trainable = [p for p in kwargs["model"].parameters() if p.requires_grad]
+        write_json(
+            Path(args.output_dir) / "meter.json",
+            {
+                "num_trainable_parameters": sum(parameter.numel() for parameter in trainable),
+                "seconds": self._seconds,
+                "num_tokens": self._num_tokens,
+                "peak_memory_bytes": _peak_memory(),
+            },
+        )
+
+
+class KeepFourBitLayout(TrainerCallback):  # type: ignore[misc]
+    """Keeps 4-bit weights as they are through validation on a CPU.
+
+    On CPUs with AVX512-BF16, bitsandbytes 0.50.2 packs them anew at the first validation, with
+    rounded scales and for widths that are multiples of 64 alone, and trains on from that.
+    """
+
+    def on_train_begin(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        for module in kwargs["model"].modules():
+            if isinstance(module, Linear4bit):
+                module.support_avx512bf16_for_cpu = False
+
+
+class KeepPissaStart(TrainerCallback):  # type: ignore[misc]
+    """Keeps the adapter that PiSSA began with through a resumption.
+
+    LLaMA-Factory saves it at the start of training and subtracts it at the end; on resumption it
+    saves the resumed adapter in its place, and the end result would be off by what was learned
+    before.
+    """
+
+    def on_step_begin(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        saved, kept = _pissa_folders(args)
+        if state.global_step == 0 and saved.exists():
+            shutil.rmtree(kept, ignore_errors=True)
+            shutil.copytree(saved, kept)
+
+    def on_train_end(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        saved, kept = _pissa_folders(args)
+        if kept.exists():
+            shutil.rmtree(saved)
+            shutil.copytree(kept, saved)
+
+
+def _pissa_folders(args: TrainingArguments) -> tuple[Path, Path]:
+    return Path(args.output_dir) / "pissa_init", Path(args.output_dir) / "pissa_start"
+
+
+def _peak_memory() -> int:
+    """Bytes: of the GPU where there is one, else of this process."""
+    if torch.cuda.is_available():
+        return int(torch.cuda.max_memory_allocated())
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -1,0 +1,34 @@
+"""Run LLaMA-Factory on a YAML file, as `llamafactory-cli train` does, with callbacks of ours.
+
+python -m newsrec.training.llamafactory_worker FILE
+"""
+
+import sys
+from pathlib import Path
+
+import yaml
+from llamafactory.train.tuner import run_exp
+
+from newsrec.training.callbacks import (
+    EvaluateLastStep,
+    KeepFourBitLayout,
+    KeepPissaStart,
+    Meter,
+    StopAtBrokenLoss,
+)
+
+
+def main() -> None:
+    arguments = yaml.safe_load(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    own = [
+        StopAtBrokenLoss(),
+        EvaluateLastStep(),
+        KeepFourBitLayout(),
+        KeepPissaStart(),
+        Meter(),
+    ]
+    run_exp(arguments, own)
+
+
+if __name__ == "__main__":
+    main()

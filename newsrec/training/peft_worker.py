@@ -1,0 +1,149 @@
+"""Train a prefix or bottleneck adapters with the Hugging Face Trainer, from a YAML file.
+
+python -m newsrec.training.peft_worker FILE
+"""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+from datasets import Dataset
+from peft import PeftModel, PrefixTuningConfig, TaskType, get_peft_model
+from safetensors.torch import load_file, save_file
+from transformers import (
+    AutoModelForCausalLM,
+    DataCollatorForSeq2Seq,
+    EarlyStoppingCallback,
+    PreTrainedModel,
+    Trainer,
+    TrainingArguments,
+    set_seed,
+)
+from transformers.trainer_utils import get_last_checkpoint
+
+from newsrec.engines.request import load_tokenizer
+from newsrec.models.bottleneck import add_bottleneck, save_bottleneck
+from newsrec.training.alpaca import read_samples
+from newsrec.training.callbacks import EvaluateLastStep, Meter, StopAtBrokenLoss
+from newsrec.training.samples import encode_sample, load_template
+
+_ADDED = "added.safetensors"
+
+
+def main() -> None:
+    job = yaml.safe_load(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    base = Path(job["base"])
+    arguments = TrainingArguments(
+        **job["trainer"],
+        # PEFT refuses it for a prefix: there the layers' keys and values come from outside them.
+        gradient_checkpointing=job["method"] == "adapter",
+        gradient_checkpointing_kwargs={"use_reentrant": False},
+    )
+    tokenizer = load_tokenizer(base)
+    tokenizer.padding_side = "right"
+    load_template(tokenizer, job["template"])  # gives it the token that pads
+    set_seed(arguments.seed)
+    network = _add_weights(_load(base, arguments.bf16), job["method"], job["options"])
+    callbacks = [StopAtBrokenLoss(), EvaluateLastStep(), Meter()]
+    if job["early_stopping"] is not None:
+        callbacks.append(EarlyStoppingCallback(job["early_stopping"]))
+    trainer = _AddedWeightsTrainer(
+        model=network,
+        args=arguments,
+        train_dataset=_encoded(job["train_samples"], job),
+        eval_dataset=_encoded(job["val_samples"], job),
+        data_collator=DataCollatorForSeq2Seq(tokenizer, pad_to_multiple_of=8),
+        callbacks=callbacks,
+    )
+    output = Path(arguments.output_dir)
+    last = get_last_checkpoint(output) if output.is_dir() else None
+    trainer.train(resume_from_checkpoint=last)
+    trainer.save_state()
+    if isinstance(network, PeftModel):
+        network.save_pretrained(str(output / "adapter"))
+    else:
+        save_bottleneck(network, output / "adapter")
+
+
+class _AddedWeightsTrainer(Trainer):  # type: ignore[misc]
+    """Checkpoints hold the added weights, all of them.
+
+    PEFT's own file of a prefix holds what the projection computed, from which training cannot go
+    on; and neither library's needs the base beside it.
+    """
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        folder = Path(output_dir or self.args.output_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file(
+            {name: weight.detach().contiguous() for name, weight in self._added()}, folder / _ADDED
+        )
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        saved = load_file(Path(resume_from_checkpoint) / _ADDED)
+        with torch.no_grad():
+            for name, weight in self._added():
+                weight.copy_(saved[name])
+
+    def _load_best_model(self) -> None:
+        self._load_from_checkpoint(self.state.best_model_checkpoint)
+
+    def _added(self) -> Iterator[tuple[str, torch.nn.Parameter]]:
+        return (
+            (name, weight)
+            for name, weight in self.accelerator.unwrap_model(self.model).named_parameters()
+            if weight.requires_grad
+        )
+
+
+def _load(base: Path, bf16: bool) -> PreTrainedModel:
+    network: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+        base,
+        dtype=torch.bfloat16 if bf16 else torch.float32,
+        local_files_only=True,
+        trust_remote_code=False,
+        use_safetensors=True,
+    )
+    return network
+
+
+def _add_weights(
+    network: PreTrainedModel, method: str, options: dict[str, int]
+) -> PreTrainedModel | PeftModel:
+    """`network` with trainable weights beside its own, which are frozen."""
+    if method == "adapter":
+        add_bottleneck(network, options["reduction_factor"])
+        return network
+    config = PrefixTuningConfig(
+        task_type=TaskType.CAUSAL_LM,
+        num_virtual_tokens=options["num_virtual_tokens"],
+        prefix_projection=True,
+        encoder_hidden_size=options["projection_size"],
+    )
+    return get_peft_model(network, config)
+
+
+def _encoded(samples: str, job: dict[str, Any]) -> Dataset:
+    """The samples as token ids in an Arrow file, which is read from disk while training."""
+    # Plain values, not objects: the arguments are hashed to name the file.
+    told = {name: job[name] for name in ("base", "template", "cutoff_len")}
+    return Dataset.from_generator(_encode, gen_kwargs={"samples": samples, **told})
+
+
+def _encode(
+    samples: str, base: str, template: str, cutoff_len: int
+) -> Iterator[dict[str, list[int]]]:
+    tokenizer = load_tokenizer(Path(base))
+    factory = load_template(tokenizer, template)
+    for number, (message, answer) in enumerate(read_samples(Path(samples)), start=1):
+        sample = encode_sample(factory, tokenizer, message, answer)
+        if (length := len(sample["input_ids"])) > cutoff_len:
+            sys.exit(f"{samples}, line {number}: {length} tokens, expected {cutoff_len} at most")
+        yield sample
+
+
+if __name__ == "__main__":
+    main()

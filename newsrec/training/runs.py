@@ -1,0 +1,209 @@
+"""What every trainer shares: one run in a process of its own, its checkpoints, its curves.
+
+A trainer is a worker module that reads a YAML file and leaves in its output folder what the
+Hugging Face Trainer leaves (trainer_state.json, all_results.json) and the file of `Meter`.
+"""
+
+import json
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import yaml
+
+from newsrec.errors import UserError
+from newsrec.files import read_json, sha256_file, sha256_folder, write_json, write_text
+from newsrec.processes import Finished, run_shown
+
+# The (step, loss) points of one split; nats per answer token.
+Curve = list[tuple[int, float]]
+
+# What the worker's last words begin with when a loss is no number: see `StopAtBrokenLoss`.
+BROKEN_LOSS = "newsrec: the loss"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a finished run says of itself; losses in nats per answer token."""
+
+    num_trainable_parameters: int
+    num_steps: int
+    num_epochs: float
+    kept_step: int  # whose weights were kept: the lowest validation loss
+    train_curve: Curve
+    val_curve: Curve
+    seconds: float  # spent in training steps by the last process
+    tokens_per_second: float  # prompt and answer, padding left out
+    peak_memory_bytes: int  # of the device that trained
+
+
+def trainer_arguments(
+    *,
+    output: Path,
+    lr: float,
+    scheduler: str,
+    warmup_ratio: float,
+    epochs: float,
+    max_steps: int,
+    batch_size: int,
+    gradient_accumulation_steps: int,
+    bf16: bool,
+    logging_steps: int,
+    eval_steps: int,
+    save_steps: int,
+    early_stopping: int | None,
+    seed: int,
+) -> dict[str, Any]:
+    """The arguments that both trainers hand to the Hugging Face Trainer, under its own names."""
+    return {
+        "output_dir": str(output),
+        "overwrite_output_dir": False,  # so that a second start resumes from the last checkpoint
+        "do_train": True,
+        "do_eval": True,
+        "logging_steps": logging_steps,
+        "logging_nan_inf_filter": False,  # else a loss that is no number is logged as the last one
+        "eval_strategy": "steps",
+        "eval_steps": eval_steps,
+        "save_strategy": "steps",
+        "save_steps": save_steps,
+        "save_total_limit": 2,  # the best one and the last one
+        "load_best_model_at_end": True,
+        "metric_for_best_model": "eval_loss",
+        "greater_is_better": False,
+        # Else a resumed run has forgotten how long the validation loss has not fallen.
+        "restore_callback_states_from_checkpoint": early_stopping is not None,
+        "report_to": "none",
+        "per_device_train_batch_size": batch_size,
+        "per_device_eval_batch_size": batch_size,
+        "gradient_accumulation_steps": gradient_accumulation_steps,
+        "learning_rate": lr,
+        "num_train_epochs": epochs,
+        "max_steps": max_steps,
+        "lr_scheduler_type": scheduler,
+        "warmup_ratio": warmup_ratio,
+        "bf16": bf16,
+        "include_num_input_tokens_seen": "non_padding",
+        "seed": seed,
+        "data_seed": seed,
+    }
+
+
+def run(
+    worker: str,
+    arguments: Mapping[str, Any],
+    work: Path,
+    *,
+    base: Path,
+    samples: list[Path],
+    output: Path,
+    seed: int,
+    knobs: str,
+) -> Outcome:
+    """Run `worker` on `arguments`, from the last checkpoint of the same run if there is one.
+
+    Where PyTorch sees several GPUs, it runs on all of them (torchrun), and a step takes that many
+    times the samples.
+
+    Args:
+        worker: module that trains; its one argument is the YAML file `work/train.yaml`.
+        arguments: what stands in that file.
+        work: kept when the run is interrupted; the caller drops it after use.
+        base: folder of the base model; with `samples` and `arguments` it tells the run from others.
+        samples: the files trained and validated on.
+        output: folder below `work` that the worker writes.
+        seed: of hashing in the worker.
+        knobs: what to lower, in order, when memory is short.
+
+    Raises:
+        UserError: out of memory, a loss that is no number, or another end than success.
+    """
+    _keep_only_same_run(arguments, base, samples, work)
+    _drop_broken_checkpoints(output)
+    config = work / "train.yaml"
+    write_text(config, yaml.safe_dump(dict(arguments), sort_keys=False))
+    env = {
+        # The cache of tokenized samples belongs to the run, not to the user's home.
+        "HF_DATASETS_CACHE": str(work / "datasets"),
+        # PEFT writes a set into adapter_config.json, in an order that hashing decides.
+        "PYTHONHASHSEED": str(seed),
+    }
+    log = work / "train.log"
+    finished = run_shown([*_launcher(), "-m", worker, config], env, log)
+    if finished.code != 0:
+        raise UserError(_explain(finished, knobs, log))
+    return _read_outcome(output)
+
+
+def _launcher() -> list[str | Path]:
+    """Python, or torchrun where there are several GPUs."""
+    num_gpus = torch.cuda.device_count()
+    if num_gpus < 2:
+        return [sys.executable]
+    elastic = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={num_gpus}"]
+    return [sys.executable, *elastic]
+
+
+def _read_outcome(output: Path) -> Outcome:
+    state = read_json(output / "trainer_state.json")
+    num_steps = state["global_step"]
+    curves: dict[str, Curve] = {
+        key: [(entry["step"], entry[key]) for entry in state["log_history"] if key in entry]
+        for key in ("loss", "eval_loss")
+    }
+    if not curves["loss"]:
+        raise UserError(
+            f"{output}: no training loss was logged in {num_steps} steps; lower "
+            "train.logging_steps to that or less"
+        )
+    meter = read_json(output / "meter.json")
+    return Outcome(
+        num_trainable_parameters=meter["num_trainable_parameters"],
+        num_steps=num_steps,
+        num_epochs=state["epoch"],
+        kept_step=state["best_global_step"],
+        train_curve=curves["loss"],
+        val_curve=curves["eval_loss"],
+        seconds=meter["seconds"],
+        tokens_per_second=meter["num_tokens"] / meter["seconds"],
+        peak_memory_bytes=meter["peak_memory_bytes"],
+    )
+
+
+def _keep_only_same_run(
+    arguments: Mapping[str, Any], base: Path, samples: list[Path], work: Path
+) -> None:
+    """Empty `work` unless its checkpoints are of these arguments, this model and these samples."""
+    identity = {
+        "arguments": dict(arguments),
+        "base": sha256_folder(base),
+        "samples": [sha256_file(path) for path in samples],
+    }
+    path = work / "run.json"
+    if path.exists() and json.loads(path.read_text(encoding="utf-8")) != identity:
+        shutil.rmtree(work)
+    write_json(path, identity)
+
+
+def _drop_broken_checkpoints(output: Path) -> None:
+    """Remove checkpoints that a kill left half-written; trainer_state.json is written last."""
+    for checkpoint in output.glob("checkpoint-*"):
+        try:
+            json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+        except (FileNotFoundError, json.JSONDecodeError):
+            shutil.rmtree(checkpoint)
+
+
+def _explain(finished: Finished, knobs: str, log: Path) -> str:
+    broken = [line for line in finished.tail.splitlines() if line.startswith(BROKEN_LOSS)]
+    if broken:
+        return (
+            f"{broken[-1].removeprefix('newsrec: ')}; lower train.lr, or raise "
+            f"train.warmup_ratio; nothing was kept (log: {log})"
+        )
+    if finished.ran_out_of_memory:
+        return f"training ran out of memory; {knobs} (log: {log})"
+    return f"training ended with exit code {finished.code}: {finished.last_line} (log: {log})"

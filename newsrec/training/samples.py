@@ -1,0 +1,37 @@
+"""Samples as every trainer sees them: token ids and labels, by LLaMA-Factory's own template."""
+
+from llamafactory.data.template import Template, get_template_and_fix_tokenizer
+from llamafactory.extras.constants import IGNORE_INDEX
+from llamafactory.hparams import DataArguments
+from transformers import PreTrainedTokenizerBase
+
+
+def load_template(tokenizer: PreTrainedTokenizerBase, name: str) -> Template:
+    """LLaMA-Factory's chat template `name`, thinking off; may set the tokenizer's padding."""
+    return get_template_and_fix_tokenizer(
+        tokenizer, DataArguments(template=name, enable_thinking=False)
+    )
+
+
+def encode_parts(
+    template: Template, tokenizer: PreTrainedTokenizerBase, message: str, answer: str
+) -> tuple[list[int], list[int]]:
+    """Token ids of the prompt, and of the answer with the end of its turn."""
+    chat = [{"role": "user", "content": message}, {"role": "assistant", "content": answer}]
+    prompt, response = template.encode_oneturn(tokenizer, chat)
+    return prompt, response
+
+
+def encode_sample(
+    template: Template, tokenizer: PreTrainedTokenizerBase, message: str, answer: str
+) -> dict[str, list[int]]:
+    """One sample for the Trainer: `input_ids`, `attention_mask`, `labels`, each of one length.
+
+    The loss is of the answer alone: the labels of the prompt are `IGNORE_INDEX`.
+    """
+    prompt, response = encode_parts(template, tokenizer, message, answer)
+    return {
+        "input_ids": prompt + response,
+        "attention_mask": [1] * (len(prompt) + len(response)),
+        "labels": [IGNORE_INDEX] * len(prompt) + response,
+    }

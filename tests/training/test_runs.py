@@ -1,0 +1,130 @@
+"""Which checkpoints are gone on from, what is read of a finished run, and what a user is told."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from newsrec.errors import UserError
+from newsrec.processes import Finished
+from newsrec.training import llamafactory, runs
+
+ARGUMENTS = {"learning_rate": 1e-4}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "base").mkdir()
+    (tmp_path / "base/weights").write_text("w")
+    (tmp_path / "samples.jsonl").write_text("{}\n")
+    return tmp_path
+
+
+def keep_only_same_run(folder: Path, arguments: dict[str, Any] = ARGUMENTS) -> None:
+    runs._keep_only_same_run(
+        arguments, folder / "base", [folder / "samples.jsonl"], folder / "work"
+    )
+
+
+def checkpoint(folder: Path, step: int, state: str) -> Path:
+    path = folder / f"work/output/checkpoint-{step}"
+    path.mkdir(parents=True)
+    (path / "trainer_state.json").write_text(state)
+    return path
+
+
+def test_checkpoints_of_the_same_run_are_kept(folder: Path) -> None:
+    keep_only_same_run(folder)
+    kept = checkpoint(folder, 10, "{}")
+    keep_only_same_run(folder)
+    assert kept.exists()
+
+
+@pytest.mark.parametrize("change", ["arguments", "model", "samples"])
+def test_checkpoints_of_another_run_are_dropped(change: str, folder: Path) -> None:
+    keep_only_same_run(folder)
+    old = checkpoint(folder, 10, "{}")
+    arguments = ARGUMENTS
+    if change == "arguments":
+        arguments = {"learning_rate": 2e-4}
+    elif change == "model":
+        (folder / "base/weights").write_text("other")
+    else:
+        (folder / "samples.jsonl").write_text('{"a": 1}\n')
+    keep_only_same_run(folder, arguments)
+    assert not old.exists()
+
+
+def test_a_checkpoint_that_was_cut_short_is_not_resumed_from(folder: Path) -> None:
+    whole = checkpoint(folder, 10, "{}")
+    broken = checkpoint(folder, 20, '{"glob')
+    empty = folder / "work/output/checkpoint-30"
+    empty.mkdir()
+    runs._drop_broken_checkpoints(folder / "work/output")
+    assert [path.exists() for path in (whole, broken, empty)] == [True, False, False]
+
+
+def finished_run(folder: Path, log_history: list[dict[str, float]]) -> Path:
+    state = {
+        "global_step": 12, "epoch": 1.0, "best_global_step": 8, "log_history": log_history,
+    }  # fmt: skip
+    meter = {
+        "num_trainable_parameters": 5, "seconds": 2.0, "num_tokens": 300, "peak_memory_bytes": 7,
+    }  # fmt: skip
+    (folder / "trainer_state.json").write_text(json.dumps(state))
+    (folder / "meter.json").write_text(json.dumps(meter))
+    return folder
+
+
+def test_a_finished_run_says_what_it_took_and_which_step_it_kept(tmp_path: Path) -> None:
+    history = [
+        {"step": 5, "loss": 0.9},
+        {"step": 8, "eval_loss": 0.5},
+        {"step": 10, "loss": 0.8},
+        {"step": 12, "eval_loss": 0.6},
+        {"step": 12, "train_loss": 0.85},
+    ]
+    outcome = runs._read_outcome(finished_run(tmp_path, history))
+    assert outcome.train_curve == [(5, 0.9), (10, 0.8)]
+    assert outcome.val_curve == [(8, 0.5), (12, 0.6)]
+    assert (outcome.num_steps, outcome.kept_step) == (12, 8)
+    assert outcome.tokens_per_second == 150
+
+
+def test_a_run_too_short_to_log_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"in 12 steps; lower train\.logging_steps"):
+        runs._read_outcome(finished_run(tmp_path, [{"step": 12, "eval_loss": 0.6}]))
+
+
+@pytest.mark.parametrize(
+    ("code", "tail"),
+    [
+        (-9, ""),
+        (1, "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB"),
+        (1, "RuntimeError: [enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
+    ],
+)
+@pytest.mark.parametrize("method", ["lora", "qlora", "full", "freeze"])
+def test_out_of_memory_names_the_knobs_in_order(method: str, code: int, tail: str) -> None:
+    knobs = llamafactory._KNOBS + llamafactory._MORE_KNOBS[method]
+    told = runs._explain(Finished(code, tail), knobs, Path("train.log"))
+    assert told.startswith("training ran out of memory; lower, in this order: train.batch_size")
+    places = [told.index(word) for word in ("batch_size", "cutoff_len", "choose", "train.log")]
+    assert places == sorted(places)
+
+
+def test_another_end_is_told_with_its_last_line() -> None:
+    told = runs._explain(Finished(1, "Traceback\nValueError: no such layer\n"), "", Path("t.log"))
+    assert told == "training ended with exit code 1: ValueError: no such layer (log: t.log)"
+
+
+def test_an_incomplete_environment_is_told_with_the_command_that_makes_it(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(UserError, match="make env"):
+        llamafactory.train(
+            base=folder, data=folder, template="qwen3", work=folder, target=folder,
+            method="lora", cutoff_len=1, seed=1, options={},
+        )  # fmt: skip
