@@ -16,14 +16,17 @@ VLLM ?= $(if $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/d
 # As if the environment were active; nothing that DVC starts calls home.
 RUN := env PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV="$(CURDIR)/$(VENV)" DVC_NO_ANALYTICS=true
 
-.PHONY: help env repro submission test check format params lock clean always
+.PHONY: help env doctor repro submission test check format params lock clean always
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 env: $(VENV)/.ready $(VLLM_VENV)/.ready ## create .venv and .venv-vllm where they are missing or old
 
-repro: env ## run the whole pipeline; only what changed runs again
+doctor: env ## compare what the chosen configuration needs with this machine
+	@$(RUN) python -m stages.doctor
+
+repro: doctor ## run the whole pipeline; only what changed runs again
 	@$(RUN) dvc repro
 	@cat reports/summary.md
 	@echo && echo "Report: reports/report.html"

@@ -15,13 +15,16 @@ from newsrec.models.checks import check_model
 from newsrec.models.hubs import copy_model, fetch_huggingface, fetch_local, fetch_modelscope
 from newsrec.models.tiny import build_tiny
 from newsrec.params import Model, load_params
+from stages.doctor import check_machine
 
 TARGET = Path("models/base")
 WORK = Path(".work/fetch_model")  # outlives a kill, so that a download resumes
 
 
 def main() -> None:
-    model = load_params().model
+    params = load_params()
+    check_machine(params, "fetch_model")
+    model = params.model
     with atomic_folder(TARGET) as draft:
         if model.source == "tiny":
             _build(model, draft)

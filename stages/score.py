@@ -20,6 +20,7 @@ from newsrec.engines.scoring import Ask, Scored, score_candidates
 from newsrec.errors import UserError, run_stage
 from newsrec.files import read_json, sha256_folder, write_json
 from newsrec.params import Params, load_params
+from stages.doctor import check_machine
 
 CANDIDATES = Path("data/processed")
 PREDICTIONS = Path("data/predictions")
@@ -31,6 +32,7 @@ def main() -> None:
     name, model = sys.argv[1], Path(sys.argv[2])
     started = time.perf_counter()
     params = load_params()
+    check_machine(params, "score")
     work = Path(".work") / f"score_{name}"
     work.mkdir(parents=True, exist_ok=True)  # what an interrupted run asked a server is not lost
 

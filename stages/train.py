@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 
-from newsrec.errors import UserError, run_stage
+from newsrec.errors import run_stage
 from newsrec.files import atomic_folder, read_json, write_json, write_tsv
 from newsrec.models.checks import count_parameters
 from newsrec.params import UNMERGEABLE, Params, Recipe, load_params
@@ -25,6 +25,7 @@ from newsrec.prompts import prompt_protocol
 from newsrec.training import llamafactory, peft_methods
 from newsrec.training.runs import Outcome
 from newsrec.training.same_tokens import check_same_tokens
+from stages.doctor import check_machine
 
 BASE = Path("models/base")
 DATA = Path("data/processed")
@@ -35,6 +36,7 @@ NUM_COMPARED = 50  # samples whose tokens are held against those of scoring
 
 def main() -> None:
     params = load_params()
+    check_machine(params, "train")
     train = params.train
     arguments = _arguments(train)
     for split in ("train", "val"):
@@ -66,8 +68,6 @@ def main() -> None:
 def _arguments(train: Recipe) -> dict[str, Any]:
     """The recipe under the names of the trainers; what only this method has stands in `options`."""
     has_bf16 = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
-    if train.precision == "bf16" and not has_bf16:
-        raise UserError("train.precision is bf16, and no GPU here has it; set it to auto or fp32")
     values = asdict(train)
     common = {entry.name: values.pop(entry.name) for entry in fields(Recipe)}
     del common["precision"]
