@@ -39,7 +39,8 @@ def merge_adapter(
         adapted = PeftModel.from_pretrained(model, str(adapter))
     except (RuntimeError, ValueError) as error:
         raise UserError(
-            f"{adapter}: does not fit the model in {base} ({error}); train it again on this model"
+            f"{adapter}: does not fit the model in {base} ({' '.join(str(error).split())}); train "
+            "it again on this model"
         ) from None
     before = _next_token_logits(adapted, base, prompts)
     merged = adapted.merge_and_unload()

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -18,6 +19,8 @@ from newsrec.engines.request import (
     load_tokenizer,
 )
 from newsrec.errors import UserError
+from newsrec.models.merging import hand_on_adapter
+from tests.models.test_merging import trained_bottleneck, trained_prefix
 
 TOKENS = AnswerTokens(yes=300, no=301)
 # In no order of length, so that sorting them for the padding has something to undo.
@@ -80,6 +83,26 @@ def test_answers_are_those_of_one_prompt_at_a_time_in_the_order_of_the_prompts(
             [row[name] for row in expected], abs=1e-5
         )
     assert len({row["logprob_yes"] for row in expected}) == len(set(MESSAGES))
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+@pytest.mark.parametrize("train", [trained_prefix, trained_bottleneck])
+def test_what_cannot_be_merged_answers_in_a_padded_batch_as_alone(
+    train: Callable[[Path, Path], object], tiny_model: Path, tmp_path: Path
+) -> None:
+    adapter, model = tmp_path / "adapter", tmp_path / "merged"
+    adapter.mkdir()
+    model.mkdir()
+    train(tiny_model, adapter)
+    hand_on_adapter(tiny_model, adapter, model)
+    alone, padded = score(model, tmp_path, 1), score(model, tmp_path, 4)
+    assert [row["text"] for row in padded] == [row["text"] for row in alone]
+    for name in ("logprob_yes", "logprob_no"):
+        found, wanted = ([row[name] for row in rows] for rows in (padded, alone))
+        assert found == pytest.approx(wanted, abs=1e-4)
+        base = [row[name] for row in score(tiny_model, tmp_path, 4)]
+        assert found != pytest.approx(base, abs=1e-2)
 
 
 def test_sampling_and_penalties_of_the_models_folder_do_not_count(

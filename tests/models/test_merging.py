@@ -1,0 +1,147 @@
+"""What was trained becomes one folder that an engine loads: merged, or handed on."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from peft import LoraConfig, PrefixTuningConfig, get_peft_model
+from transformers import AutoModelForCausalLM, PreTrainedModel
+
+from newsrec.errors import UserError
+from newsrec.models.bottleneck import add_bottleneck, save_bottleneck
+from newsrec.models.folders import kind_of
+from newsrec.models.loading import PrefixedModel, load_causal_lm
+from newsrec.models.merging import hand_on_adapter, hand_on_model, merge_adapter
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
+
+PROMPTS = ["Storm batters coast", "Chef grills soup"]
+IDS = torch.arange(5, 25).unsqueeze(0)
+
+
+def load(folder: Path) -> PreTrainedModel:
+    return AutoModelForCausalLM.from_pretrained(folder)
+
+
+def disturb(model: torch.nn.Module) -> None:
+    """Move every trainable weight, as if it had been trained."""
+    generator = torch.Generator().manual_seed(1)
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.requires_grad:
+                weight.add_(torch.randn(weight.shape, generator=generator) * 0.3)
+
+
+def logits(model: torch.nn.Module) -> torch.Tensor:
+    model.eval()
+    with torch.no_grad():
+        return model(input_ids=IDS).logits[0, -1]
+
+
+def trained_prefix(base: Path, target: Path) -> torch.Tensor:
+    config = PrefixTuningConfig(
+        task_type="CAUSAL_LM", num_virtual_tokens=7, prefix_projection=True, encoder_hidden_size=9
+    )
+    model = get_peft_model(load(base), config)
+    disturb(model)
+    model.save_pretrained(str(target))
+    return logits(model)
+
+
+def trained_bottleneck(base: Path, target: Path) -> torch.Tensor:
+    model = load(base)
+    add_bottleneck(model, reduction_factor=4)
+    disturb(model)
+    save_bottleneck(model, target)
+    return logits(model)
+
+
+@pytest.mark.parametrize("variant", [{}, {"use_dora": True}, {"use_rslora": True}])
+def test_a_merged_model_answers_as_base_and_adapter_do(
+    variant: dict[str, bool], tiny_model: Path, tmp_path: Path
+) -> None:
+    model = get_peft_model(
+        load(tiny_model),
+        LoraConfig(task_type="CAUSAL_LM", target_modules=["q_proj", "up_proj"], **variant),
+    )
+    disturb(model)
+    model.save_pretrained(str(tmp_path / "adapter"))
+    wanted = logits(model)
+    (tmp_path / "merged").mkdir()
+    difference = merge_adapter(
+        tiny_model, tmp_path / "adapter", tmp_path / "merged", PROMPTS, "4GB"
+    )
+    assert difference < 1e-4
+    assert kind_of(tmp_path / "merged") == "model"
+    assert torch.allclose(logits(load(tmp_path / "merged")), wanted, atol=1e-4)
+    assert not torch.allclose(logits(load(tiny_model)), wanted, atol=0.1)
+
+
+def test_a_model_trained_whole_is_handed_on_in_the_precision_of_the_base(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    base, trained = tmp_path / "base", tmp_path / "trained"
+    load(tiny_model).to(torch.bfloat16).save_pretrained(base)
+    for path in tiny_model.glob("*token*"):
+        (base / path.name).write_bytes(path.read_bytes())
+    (base / "chat_template.jinja").write_bytes((tiny_model / "chat_template.jinja").read_bytes())
+    model = load(tiny_model)
+    disturb(model)
+    model.save_pretrained(trained)
+    (tmp_path / "merged").mkdir()
+    difference = hand_on_model(base, trained, tmp_path / "merged", PROMPTS, "4GB")
+    # Rounded to 8 bits of mantissa, and no more than that.
+    assert 0 < difference < 0.5
+    handed_on = AutoModelForCausalLM.from_pretrained(tmp_path / "merged", dtype="auto")
+    assert handed_on.dtype == torch.bfloat16
+    for name, weight in model.state_dict().items():
+        assert torch.equal(handed_on.state_dict()[name], weight.to(torch.bfloat16)), name
+
+
+@pytest.mark.parametrize("train", [trained_prefix, trained_bottleneck])
+def test_what_cannot_be_merged_is_handed_on_beside_its_base(
+    train: object, tiny_model: Path, tmp_path: Path
+) -> None:
+    adapter, target = tmp_path / "adapter", tmp_path / "merged"
+    adapter.mkdir()
+    target.mkdir()
+    wanted = train(tiny_model, adapter)  # type: ignore[operator]
+    hand_on_adapter(tiny_model, adapter, target)
+    assert not (target / "config.json").exists()  # nobody takes it for the base model by mistake
+    assert json.loads((target / "base.json").read_text())["folder"] == str(tiny_model)
+    loaded = load_causal_lm(target, "auto")
+    if isinstance(loaded, PrefixedModel):
+        found = loaded.generate(
+            IDS,
+            torch.ones_like(IDS),
+            max_new_tokens=1,
+            do_sample=False,
+            output_logits=True,
+            return_dict_in_generate=True,
+        ).logits[0][0]
+    else:
+        found = logits(loaded)
+    assert torch.allclose(found, wanted, atol=1e-5)
+    assert not torch.allclose(logits(load(tiny_model)), wanted, atol=0.1)
+
+
+def test_an_adapter_of_another_model_is_told(tiny_model: Path, tmp_path: Path) -> None:
+    wider = load(tiny_model)
+    config = wider.config
+    config.intermediate_size *= 2
+    model = get_peft_model(
+        type(wider)(config), LoraConfig(task_type="CAUSAL_LM", target_modules=["up_proj"])
+    )
+    model.save_pretrained(str(tmp_path / "adapter"))
+    (tmp_path / "merged").mkdir()
+    with pytest.raises(UserError, match=r"does not fit the model in .*; train it again on"):
+        merge_adapter(tiny_model, tmp_path / "adapter", tmp_path / "merged", PROMPTS, "4GB")
+
+
+def test_a_folder_of_neither_kind_is_told(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"neither a model .* nor an adapter"):
+        kind_of(tmp_path)
+    (tmp_path / "adapter_config.json").write_text('{"peft_type": "IA3"}')
+    with pytest.raises(UserError, match=r"neither a model .* nor an adapter"):
+        kind_of(tmp_path)
