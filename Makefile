@@ -16,7 +16,7 @@ VLLM ?= $(if $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/d
 # As if the environment were active; nothing that DVC starts calls home.
 RUN := env PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV="$(CURDIR)/$(VENV)" DVC_NO_ANALYTICS=true
 
-.PHONY: help env doctor repro submission test check format params lock clean always
+.PHONY: help env doctor repro submission compare-methods test check format params lock clean always
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -33,6 +33,9 @@ repro: doctor ## run the whole pipeline; only what changed runs again
 
 submission: env ## rank the unlabelled split for the leaderboard: submission/prediction.zip
 	@$(RUN) dvc repro submission/dvc.yaml
+
+compare-methods: env ## run every way to fine-tune on the tiny model: docs/methods.md, half an hour
+	@$(RUN) python -m benchmarks.methods
 
 test: env ## every test, the whole pipeline on the tiny default among them
 	@$(RUN) python -m pytest

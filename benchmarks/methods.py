@@ -1,0 +1,198 @@
+"""Every way to fine-tune, side by side: one DVC experiment each on the tiny model, one table.
+
+Runs each choice apart from the workspace (`dvc exp run --temp`, named method-<name>; what an earlier
+call has run comes from DVC's cache), and writes docs/methods.md and the table in README.md. What a
+method takes at 8B is no measurement: it follows from the formula of `newsrec.preflight.needs`.
+
+Run     make compare-methods      (python -m benchmarks.methods --write-only: from the experiments
+        that are there)
+"""
+
+import argparse
+import os
+import subprocess
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import dvc.api
+from tqdm import tqdm
+
+from newsrec.files import write_text
+from newsrec.params import Params, load_params
+from newsrec.preflight import needs
+from tests.compose_params import compose
+
+DOCUMENT, README = Path("docs/methods.md"), Path("README.md")
+BEGIN = "<!-- begin: written by make compare-methods -->"
+END = "<!-- end -->"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a user types, and what the tiny model needs beside it."""
+
+    name: str
+    words: tuple[str, ...]
+    tiny: tuple[str, ...] = ()
+
+
+CHOICES = (
+    Choice("lora", ("train=lora",)),
+    Choice("dora", ("train=lora", "train.dora=true")),
+    Choice("rslora", ("train=lora", "train.rslora=true")),
+    Choice("pissa", ("train=lora", "train.pissa=true")),
+    # The rate of B, 16 times this, is what lora has for both.
+    Choice("loraplus", ("train=lora", "train.loraplus=16"), ("train.lr=3.0e-4",)),
+    Choice("qlora", ("train=qlora",)),
+    Choice("full", ("train=full",)),
+    Choice("freeze", ("train=freeze",)),
+    Choice("p-tuning-v2", ("train=p-tuning-v2",), ("train.lr=0.01",)),
+    # A sixteenth of a width of 96 is too narrow to learn anything.
+    Choice("adapter", ("train=adapter",), ("train.lr=0.02", "train.reduction_factor=4")),
+)
+HEADS = (
+    "method",
+    "AUC",
+    "gain over base, 95 % interval",
+    "validation loss",
+    "parameters trained",
+    "share",
+    "on disk",
+    "tokens/s",
+    "peak RAM",
+    "GPU memory at 8B",
+)
+
+_INTRODUCTION = """# Every way to fine-tune
+
+One run of each method on the embedded default: the tiny Qwen3 (about 400,000 parameters) on the
+synthetic MIND, {num_impressions} impressions of users not trained on; base AUC {base_auc:.4f}. It shows that
+each method runs, what it trains and what it costs beside the others; which is best for Qwen3-8B it
+does not show. Written by `make compare-methods`; each row is a DVC experiment (`dvc exp show`).
+
+{table}
+
+- **gain**: AUC per impression of tuned minus base, with the 95 % interval over resampled users.
+- **validation loss**: nats per token of the answer, of the checkpoint kept. Four tokens of which the
+  first is a coin toss and the others are sure have ln 2 / 4 = 0.173.
+- **on disk**: weights that training leaves in `models/adapter`; a whole model for full and freeze.
+- **tokens/s** and **peak RAM**: this machine, no GPU, the training process alone. They vary by a
+  few per cent from run to run.
+- **GPU memory at 8B**: Qwen3-8B in bfloat16, 1 sample of {cutoff_len} tokens at once, on paper, not yet
+  measured on a GPU: `memory_to_train` of `newsrec/preflight/needs.py` states the formula term by
+  term, plus {cuda:.0f} GB for CUDA. In short:
+  - the base's weights, 2 bytes each (4 bits and their scales for qlora);
+  - 18 bytes for each trained parameter: float32 weight and gradient, Adam's two moments, and the
+    bfloat16 copy that is computed with;
+  - the input of every block (for p-tuning-v2 all that a block keeps: it cannot be computed again),
+    one block's activations, or the logits if they are larger.
+
+What the tiny model needs beside the choice itself:
+
+{settings}
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--write-only", action="store_true", help="run nothing")
+    if not parser.parse_args().write_only:
+        for choice in tqdm(CHOICES, desc="methods", unit="experiment"):
+            run(choice)
+    rows = [row(choice) for choice in CHOICES]
+    write_text(DOCUMENT, document(rows))
+    write_text(README, with_table(README.read_text(encoding="utf-8"), rows))
+    print(f"compare-methods: {len(rows)} methods in {DOCUMENT}")
+
+
+def run(choice: Choice) -> None:
+    """Run one experiment; it sees the files of Git alone, so the environment of vLLM is named."""
+    settings = [word for each in (*choice.words, *choice.tiny) for word in ("-S", each)]
+    command = ["dvc", "exp", "run", "--temp", "--force", "--name", f"method-{choice.name}"]
+    vllm = str(Path(".venv-vllm/bin/python").absolute())
+    subprocess.run(
+        [*command, *settings], check=True, env={"NEWSREC_VLLM_PYTHON": vllm, **os.environ}
+    )
+
+
+def row(choice: Choice) -> tuple[str, ...]:
+    """The cells of one method, as `HEADS` names them."""
+    found = measured(choice)
+    train, evaluate = found["metrics/train.json"], found["metrics/evaluate.json"]
+    gain = evaluate["tuned_vs_base"]["auc"]
+    return (
+        f"`{choice.name}`",
+        f"{evaluate['tuned']['auc']:.4f}",
+        f"{gain['delta']:+.3f}, {gain['low']:+.3f} to {gain['high']:+.3f}",
+        f"{train['val_loss']:.4f}",
+        f"{train['num_trainable_parameters']:,}",
+        f"{train['trainable_share']:.1%}",
+        f"{train['adapter_bytes'] / 1e6:.2f} MB",
+        f"{train['tokens_per_second']:,.0f}",
+        f"{train['peak_memory_bytes'] / 1e9:.2f} GB",
+        f"{memory_at_8b(choice) / 1e9:.0f} GB",
+    )
+
+
+def measured(choice: Choice) -> dict[str, Any]:
+    """The metrics files of one experiment."""
+    shown: dict[str, Any] = dvc.api.metrics_show(
+        "metrics/train.json", "metrics/evaluate.json", rev=f"method-{choice.name}"
+    )
+    return shown
+
+
+def params_at_8b(choice: Choice) -> Params:
+    """The recipe that ships for Qwen3-8B."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "params.yaml"
+        compose(path, [*choice.words, "model=qwen3-8b"])
+        return load_params(path)
+
+
+def memory_at_8b(choice: Choice) -> int:
+    """Bytes on the GPU that trains Qwen3-8B by that recipe."""
+    params = params_at_8b(choice)
+    assert params.model.shape is not None
+    train, shape = params.train, needs.Shape(**asdict(params.model.shape))
+    return needs.CUDA + needs.memory_to_train(
+        shape, 2, train.method, asdict(train), train.batch_size, train.cutoff_len
+    )
+
+
+def document(rows: list[tuple[str, ...]]) -> str:
+    """docs/methods.md."""
+    evaluate = measured(CHOICES[0])["metrics/evaluate.json"]
+    settings = [
+        f"- `{choice.name}`: `dvc exp run -S {' -S '.join((*choice.words, *choice.tiny))}`"
+        for choice in CHOICES
+    ]
+    return _INTRODUCTION.format(
+        num_impressions=evaluate["tuned"]["num_impressions"],
+        base_auc=evaluate["base"]["auc"],
+        table=table(HEADS, rows),
+        cutoff_len=params_at_8b(CHOICES[0]).train.cutoff_len,
+        cuda=needs.CUDA / 1e9,
+        settings="\n".join(settings),
+    )
+
+
+def with_table(readme: str, rows: list[tuple[str, ...]]) -> str:
+    """The README with the table between its marks written anew, in fewer columns."""
+    kept = [HEADS.index(head) for head in ("method", "AUC", "parameters trained", "on disk")]
+    kept.append(HEADS.index("GPU memory at 8B"))
+    short = table([HEADS[at] for at in kept], [tuple(row[at] for at in kept) for row in rows])
+    before, rest = readme.split(BEGIN)
+    return f"{before}{BEGIN}\n\n{short}\n\n{END}{rest.split(END, 1)[1]}"
+
+
+def table(heads: tuple[str, ...] | list[str], rows: list[tuple[str, ...]]) -> str:
+    """A Markdown table, the first column on the left and figures on the right."""
+    lines = [heads, [":--", *["--:"] * (len(heads) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+
+
+if __name__ == "__main__":
+    main()
