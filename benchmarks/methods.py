@@ -1,8 +1,8 @@
 """Every way to fine-tune, side by side: one DVC experiment each on the tiny model, one table.
 
-Runs each choice apart from the workspace (`dvc exp run --temp`, named method-<name>; what an earlier
-call has run comes from DVC's cache), and writes docs/methods.md and the table in README.md. What a
-method takes at 8B is no measurement: it follows from the formula of `newsrec.preflight.needs`.
+Runs each choice apart from the workspace (`dvc exp run --temp`, named method-<name>), and writes
+docs/methods.md and the table in README.md. What a method takes at 8B is no measurement: it follows
+from the formula of `newsrec.preflight.needs`.
 
 Run     make compare-methods      (python -m benchmarks.methods --write-only: from the experiments
         that are there)
@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import dvc.api
+from dvc.repo import Repo
 from tqdm import tqdm
 
 from newsrec.files import write_text
@@ -68,21 +69,22 @@ HEADS = (
 _INTRODUCTION = """# Every way to fine-tune
 
 One run of each method on the embedded default: the tiny Qwen3 (about 400,000 parameters) on the
-synthetic MIND, {num_impressions} impressions of users not trained on; base AUC {base_auc:.4f}. It shows that
-each method runs, what it trains and what it costs beside the others; which is best for Qwen3-8B it
-does not show. Written by `make compare-methods`; each row is a DVC experiment (`dvc exp show`).
+synthetic MIND, {num_impressions} impressions of users not trained on; base AUC {base_auc:.4f}.
+It shows that each method runs, what it trains and what it costs beside the others; which is best
+for Qwen3-8B it does not show. Written by `make compare-methods`; each row is a DVC experiment
+(`dvc exp show`).
 
 {table}
 
 - **gain**: AUC per impression of tuned minus base, with the 95 % interval over resampled users.
-- **validation loss**: nats per token of the answer, of the checkpoint kept. Four tokens of which the
-  first is a coin toss and the others are sure have ln 2 / 4 = 0.173.
+- **validation loss**: nats per token of the answer, of the checkpoint kept. Four tokens of which
+  the first is a coin toss and the others are sure have ln 2 / 4 = 0.173.
 - **on disk**: weights that training leaves in `models/adapter`; a whole model for full and freeze.
 - **tokens/s** and **peak RAM**: this machine, no GPU, the training process alone. They vary by a
   few per cent from run to run.
-- **GPU memory at 8B**: Qwen3-8B in bfloat16, 1 sample of {cutoff_len} tokens at once, on paper, not yet
-  measured on a GPU: `memory_to_train` of `newsrec/preflight/needs.py` states the formula term by
-  term, plus {cuda:.0f} GB for CUDA. In short:
+- **GPU memory at 8B**: Qwen3-8B in bfloat16, 1 sample of {cutoff_len} tokens at once, on paper,
+  not yet measured on a GPU: `memory_to_train` of `newsrec/preflight/needs.py` states the formula
+  term by term, plus {cuda:.0f} GB for CUDA. In short:
   - the base's weights, 2 bytes each (4 bits and their scales for qlora);
   - 18 bytes for each trained parameter: float32 weight and gradient, Adam's two moments, and the
     bfloat16 copy that is computed with;
@@ -109,8 +111,13 @@ def main() -> None:
 
 def run(choice: Choice) -> None:
     """Run one experiment; it sees the files of Git alone, so the environment of vLLM is named."""
+    name = f"method-{choice.name}"
+    with Repo() as repo:
+        there = {found for named in repo.experiments.ls().values() for found, _ in named}
+    if name in there:  # not --force, which would run every stage again
+        subprocess.run(["dvc", "exp", "remove", "--quiet", name], check=True)
     settings = [word for each in (*choice.words, *choice.tiny) for word in ("-S", each)]
-    command = ["dvc", "exp", "run", "--temp", "--force", "--name", f"method-{choice.name}"]
+    command = ["dvc", "exp", "run", "--temp", "--name", name]
     vllm = str(Path(".venv-vllm/bin/python").absolute())
     subprocess.run(
         [*command, *settings], check=True, env={"NEWSREC_VLLM_PYTHON": vllm, **os.environ}

@@ -140,3 +140,18 @@ def test_a_loss_that_turns_nan_stops_the_run_at_its_step(
     with pytest.raises(UserError, match=r"the loss .* no number at step [2-5]; lower train\.lr"):
         train(name, tiny_model, samples, tmp_path, lr=1e38, warmup_ratio=0.0, logging_steps=12)
     assert not list((tmp_path / "trained").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "knob"),
+    [("lora", "rank", "train.rank"), ("p-tuning-v2", "projection_size", "train.projection_size")],
+)
+def test_want_of_memory_names_the_knobs(
+    name: str, size: str, knob: str, tiny_model: Path, samples: Path, tmp_path: Path
+) -> None:
+    # Terabytes: the allocator of every machine refuses.
+    options = {**OPTIONS[name][1], size: 10**11}
+    with pytest.raises(UserError, match=r"ran out of memory; lower, in this order") as caught:
+        train(name, tiny_model, samples, tmp_path, options=options)
+    for word in ("train.batch_size", "train.cutoff_len", knob, "train.log"):
+        assert word in str(caught.value)

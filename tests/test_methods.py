@@ -1,0 +1,38 @@
+"""The tables of the methods are what make compare-methods writes of what ships."""
+
+import re
+
+import pytest
+import yaml
+
+from benchmarks.methods import BEGIN, CHOICES, DOCUMENT, END, HEADS, memory_at_8b, with_table
+from tests.compose_params import ROOT
+
+ROWS = [
+    tuple(cell.strip() for cell in line.strip("|").split("|"))
+    for line in (ROOT / DOCUMENT).read_text(encoding="utf-8").splitlines()
+    if line.startswith("| `")
+]
+
+
+def test_every_method_that_ships_and_every_key_of_lora_has_its_row() -> None:
+    shipped = {path.stem for path in (ROOT / "conf/train").glob("*.yaml")}
+    assert shipped == {choice.words[0].removeprefix("train=") for choice in CHOICES}
+    lora = yaml.safe_load((ROOT / "conf/train/lora.yaml").read_text())["train"]
+    variants = {name for name, value in lora.items() if value is False or value is None}
+    keys = {re.sub(r"train\.|=.*", "", word) for choice in CHOICES for word in choice.words[1:]}
+    assert keys == variants
+    assert [row[0] for row in ROWS] == [f"`{choice.name}`" for choice in CHOICES]
+    assert all(len(row) == len(HEADS) for row in ROWS)
+
+
+@pytest.mark.parametrize("choice", CHOICES, ids=lambda choice: choice.name)
+def test_the_memory_at_8b_is_what_the_formula_gives(choice: object) -> None:
+    (row,) = (row for row in ROWS if row[0] == f"`{choice.name}`")  # type: ignore[attr-defined]
+    assert row[-1] == f"{memory_at_8b(choice) / 1e9:.0f} GB"  # type: ignore[arg-type]
+
+
+def test_the_readme_shows_the_same_figures() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert with_table(readme, ROWS) == readme
+    assert readme.count(BEGIN) == readme.count(END) == 1
