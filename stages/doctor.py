@@ -30,8 +30,10 @@ def main() -> None:
     warnings = [one for one in findings if one.level == "warning"]
     for one in warnings:
         print(f"warning: {one.line}")
+    for one in problems:
+        print(f"problem: {one.line}")
     if problems:
-        raise UserError(_told(problems))
+        raise UserError(f"{len(problems)} of {len(findings)} checks stand in the way, see above")
     print(f"doctor: warnings: {len(warnings)}" if warnings else "doctor: nothing stands in the way")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 from peft import PeftModel
-from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
 from newsrec.errors import UserError
 from newsrec.files import sha256_folder, write_json
@@ -69,7 +69,7 @@ def hand_on_model(
     """
     model = _load(trained)
     before = _next_token_logits(model, base, prompts)
-    model.to(_load(base).dtype)
+    model.to(AutoConfig.from_pretrained(base).dtype or model.dtype)
     model.save_pretrained(target, safe_serialization=True, max_shard_size=max_shard_size)
     copy_tokenizer(base, target)
     del model

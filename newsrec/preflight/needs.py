@@ -255,15 +255,14 @@ def ram_to_load(shape: Shape, weight_bytes: int, method: str, options: Mapping[s
 def ram_to_merge(shape: Shape, weight_bytes: int, method: str, options: Mapping[str, Any]) -> int:
     """RAM to merge, on the CPU: one model at a time, and `PROCESS`.
 
-    What was trained whole is float32 and lies beside the base, whose precision it takes; what
-    cannot be merged is copied.
+    What was trained whole is float32 until it takes the base's precision; what cannot be merged is
+    copied.
     """
-    base = num_parameters(shape) * weight_bytes
     if method in ("p-tuning-v2", "adapter"):
         return PROCESS
     if method in ("full", "freeze"):
-        return base + model_trained(shape, weight_bytes, method, options) + PROCESS
-    return base + PROCESS
+        return model_trained(shape, weight_bytes, method, options) + PROCESS
+    return num_parameters(shape) * weight_bytes + PROCESS
 
 
 def model_trained(shape: Shape, weight_bytes: int, method: str, options: Mapping[str, Any]) -> int:
