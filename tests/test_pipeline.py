@@ -142,3 +142,24 @@ def test_a_training_killed_half_way_goes_on_to_the_same_adapter(tree: Path) -> N
     assert sha256_file(tree / "models/adapter/adapter_model.safetensors") == wanted
     assert (tree / "plots/loss_train.tsv").read_text() == losses
     assert not (tree / ".work/train").exists()
+
+
+def test_what_vllm_cannot_load_is_scored_by_transformers_through_the_whole_graph(
+    tree: Path,
+) -> None:
+    steps = ("max_steps=4", "eval_steps=2", "save_steps=2", "logging_steps=1")
+    changes = [word for step in steps for word in ("-S", f"train.{step}")]
+    output = run(tree, "dvc", "exp", "run", "-S", "train=adapter", *changes)
+    ran = {line.split("'")[1] for line in output.splitlines() if "Running stage" in line}
+    assert ran == {"train", "merge", "score@base", "score@tuned", "evaluate", "report"}
+    trained = metrics(tree, "train")
+    assert (trained["method"], trained["num_steps"]) == ("adapter", 4)
+    assert 0 < trained["trainable_share"] < 0.05
+    for name in ("base", "tuned"):
+        assert metrics(tree, f"score_{name}")["engine"] == "transformers"
+    found = metrics(tree, "evaluate")
+    # Four steps move it a little, and the base is the base whoever scores it.
+    assert found["tuned"]["auc"] != found["base"]["auc"]
+    assert 0.45 <= found["base"]["auc"] <= 0.55
+    assert not (tree / "models/merged/config.json").exists()
+    assert "tuned by adapter" in (tree / "reports/report.html").read_text(encoding="utf-8")
