@@ -80,8 +80,8 @@ for Qwen3-8B it does not show. Written by `make compare-methods`; each row is a 
 - **validation loss**: nats per token of the answer, of the checkpoint kept. Four tokens of which
   the first is a coin toss and the others are sure have ln 2 / 4 = 0.173.
 - **on disk**: weights that training leaves in `models/adapter`; a whole model for full and freeze.
-- **tokens/s** and **peak RAM**: this machine, no GPU, the training process alone. They vary by a
-  few per cent from run to run.
+- **tokens/s** and **peak RAM**: two cores, no GPU, the training process alone. They vary with
+  what else the machine does.
 - **GPU memory at 8B**: Qwen3-8B in bfloat16, 1 sample of {cutoff_len} tokens at once, on paper,
   not yet measured on a GPU: `memory_to_train` of `newsrec/preflight/needs.py` states the formula
   term by term, plus {cuda:.0f} GB for CUDA. In short:
@@ -91,7 +91,7 @@ for Qwen3-8B it does not show. Written by `make compare-methods`; each row is a 
   - the input of every block (for p-tuning-v2 all that a block keeps: it cannot be computed again),
     one block's activations, or the logits if they are larger.
 
-What the tiny model needs beside the choice itself:
+What was typed for each; the rates and widths are for the tiny model:
 
 {settings}
 """
@@ -126,8 +126,7 @@ def run(choice: Choice) -> None:
 
 def row(choice: Choice) -> tuple[str, ...]:
     """The cells of one method, as `HEADS` names them."""
-    found = measured(choice)
-    train, evaluate = found["metrics/train.json"], found["metrics/evaluate.json"]
+    train, evaluate = measured(choice, "train"), measured(choice, "evaluate")
     gain = evaluate["tuned_vs_base"]["auc"]
     return (
         f"`{choice.name}`",
@@ -143,11 +142,10 @@ def row(choice: Choice) -> tuple[str, ...]:
     )
 
 
-def measured(choice: Choice) -> dict[str, Any]:
-    """The metrics files of one experiment."""
-    shown: dict[str, Any] = dvc.api.metrics_show(
-        "metrics/train.json", "metrics/evaluate.json", rev=f"method-{choice.name}"
-    )
+def measured(choice: Choice, name: str) -> dict[str, Any]:
+    """A metrics file of one experiment."""
+    file = f"metrics/{name}.json"
+    shown: dict[str, Any] = dvc.api.metrics_show(file, rev=f"method-{choice.name}")
     return shown
 
 
@@ -171,7 +169,7 @@ def memory_at_8b(choice: Choice) -> int:
 
 def document(rows: list[tuple[str, ...]]) -> str:
     """docs/methods.md."""
-    evaluate = measured(CHOICES[0])["metrics/evaluate.json"]
+    evaluate = measured(CHOICES[0], "evaluate")
     settings = [
         f"- `{choice.name}`: `dvc exp run -S {' -S '.join((*choice.words, *choice.tiny))}`"
         for choice in CHOICES

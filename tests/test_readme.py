@@ -13,8 +13,8 @@ GRAPH = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"
 
 
 def test_every_make_command_exists() -> None:
-    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
-    named = re.findall(r"(?:^|`)make (?:[A-Z]+=\S+ )*([a-z]+(?: [a-z]+`)?)", README, re.MULTILINE)
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    named = re.findall(r"(?:^|`)make (?:[A-Z]+=\S+ )*([a-z-]+(?: [a-z-]+`)?)", README, re.MULTILINE)
     commands = {word.rstrip("`") for words in named for word in words.split()}
     assert {"repro", "test", "check", "env", "params"} <= commands
     assert commands <= set(targets)
