@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -34,6 +35,9 @@ OUT_OF_MEMORY = (
     "not enough memory",
 )
 
+# As Python ends a traceback: `ValueError: no such layer`, `torch.OutOfMemoryError: CUDA ...`.
+_EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(Error|Exception): \S")
+
 _PR_SET_PDEATHSIG = 1
 _TAIL_CHARS = 20_000
 _SECONDS_TO_STOP = 30
@@ -60,9 +64,13 @@ class Finished:
 
     @property
     def last_line(self) -> str:
-        """The last line that is not blank, which is where Python puts the exception."""
-        lines = [line for line in self.tail.splitlines() if line.strip()]
-        return lines[-1].strip() if lines else "no output"
+        """The last line that names an exception, else the last one that is not blank.
+
+        A progress bar may be drawn once more behind the exception, and torchrun adds a table.
+        """
+        lines = [line.strip() for line in self.tail.splitlines() if line.strip()]
+        exceptions = [line for line in lines if _EXCEPTION.match(line)]
+        return (exceptions or lines or ["no output"])[-1]
 
 
 def run_shown(command: Sequence[str | Path], env: Mapping[str, str], log: Path) -> Finished:

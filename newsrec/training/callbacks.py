@@ -12,7 +12,6 @@ from bitsandbytes.nn import Linear4bit
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from newsrec.files import write_json
-from newsrec.training.runs import BROKEN_LOSS
 
 
 class StopAtBrokenLoss(TrainerCallback):  # type: ignore[misc]
@@ -35,7 +34,7 @@ class StopAtBrokenLoss(TrainerCallback):  # type: ignore[misc]
             if parameter.grad is not None
         ]
         if not torch.isfinite(torch.nn.utils.get_total_norm(gradients)):
-            self._stop(f"of training is no number at step {state.global_step + 1}")
+            self._stop("training", state.global_step + 1)
 
     def on_evaluate(
         self,
@@ -46,10 +45,10 @@ class StopAtBrokenLoss(TrainerCallback):  # type: ignore[misc]
         **kwargs: Any,
     ) -> None:
         if not torch.isfinite(torch.tensor(metrics["eval_loss"])):
-            self._stop(f"of validation is no number at step {state.global_step}")
+            self._stop("validation", state.global_step)
 
-    def _stop(self, words: str) -> None:
-        sys.exit(f"{BROKEN_LOSS} {words}")
+    def _stop(self, split: str, step: int) -> None:
+        sys.exit(f"newsrec: the loss of {split} is no number at step {step}")  # `BROKEN_LOSS`
 
 
 class EvaluateLastStep(TrainerCallback):  # type: ignore[misc]

@@ -5,6 +5,7 @@ Hugging Face Trainer leaves (trainer_state.json, all_results.json) and the file 
 """
 
 import json
+import re
 import shutil
 import sys
 from collections.abc import Mapping
@@ -22,8 +23,8 @@ from newsrec.processes import Finished, run_shown
 # The (step, loss) points of one split; nats per answer token.
 Curve = list[tuple[int, float]]
 
-# What the worker's last words begin with when a loss is no number: see `StopAtBrokenLoss`.
-BROKEN_LOSS = "newsrec: the loss"
+# The worker's last words when a loss is no number, see `StopAtBrokenLoss`: of what, at which step.
+BROKEN_LOSS = re.compile(r"newsrec: the loss of (\w+) is no number at step (\d+)")
 
 
 @dataclass(frozen=True)
@@ -198,11 +199,10 @@ def _drop_broken_checkpoints(output: Path) -> None:
 
 
 def _explain(finished: Finished, knobs: str, log: Path) -> str:
-    broken = [line for line in finished.tail.splitlines() if line.startswith(BROKEN_LOSS)]
-    if broken:
+    if broken := BROKEN_LOSS.search(finished.tail):
         return (
-            f"{broken[-1].removeprefix('newsrec: ')}; lower train.lr, or raise "
-            f"train.warmup_ratio; nothing was kept (log: {log})"
+            f"the loss of {broken[1]} is no number at step {broken[2]}; lower train.lr, or raise "
+            f"train.warmup_ratio (log: {log})"
         )
     if finished.ran_out_of_memory:
         return f"training ran out of memory; {knobs} (log: {log})"

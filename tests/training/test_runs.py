@@ -114,8 +114,16 @@ def test_out_of_memory_names_the_knobs_in_order(method: str, code: int, tail: st
     assert places == sorted(places)
 
 
-def test_another_end_is_told_with_its_last_line() -> None:
-    told = runs._explain(Finished(1, "Traceback\nValueError: no such layer\n"), "", Path("t.log"))
+def test_a_broken_loss_is_found_behind_a_progress_bar_and_told_once() -> None:
+    words = "newsrec: the loss of training is no number at step 7"
+    told = runs._explain(Finished(1, f" 17%|█▋  | 1/6{words}{words}\n===\n"), "", Path("t.log"))
+    assert told.startswith("the loss of training is no number at step 7; lower train.lr")
+
+
+@pytest.mark.parametrize("behind", ["", " 50%|█████     | 4/8 [00:01<00:01]", "=" * 60])
+def test_another_end_is_told_with_its_exception(behind: str) -> None:
+    tail = f"Traceback\nValueError: no such layer\ntorch.x.ChildFailedError: \n{behind}\n"
+    told = runs._explain(Finished(1, tail), "", Path("t.log"))
     assert told == "training ended with exit code 1: ValueError: no such layer (log: t.log)"
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from newsrec.errors import UserError
 from newsrec.files import sha256_folder
@@ -140,6 +141,22 @@ def test_a_loss_that_turns_nan_stops_the_run_at_its_step(
     with pytest.raises(UserError, match=r"the loss .* no number at step [2-5]; lower train\.lr"):
         train(name, tiny_model, samples, tmp_path, lr=1e38, warmup_ratio=0.0, logging_steps=12)
     assert not list((tmp_path / "trained").iterdir())
+
+
+@pytest.mark.parametrize("name", ["lora", "p-tuning-v2"])
+def test_several_devices_share_a_step(
+    name: str,
+    tiny_model: Path,
+    samples: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # Two processes on the CPU, as there would be for two GPUs.
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    outcome = train(name, tiny_model, samples, tmp_path)
+    assert outcome.num_steps == 6
+    assert [step for step, _ in outcome.val_curve] == [4, 6]
+    assert list((tmp_path / "trained").glob("*.safetensors"))
 
 
 @pytest.mark.parametrize(
