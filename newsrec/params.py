@@ -130,19 +130,9 @@ class Recipe:
     cutoff_len: int
     precision: Literal["auto", "bf16", "fp32"]
     logging_steps: _Steps
-    eval_steps: _Steps
     save_steps: _Steps
     early_stopping: Annotated[int, Field(gt=0)] | None
     seed: int
-
-    @model_validator(mode="after")
-    def _a_checkpoint_has_its_validation(self) -> "Recipe":
-        if self.save_steps % self.eval_steps:
-            raise ValueError(
-                f"save_steps is {self.save_steps} and eval_steps {self.eval_steps}; expected a "
-                "multiple, so that the best checkpoint can be told"
-            )
-        return self
 
 
 @dataclass(frozen=True, config=_STRICT)
@@ -158,6 +148,16 @@ class Lora(Recipe):
     rslora: bool
     pissa: bool
     loraplus: float | None
+
+    @model_validator(mode="after")
+    def _what_was_trained_can_be_kept(self) -> "Lora":
+        if self.pissa and self.dora:
+            # PEFT 0.18.1 converts A and B alone, and DoRA's magnitudes would be lost.
+            raise ValueError(
+                "pissa and dora are both true, and an adapter of PiSSA cannot be converted with "
+                "DoRA's magnitudes; choose one of them"
+            )
+        return self
 
 
 @dataclass(frozen=True, config=_STRICT)

@@ -36,7 +36,8 @@ OUT_OF_MEMORY = (
 )
 
 # As Python ends a traceback: `ValueError: no such layer`, `torch.OutOfMemoryError: CUDA ...`.
-_EXCEPTION = re.compile(r"[A-Za-z_][\w.]*(Error|Exception): \S")
+# A process of several puts its rank in front.
+_EXCEPTION = re.compile(r"(\[rank\d+\]: )?[A-Za-z_][\w.]*(Error|Exception): \S")
 
 _PR_SET_PDEATHSIG = 1
 _TAIL_CHARS = 20_000
@@ -59,7 +60,11 @@ class Finished:
     def ran_out_of_memory(self) -> bool:
         """Whether it ended for want of memory: by its own word, or killed by the kernel."""
         return self.code in (-signal.SIGKILL, 128 + signal.SIGKILL) or self.says(
-            *OUT_OF_MEMORY, "OutOfMemoryError", "MemoryError", "bad_alloc"
+            *OUT_OF_MEMORY,
+            "OutOfMemoryError",
+            "MemoryError",
+            "bad_alloc",
+            "Signal 9 (SIGKILL)",  # torchrun, of one of its processes
         )
 
     @property
@@ -146,10 +151,14 @@ def _start(
         env={**os.environ, **QUIET_AND_OFFLINE, **env},
         stdout=output,
         stderr=subprocess.STDOUT,
-        preexec_fn=partial(_die_with_parent, orphaned) if sys.platform == "linux" else None,
+        preexec_fn=partial(die_with_parent, orphaned),
     )
 
 
-def _die_with_parent(orphaned: signal.Signals) -> None:
-    # Else a stage killed with -9 leaves a trainer behind that writes where the next run writes.
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, orphaned)
+def die_with_parent(orphaned: signal.Signals) -> None:
+    """Have the kernel send this process a signal when its parent ends; on Linux alone.
+
+    Else a stage killed with -9 leaves a trainer behind that writes where the next run writes.
+    """
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, orphaned)

@@ -165,6 +165,8 @@ def _memory(
     train, shape, weight_bytes = params.train, model.shape, model.weight_bytes
     if "train" in steps:
         yield checks.check_precision(train.precision, gpus)
+        if train.method == "freeze" and shape is not None:
+            yield checks.check_freeze(train.precision, weight_bytes, gpus)
     if shape is None:
         told = "negligible" if params.model.source == "tiny" else "a model of unknown shape"
         yield Finding("ok", "memory", "not estimated", told)
@@ -189,7 +191,7 @@ def _memory(
             what = f"RAM to train ({method})"
             yield checks.check_memory(what, needed + needs.PROCESS, weights, ram, *knobs)
     if "merge" in steps:
-        needed = needs.ram_to_merge(shape, weight_bytes, method, options)
+        needed = needs.ram_to_merge(shape, weight_bytes, method)
         yield _ram("merge", needed, needed - needs.PROCESS, ram)
     if "score" in steps:
         # vLLM's `auto` takes bfloat16 for float32 weights.

@@ -1,7 +1,7 @@
 """Turn predictions into numbers; knows no model.
 
 Reads   params: evaluate; data/predictions/*.parquet, data/outside, the evaluation sets, and from
-        metrics/{preprocess,train}.json how the model was trained
+        metrics/preprocess.json how the model was trained
 Writes  metrics/evaluate.json, metrics/slices.json, plots/{roc,reliability}_{base,tuned}.tsv
 Run     dvc repro evaluate      (alone: python -m stages.evaluate)
 """

@@ -31,16 +31,17 @@ def main() -> None:
     with atomic_folder(TARGET) as draft:
         if kind in ("lora", "model"):
             write = merge_adapter if kind == "lora" else hand_on_model
+            wanted = "base + adapter" if kind == "lora" else "the trained model"
             prompts = [message for message, _ in islice(read_samples(VAL), merge.num_prompts)]
             difference = write(BASE, TRAINED, draft, prompts, merge.max_shard_size)
             if not difference <= merge.tolerance:  # a NaN fails too
                 raise UserError(
-                    f"{TARGET}: a next-token logit differs by {difference:.3g} from what was "
-                    f"trained, expected at most merge.tolerance={merge.tolerance}; train again, or "
+                    f"{TARGET}: a next-token logit differs by {difference:.3g} from {wanted}, "
+                    f"expected at most merge.tolerance={merge.tolerance}; train again, or "
                     "merge in a higher precision"
                 )
             account |= {"max_logit_difference": difference, "tolerance": merge.tolerance}
-            told = f"logits within {difference:.2g} of what was trained"
+            told = f"logits within {difference:.2g} of {wanted}"
         else:
             hand_on_adapter(BASE, TRAINED, draft)
             told = f"handed on as it is, beside {BASE}"

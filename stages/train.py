@@ -67,7 +67,7 @@ def main() -> None:
 
 def _arguments(train: Recipe) -> dict[str, Any]:
     """The recipe under the names of the trainers; what only this method has stands in `options`."""
-    has_bf16 = torch.cuda.is_available() and torch.cuda.is_bf16_supported()
+    has_bf16 = torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
     values = asdict(train)
     common = {entry.name: values.pop(entry.name) for entry in fields(Recipe)}
     del common["precision"]
@@ -96,6 +96,7 @@ def _metrics(method: str, outcome: Outcome, trained: Path) -> dict[str, Any]:
         "seconds": outcome.seconds,
         "tokens_per_second": outcome.tokens_per_second,
         "peak_memory_bytes": outcome.peak_memory_bytes,
+        "num_processes": outcome.num_processes,
     }
 
 

@@ -88,7 +88,8 @@ def test_the_tiny_model_alone_has_a_recipe_of_its_own(
 @pytest.mark.parametrize(
     ("overrides", "words"),
     [
-        (["train.save_steps=75"], ["train.save_steps is 75", "eval_steps 50", "a multiple"]),
+        (["train.save_steps=0"], ["train.save_steps", "0", "greater than 0"]),
+        (["train.pissa=true", "train.dora=true"], ["train.pissa and dora", "choose one"]),
         (["train.early_stopping=0"], ["train.early_stopping", "0", "greater than 0"]),
         (["train.early_stopping=-1"], ["train.early_stopping", "-1", "greater than 0"]),
         (["train.method=dreambooth"], ["'dreambooth'", *GROUPS["train"]]),

@@ -41,9 +41,18 @@ def check_model(folder: Path) -> dict[str, int | str]:
 
 
 def count_parameters(folder: Path) -> int:
-    """The number of values in all tensors of the safetensors files of `folder`."""
+    """The number of parameters of the model in `folder`, from the headers of its safetensors files.
+
+    A head that is the embeddings (tie_word_embeddings) counts once, even if it is stored twice.
+    """
+    tied = read_json(folder / "config.json").get("tie_word_embeddings", False)
     headers = [_read_header(path) for path in sorted(folder.glob("*.safetensors"))]
-    return sum(count for header in headers for _, count in header.values())
+    return sum(
+        count
+        for header in headers
+        for name, (_, count) in header.items()
+        if not (tied and name == "lm_head.weight")
+    )
 
 
 def _present(folder: Path, name: str) -> Path:

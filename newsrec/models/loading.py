@@ -74,7 +74,10 @@ def load_causal_lm(folder: Path, dtype: str) -> PreTrainedModel | PrefixedModel:
 
         network = _load(Path(config["model_name"]), dtype)
         load_bottleneck(network, folder)
-        return network.to(network.dtype)
+        for weight in network.parameters():
+            # Not network.to(): that would round the frequencies of the positions too.
+            weight.data = weight.data.to(network.dtype)
+        return network
     base = _load(Path(config["base_model_name_or_path"]), dtype)
     tuned = PeftModel.from_pretrained(base, str(folder))
     return PrefixedModel(tuned) if kind == "prefix" else tuned

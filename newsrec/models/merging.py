@@ -55,7 +55,7 @@ def hand_on_model(
 ) -> float:
     """Write a model that was trained whole into `target`, in the base's precision, and check it.
 
-    Training keeps weights in float32; they are rounded to what the base model has.
+    What was trained is float32; it is rounded to what the base model has.
 
     Args:
         base: folder of the model that it was before, for its precision and tokenizer.
@@ -67,7 +67,8 @@ def hand_on_model(
     Returns:
         The largest absolute difference of a next-token logit, over all prompts.
     """
-    model = _load(trained)
+    # Where some layers were frozen, its config.json names their precision alone.
+    model = _load(trained, "float32")
     before = _next_token_logits(model, base, prompts)
     model.to(AutoConfig.from_pretrained(base).dtype or model.dtype)
     model.save_pretrained(target, safe_serialization=True, max_shard_size=max_shard_size)
@@ -92,10 +93,10 @@ def _largest_difference(before: Sequence[torch.Tensor], after: Sequence[torch.Te
     return max(float((one - other).abs().max()) for one, other in zip(before, after, strict=True))
 
 
-def _load(folder: Path) -> PreTrainedModel:
+def _load(folder: Path, dtype: str = "auto") -> PreTrainedModel:
     model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
         folder,
-        dtype="auto",
+        dtype=dtype,
         local_files_only=True,
         trust_remote_code=False,
         use_safetensors=True,

@@ -100,6 +100,14 @@ def check_precision(precision: str, gpus: Sequence[Gpu]) -> Finding:
     return Finding("ok", f"train.precision {precision}", "", found)
 
 
+def check_freeze(precision: str, weight_bytes: int, gpus: Sequence[Gpu]) -> Finding:
+    """Whether layers trained in float32 can compute with frozen ones of the base's precision."""
+    if weight_bytes == 2 and (precision == "fp32" or not gpus):
+        told = "freeze", "bf16 on a GPU, or a float32 base", "float32 beside a 16-bit base"
+        return Finding("problem", *told, "set train.precision to auto and use a GPU, or train=lora")
+    return Finding("ok", "freeze", "", "one precision")
+
+
 def check_torch(installed: str | None, gpus: Sequence[Gpu]) -> Finding:
     """Whether PyTorch's build can use the GPU that is there."""
     found = installed or "missing"

@@ -22,8 +22,8 @@ VLLM = 2 * GB
 TRAINED = 4 + 4 + 8 + 2
 # What a checkpoint keeps of it: the weight and the moments.
 CHECKPOINTED = 4 + 8
-# The best one and the last one (save_total_limit), and the one being written.
-NUM_CHECKPOINTS = 3
+# Three are kept (save_total_limit), and one is being written.
+NUM_CHECKPOINTS = 4
 # Of a logit at the peak, all float32: what softmax keeps, the gradient of the loss, its own.
 LOGIT = 4 + 4 + 4
 
@@ -252,16 +252,16 @@ def ram_to_load(shape: Shape, weight_bytes: int, method: str, options: Mapping[s
     return (num_parameters(shape) - trained) * weight_bytes + 4 * trained + PROCESS
 
 
-def ram_to_merge(shape: Shape, weight_bytes: int, method: str, options: Mapping[str, Any]) -> int:
+def ram_to_merge(shape: Shape, weight_bytes: int, method: str) -> int:
     """RAM to merge, on the CPU: one model at a time, and `PROCESS`.
 
-    What was trained whole is float32 until it takes the base's precision; what cannot be merged is
-    copied.
+    What was trained whole is read in float32 and takes the base's precision then; what cannot be
+    merged is copied.
     """
     if method in ("p-tuning-v2", "adapter"):
         return PROCESS
     if method in ("full", "freeze"):
-        return model_trained(shape, weight_bytes, method, options) + PROCESS
+        return 4 * num_parameters(shape) + PROCESS
     return num_parameters(shape) * weight_bytes + PROCESS
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from bitsandbytes.nn import Linear4bit
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from newsrec.files import write_json
@@ -66,11 +65,21 @@ class EvaluateLastStep(TrainerCallback):  # type: ignore[misc]
 
 
 class Meter(TrainerCallback):  # type: ignore[misc]
-    """Writes what a run took: seconds in training steps, tokens in them, peak memory."""
+    """Writes what a run took: seconds in training steps, tokens in them, peak memory.
 
-    def __init__(self) -> None:
+    Tokens are those of all processes, memory is that of the first.
+    """
+
+    def on_train_begin(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
         self._seconds = 0.0
-        self._num_tokens = 0
+        # Not at the beginning of a step: the Trainer has then counted the step's first samples.
+        self._tokens_before = state.num_input_tokens_seen
 
     def on_step_begin(
         self,
@@ -80,7 +89,6 @@ class Meter(TrainerCallback):  # type: ignore[misc]
         **kwargs: Any,
     ) -> None:
         self._began = time.perf_counter()
-        self._tokens_before = state.num_input_tokens_seen
 
     def on_step_end(
         self,
@@ -90,7 +98,6 @@ class Meter(TrainerCallback):  # type: ignore[misc]
         **kwargs: Any,
     ) -> None:
         self._seconds += time.perf_counter() - self._began
-        self._num_tokens += state.num_input_tokens_seen - self._tokens_before
 
     def on_train_end(
         self,
@@ -107,7 +114,8 @@ class Meter(TrainerCallback):  # type: ignore[misc]
             {
                 "num_trainable_parameters": sum(parameter.numel() for parameter in trainable),
                 "seconds": self._seconds,
-                "num_tokens": self._num_tokens,
+                "num_tokens": state.num_input_tokens_seen - self._tokens_before,
+                "num_processes": args.world_size,
                 "peak_memory_bytes": _peak_memory(),
             },
         )
@@ -127,6 +135,8 @@ class KeepFourBitLayout(TrainerCallback):  # type: ignore[misc]
         control: TrainerControl,
         **kwargs: Any,
     ) -> None:
+        from bitsandbytes.nn import Linear4bit  # of no use to the other methods
+
         for module in kwargs["model"].modules():
             if isinstance(module, Linear4bit):
                 module.support_avx512bf16_for_cpu = False
@@ -148,7 +158,7 @@ class KeepPissaStart(TrainerCallback):  # type: ignore[misc]
         **kwargs: Any,
     ) -> None:
         saved, kept = _pissa_folders(args)
-        if state.global_step == 0 and saved.exists():
+        if state.is_world_process_zero and state.global_step == 0 and saved.exists():
             shutil.rmtree(kept, ignore_errors=True)
             shutil.copytree(saved, kept)
 
@@ -160,7 +170,7 @@ class KeepPissaStart(TrainerCallback):  # type: ignore[misc]
         **kwargs: Any,
     ) -> None:
         saved, kept = _pissa_folders(args)
-        if kept.exists():
+        if state.is_world_process_zero and kept.exists():
             shutil.rmtree(saved)
             shutil.copytree(kept, saved)
 

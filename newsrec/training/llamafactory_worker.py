@@ -3,12 +3,14 @@
 python -m newsrec.training.llamafactory_worker FILE
 """
 
+import signal
 import sys
 from pathlib import Path
 
 import yaml
 from llamafactory.train.tuner import run_exp
 
+from newsrec.processes import die_with_parent
 from newsrec.training.callbacks import (
     EvaluateLastStep,
     KeepFourBitLayout,
@@ -19,14 +21,11 @@ from newsrec.training.callbacks import (
 
 
 def main() -> None:
+    die_with_parent(signal.SIGKILL)  # which is torchrun where there are several GPUs
     arguments = yaml.safe_load(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    own = [
-        StopAtBrokenLoss(),
-        EvaluateLastStep(),
-        KeepFourBitLayout(),
-        KeepPissaStart(),
-        Meter(),
-    ]
+    own = [StopAtBrokenLoss(), EvaluateLastStep(), KeepPissaStart(), Meter()]
+    if "quantization_bit" in arguments:
+        own.append(KeepFourBitLayout())
     run_exp(arguments, own)
 
 

@@ -3,6 +3,7 @@
 python -m newsrec.training.peft_worker FILE
 """
 
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +27,7 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from newsrec.engines.request import load_tokenizer
 from newsrec.models.bottleneck import add_bottleneck, save_bottleneck
+from newsrec.processes import die_with_parent
 from newsrec.training.alpaca import read_samples
 from newsrec.training.callbacks import EvaluateLastStep, Meter, StopAtBrokenLoss
 from newsrec.training.samples import encode_sample, load_template
@@ -34,6 +36,7 @@ _ADDED = "added.safetensors"
 
 
 def main() -> None:
+    die_with_parent(signal.SIGKILL)  # which is torchrun where there are several GPUs
     job = yaml.safe_load(Path(sys.argv[1]).read_text(encoding="utf-8"))
     base = Path(job["base"])
     arguments = TrainingArguments(
@@ -62,6 +65,8 @@ def main() -> None:
     last = get_last_checkpoint(output) if output.is_dir() else None
     trainer.train(resume_from_checkpoint=last)
     trainer.save_state()
+    if not trainer.is_world_process_zero():
+        return
     if isinstance(network, PeftModel):
         network.save_pretrained(str(output / "adapter"))
     else:

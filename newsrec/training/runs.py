@@ -39,7 +39,8 @@ class Outcome:
     val_curve: Curve
     seconds: float  # spent in training steps by the last process
     tokens_per_second: float  # prompt and answer, padding left out
-    peak_memory_bytes: int  # of the device that trained
+    peak_memory_bytes: int  # of the GPU that trained, the first of several; without one, of RAM
+    num_processes: int  # GPUs, if any; a step takes that many times the samples
 
 
 def trainer_arguments(
@@ -54,7 +55,6 @@ def trainer_arguments(
     gradient_accumulation_steps: int,
     bf16: bool,
     logging_steps: int,
-    eval_steps: int,
     save_steps: int,
     early_stopping: int | None,
     seed: int,
@@ -68,10 +68,12 @@ def trainer_arguments(
         "logging_steps": logging_steps,
         "logging_nan_inf_filter": False,  # else a loss that is no number is logged as the last one
         "eval_strategy": "steps",
-        "eval_steps": eval_steps,
+        "eval_steps": save_steps,  # else the best one of them may be none that was kept
         "save_strategy": "steps",
         "save_steps": save_steps,
-        "save_total_limit": 2,  # the best one and the last one
+        # The best one, the last one and the one before, which is gone on from where a kill comes
+        # behind the last step.
+        "save_total_limit": 3,
         "load_best_model_at_end": True,
         "metric_for_best_model": "eval_loss",
         "greater_is_better": False,
@@ -122,8 +124,9 @@ def run(
     Raises:
         UserError: out of memory, a loss that is no number, or another end than success.
     """
-    _keep_only_same_run(arguments, base, samples, work)
-    _drop_broken_checkpoints(output)
+    num_processes = max(1, torch.cuda.device_count())
+    _keep_only_same_run(dict(arguments) | {"num_processes": num_processes}, base, samples, work)
+    _drop_useless_checkpoints(output)
     config = work / "train.yaml"
     write_text(config, yaml.safe_dump(dict(arguments), sort_keys=False))
     env = {
@@ -133,18 +136,17 @@ def run(
         "PYTHONHASHSEED": str(seed),
     }
     log = work / "train.log"
-    finished = run_shown([*_launcher(), "-m", worker, config], env, log)
+    finished = run_shown([*_launcher(num_processes), "-m", worker, config], env, log)
     if finished.code != 0:
         raise UserError(_explain(finished, knobs, log))
     return _read_outcome(output)
 
 
-def _launcher() -> list[str | Path]:
+def _launcher(num_processes: int) -> list[str | Path]:
     """Python, or torchrun where there are several GPUs."""
-    num_gpus = torch.cuda.device_count()
-    if num_gpus < 2:
+    if num_processes == 1:
         return [sys.executable]
-    elastic = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={num_gpus}"]
+    elastic = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={num_processes}"]
     return [sys.executable, *elastic]
 
 
@@ -171,6 +173,7 @@ def _read_outcome(output: Path) -> Outcome:
         seconds=meter["seconds"],
         tokens_per_second=meter["num_tokens"] / meter["seconds"],
         peak_memory_bytes=meter["peak_memory_bytes"],
+        num_processes=meter["num_processes"],
     )
 
 
@@ -189,12 +192,19 @@ def _keep_only_same_run(
     write_json(path, identity)
 
 
-def _drop_broken_checkpoints(output: Path) -> None:
-    """Remove checkpoints that a kill left half-written; trainer_state.json is written last."""
+def _drop_useless_checkpoints(output: Path) -> None:
+    """Remove checkpoints that training cannot go on from.
+
+    Those that a kill left half-written: trainer_state.json is written last. And those of a training
+    that had come to its end: from there the Trainer would go on beyond it, or measure nothing.
+    """
     for checkpoint in output.glob("checkpoint-*"):
         try:
-            json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+            state = json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
         except (FileNotFoundError, json.JSONDecodeError):
+            shutil.rmtree(checkpoint)
+            continue
+        if state["stateful_callbacks"]["TrainerControl"]["args"]["should_training_stop"]:
             shutil.rmtree(checkpoint)
 
 

@@ -92,8 +92,8 @@ def test_validations_read_fewer_samples_than_the_training(tmp_path: Path) -> Non
     train, limits = params.train, params.preprocess.max_samples
     num_trained = int(limits.train or 0) * train.epochs
     num_steps = num_trained / (train.batch_size * train.gradient_accumulation_steps)
-    assert num_steps / train.eval_steps >= 3
-    assert num_steps / train.eval_steps * int(limits.val or 0) < num_trained
+    assert num_steps / train.save_steps >= 3
+    assert num_steps / train.save_steps * int(limits.val or 0) < num_trained
 
 
 def test_train_and_dev_are_pooled_and_no_user_stands_in_two_splits(

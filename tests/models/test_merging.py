@@ -1,6 +1,7 @@
 """What was trained becomes one folder that an engine loads: merged, or handed on."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from peft import LoraConfig, PrefixTuningConfig, get_peft_model
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from newsrec.errors import UserError
-from newsrec.models.bottleneck import add_bottleneck, save_bottleneck
+from newsrec.models.bottleneck import add_bottleneck, load_bottleneck, save_bottleneck
 from newsrec.models.folders import kind_of
 from newsrec.models.loading import PrefixedModel, load_causal_lm
 from newsrec.models.merging import hand_on_adapter, hand_on_model, merge_adapter
@@ -97,6 +98,38 @@ def test_a_model_trained_whole_is_handed_on_in_the_precision_of_the_base(
     assert handed_on.dtype == torch.bfloat16
     for name, weight in model.state_dict().items():
         assert torch.equal(handed_on.state_dict()[name], weight.to(torch.bfloat16)), name
+
+
+def test_layers_trained_beside_frozen_ones_are_rounded_knowingly(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    base, trained, target = tmp_path / "base", tmp_path / "trained", tmp_path / "merged"
+    shutil.copytree(tiny_model, base)
+    load(tiny_model).to(torch.bfloat16).save_pretrained(base)
+    model = load(base).to(torch.bfloat16)
+    model.model.layers[-1].float()  # as LLaMA-Factory trains it
+    disturb(model.model.layers[-1])
+    model.save_pretrained(trained)
+    target.mkdir()
+    assert 0 < hand_on_model(base, trained, target, PROMPTS, "4GB") < 0.5
+
+
+def test_bottlenecks_are_scored_in_bfloat16_as_they_were_trained(
+    tiny_model: Path, tmp_path: Path
+) -> None:
+    trained_bottleneck(tiny_model, tmp_path)
+    scored = load_causal_lm(tmp_path, "bfloat16").eval()
+    assert {weight.dtype for weight in scored.parameters()} == {torch.bfloat16}
+    # Training: a base in bfloat16, adapters in float32, under autocast.
+    model = AutoModelForCausalLM.from_pretrained(tiny_model, dtype=torch.bfloat16)
+    load_bottleneck(model, tmp_path)
+    ids = torch.arange(400).remainder(500).unsqueeze(0)  # long: positions must not be rounded
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        wanted = model.eval()(input_ids=ids).logits[0, -1].float()
+    with torch.no_grad():
+        found = scored(input_ids=ids).logits[0, -1].float()
+    assert (found - wanted).abs().max() < 0.05
+    assert scored.model.rotary_emb.inv_freq.dtype == torch.float32
 
 
 @pytest.mark.parametrize("train", [trained_prefix, trained_bottleneck])

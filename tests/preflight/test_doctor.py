@@ -66,7 +66,7 @@ def plenty(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     for name, value in {
         "gpus": [card],
         "ram": Memory(64 * GB, 60 * GB),
-        "free_disk": 500 * GB,
+        "free_disk": 900 * GB,
         "dvc_cache": Cache(tmp_path, copies=True),
         "vllm_in": Vllm("0.32.0", for_cpu=False),
         "hub_trouble": None,

@@ -32,7 +32,7 @@ def to_score(shape: Shape) -> float:
 
 
 def to_merge(shape: Shape) -> float:
-    return needs.ram_to_merge(shape, BFLOAT16, "lora", LORA) / GB
+    return needs.ram_to_merge(shape, BFLOAT16, "lora") / GB
 
 
 @pytest.mark.parametrize("name", SHIPPED)

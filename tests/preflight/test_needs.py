@@ -285,15 +285,15 @@ def test_what_is_written_is_as_large_as_told(tmp_path: Path) -> None:
 
 def test_training_writes_checkpoints_with_adams_moments_and_the_result() -> None:
     shape = SHIPPED["qwen3-8b"]
-    assert needs.disk_for_checkpoints(shape, 2, "lora", LORA) == 21_823_488 * (3 * 12 + 4)
-    assert needs.disk_for_checkpoints(shape, 2, "full", {}) == 8_190_735_360 * (3 * 12 + 4)
+    assert needs.disk_for_checkpoints(shape, 2, "lora", LORA) == 21_823_488 * (4 * 12 + 4)
+    assert needs.disk_for_checkpoints(shape, 2, "full", {}) == 8_190_735_360 * (4 * 12 + 4)
 
 
 def test_ram_holds_one_model_in_float32_where_it_was_trained_whole() -> None:
     shape, size = SHIPPED["qwen3-8b"], 8_190_735_360
-    assert needs.ram_to_merge(shape, 2, "lora", LORA) == 2 * size + needs.PROCESS
-    assert needs.ram_to_merge(shape, 2, "full", {}) == 4 * size + needs.PROCESS
-    assert needs.ram_to_merge(shape, 2, "adapter", {}) == needs.PROCESS
+    assert needs.ram_to_merge(shape, 2, "lora") == 2 * size + needs.PROCESS
+    assert needs.ram_to_merge(shape, 2, "full") == 4 * size + needs.PROCESS
+    assert needs.ram_to_merge(shape, 2, "adapter") == needs.PROCESS
     assert needs.ram_to_load(shape, 2, "lora", LORA) == 2 * size + needs.PROCESS
     assert needs.ram_to_load(shape, 2, "full", {}) == 4 * size + needs.PROCESS
     assert needs.ram_to_load(shape, 2, "qlora", QLORA) == needs.PROCESS

@@ -21,7 +21,6 @@ RECIPE: dict[str, Any] = {
     "cutoff_len": 512,
     "bf16": False,
     "logging_steps": 1,
-    "eval_steps": 4,
     "save_steps": 4,
     "early_stopping": 3,
     "seed": 7,
@@ -32,9 +31,8 @@ _LORA = {
 }  # fmt: skip
 OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "lora": ("lora", {**_LORA, "pissa": False}),
-    "dora": ("lora", {**_LORA, "pissa": False, "dora": True, "rslora": True}),
+    "dora": ("lora", {**_LORA, "pissa": False, "dora": True, "rslora": True, "loraplus": 8.0}),
     "pissa": ("lora", {**_LORA, "pissa": True, "dropout": 0.0}),
-    "loraplus": ("lora", {**_LORA, "pissa": False, "loraplus": 8.0}),
     "qlora": ("qlora", {**_LORA, "quantization": "nf4", "double_quantization": True}),
     "full": ("full", {}),
     "freeze": ("freeze", {"num_layers": 1}),

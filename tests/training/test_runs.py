@@ -13,6 +13,11 @@ from newsrec.training import llamafactory, runs
 ARGUMENTS = {"learning_rate": 1e-4}
 
 
+def state(has_ended: bool = False) -> str:
+    control = {"args": {"should_training_stop": has_ended}}
+    return json.dumps({"stateful_callbacks": {"TrainerControl": control}})
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     (tmp_path / "base").mkdir()
@@ -36,7 +41,7 @@ def checkpoint(folder: Path, step: int, state: str) -> Path:
 
 def test_checkpoints_of_the_same_run_are_kept(folder: Path) -> None:
     keep_only_same_run(folder)
-    kept = checkpoint(folder, 10, "{}")
+    kept = checkpoint(folder, 10, state())
     keep_only_same_run(folder)
     assert kept.exists()
 
@@ -44,7 +49,7 @@ def test_checkpoints_of_the_same_run_are_kept(folder: Path) -> None:
 @pytest.mark.parametrize("change", ["arguments", "model", "samples"])
 def test_checkpoints_of_another_run_are_dropped(change: str, folder: Path) -> None:
     keep_only_same_run(folder)
-    old = checkpoint(folder, 10, "{}")
+    old = checkpoint(folder, 10, state())
     arguments = ARGUMENTS
     if change == "arguments":
         arguments = {"learning_rate": 2e-4}
@@ -57,12 +62,20 @@ def test_checkpoints_of_another_run_are_dropped(change: str, folder: Path) -> No
 
 
 def test_a_checkpoint_that_was_cut_short_is_not_resumed_from(folder: Path) -> None:
-    whole = checkpoint(folder, 10, "{}")
+    whole = checkpoint(folder, 10, state())
     broken = checkpoint(folder, 20, '{"glob')
     empty = folder / "work/output/checkpoint-30"
     empty.mkdir()
-    runs._drop_broken_checkpoints(folder / "work/output")
+    runs._drop_useless_checkpoints(folder / "work/output")
     assert [path.exists() for path in (whole, broken, empty)] == [True, False, False]
+
+
+def test_the_last_checkpoint_of_a_training_that_had_ended_is_not_gone_on_from(
+    folder: Path,
+) -> None:
+    going, ended = checkpoint(folder, 10, state()), checkpoint(folder, 12, state(has_ended=True))
+    runs._drop_useless_checkpoints(folder / "work/output")
+    assert (going.exists(), ended.exists()) == (True, False)
 
 
 def finished_run(folder: Path, log_history: list[dict[str, float]]) -> Path:
@@ -71,6 +84,7 @@ def finished_run(folder: Path, log_history: list[dict[str, float]]) -> Path:
     }  # fmt: skip
     meter = {
         "num_trainable_parameters": 5, "seconds": 2.0, "num_tokens": 300, "peak_memory_bytes": 7,
+        "num_processes": 1,
     }  # fmt: skip
     (folder / "trainer_state.json").write_text(json.dumps(state))
     (folder / "meter.json").write_text(json.dumps(meter))
@@ -102,6 +116,7 @@ def test_a_run_too_short_to_log_is_told(tmp_path: Path) -> None:
     [
         (-9, ""),
         (1, "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB"),
+        (1, "Root Cause:\n traceback : Signal 9 (SIGKILL) received by PID 12\n====="),
         (1, "RuntimeError: [enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
     ],
 )
@@ -114,6 +129,18 @@ def test_out_of_memory_names_the_knobs_in_order(method: str, code: int, tail: st
     assert places == sorted(places)
 
 
+def test_a_validation_loss_that_is_nan_ends_the_process_with_its_step() -> None:
+    from transformers import TrainerControl, TrainerState, TrainingArguments
+
+    from newsrec.training.callbacks import StopAtBrokenLoss
+
+    given = TrainingArguments(report_to="none"), TrainerState(global_step=8), TrainerControl()
+    StopAtBrokenLoss().on_evaluate(*given, metrics={"eval_loss": 0.5})
+    with pytest.raises(SystemExit, match=runs.BROKEN_LOSS) as caught:
+        StopAtBrokenLoss().on_evaluate(*given, metrics={"eval_loss": float("nan")})
+    assert "of validation is no number at step 8" in str(caught.value)
+
+
 def test_a_broken_loss_is_found_behind_a_progress_bar_and_told_once() -> None:
     words = "newsrec: the loss of training is no number at step 7"
     told = runs._explain(Finished(1, f" 17%|█▋  | 1/6{words}{words}\n===\n"), "", Path("t.log"))
@@ -122,9 +149,10 @@ def test_a_broken_loss_is_found_behind_a_progress_bar_and_told_once() -> None:
 
 @pytest.mark.parametrize("behind", ["", " 50%|█████     | 4/8 [00:01<00:01]", "=" * 60])
 def test_another_end_is_told_with_its_exception(behind: str) -> None:
-    tail = f"Traceback\nValueError: no such layer\ntorch.x.ChildFailedError: \n{behind}\n"
-    told = runs._explain(Finished(1, tail), "", Path("t.log"))
-    assert told == "training ended with exit code 1: ValueError: no such layer (log: t.log)"
+    for rank in ("", "[rank1]: "):
+        tail = f"Traceback\n{rank}ValueError: no such\ntorch.x.ChildFailedError: \n{behind}\n"
+        told = runs._explain(Finished(1, tail), "", Path("t.log"))
+        assert told == f"training ended with exit code 1: {rank}ValueError: no such (log: t.log)"
 
 
 def test_an_incomplete_environment_is_told_with_the_command_that_makes_it(

@@ -1,6 +1,7 @@
 """Both trainers for real, on a tiny model: every method, a kill, early stopping, a broken loss."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -64,7 +65,7 @@ def checkpoints(folder: Path) -> list[int]:
 # Killed between two checkpoints and right behind one, where it may be half-written.
 @pytest.mark.parametrize(
     ("name", "at_step"),
-    [("lora", 6), ("pissa", 7), ("p-tuning-v2", 5), ("adapter", 8)],
+    [("lora", 8), ("pissa", 7), ("p-tuning-v2", 5)],
 )
 def test_a_killed_run_loses_at_most_save_steps_and_ends_in_the_same_bytes(
     name: str, at_step: int, tiny_model: Path, samples: Path, tmp_path: Path
@@ -86,7 +87,31 @@ def test_a_killed_run_loses_at_most_save_steps_and_ends_in_the_same_bytes(
     assert resumed.kept_step == uninterrupted.kept_step
 
 
-@pytest.mark.parametrize("name", ["dora", "loraplus", "qlora", "full", "freeze"])
+@pytest.mark.parametrize(
+    ("name", "changes", "num_steps"),
+    [
+        ("lora", {"max_steps": 7}, 7),  # within an epoch
+        ("adapter", {"lr": 0.0, "early_stopping": 1}, 8),  # nothing improves
+    ],
+)
+def test_a_run_killed_behind_its_last_step_ends_as_it_would_have(
+    name: str,
+    changes: dict[str, Any],
+    num_steps: int,
+    tiny_model: Path,
+    samples: Path,
+    tmp_path: Path,
+) -> None:
+    first = train(name, tiny_model, samples, tmp_path, **changes)
+    digest = sha256_folder(tmp_path / "trained")
+    shutil.rmtree(tmp_path / "trained")
+    second = train(name, tiny_model, samples, tmp_path, **changes)
+    assert first.num_steps == second.num_steps == num_steps
+    assert sha256_folder(tmp_path / "trained") == digest
+    assert second.val_curve == first.val_curve
+
+
+@pytest.mark.parametrize("name", ["dora", "qlora", "full", "freeze"])
 def test_every_other_method_trains_what_it_says(
     name: str, tiny_model: Path, samples: Path, tmp_path: Path
 ) -> None:
@@ -102,7 +127,10 @@ def test_every_other_method_trains_what_it_says(
     assert outcome.num_steps == 12
     assert [step for step, _ in outcome.val_curve] == [4, 8, 12]
     assert outcome.train_curve[-1][1] < outcome.train_curve[0][1]
-    assert outcome.tokens_per_second > 0
+    seen = json.loads((tmp_path / "work/output/trainer_state.json").read_text())
+    assert outcome.tokens_per_second * outcome.seconds == pytest.approx(
+        seen["num_input_tokens_seen"]
+    )
     assert outcome.peak_memory_bytes > 1e8
 
 
@@ -122,7 +150,7 @@ def test_early_stopping_keeps_the_weights_of_the_lowest_validation_loss(
     losses = dict(outcome.val_curve)
     assert outcome.num_steps < 240
     assert losses[outcome.kept_step] == min(losses.values())
-    assert outcome.num_steps == outcome.kept_step + 2 * RECIPE["eval_steps"]
+    assert outcome.num_steps == outcome.kept_step + 2 * RECIPE["save_steps"]
     # The kept weights are those of that step, not of the last.
     changes |= {"early_stopping": None, "max_steps": outcome.kept_step}
     straight = train(name, tiny_model, data, tmp_path / "straight", **changes)
