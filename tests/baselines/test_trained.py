@@ -55,6 +55,7 @@ def with_other_labels(raw: Path, folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 @both
 def test_labels_of_the_test_are_not_looked_at(
     scores: Scores, mind: Path, candidates: pd.DataFrame, tmp_path: Path
@@ -66,6 +67,7 @@ def test_labels_of_the_test_are_not_looked_at(
     np.testing.assert_array_equal(scores(candidates.drop(columns="label"), mind / "raw"), expected)
 
 
+@pytest.mark.slow
 @both
 def test_the_seed_decides_what_is_learned(
     scores: Scores, mind: Path, candidates: pd.DataFrame
@@ -76,6 +78,7 @@ def test_the_seed_decides_what_is_learned(
     assert not np.allclose(scores(candidates, mind / "raw", limit=50, seed=1), first)
 
 
+@pytest.mark.slow
 @both
 def test_clicks_that_only_the_history_explains_are_learned(scores: Scores, tmp_path: Path) -> None:
     # Cats and dogs are clicked equally often; who clicked a cat before clicks a cat. Each is a

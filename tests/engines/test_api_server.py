@@ -60,6 +60,7 @@ def serve(work: Path, port: int, timeout: float = 20):
     return llamafactory_server(Path("a/model"), "qwen3", port, work, timeout, dtype="auto")
 
 
+@pytest.mark.slow
 def test_it_answers_within_the_block_and_is_gone_after_it(
     program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,6 +108,7 @@ def test_want_of_memory_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         serve(tmp_path, free_port()).__enter__()
 
 
+@pytest.mark.slow
 def test_a_server_that_never_answers_is_given_up_and_ended(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -118,6 +120,7 @@ def test_a_server_that_never_answers_is_given_up_and_ended(
     assert not psutil.pid_exists(int(pid.read_text()))
 
 
+@pytest.mark.slow
 def test_another_server_on_the_port_is_not_taken_for_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -238,6 +238,7 @@ def test_a_model_that_thinks_is_refused(stub: Stub, tmp_path: Path) -> None:
         score(stub, tmp_path)
 
 
+@pytest.mark.slow
 def test_what_may_pass_is_tried_again(stub: Stub, tmp_path: Path) -> None:
     stub.faults = [(429, {}, "busy"), (500, {}, "oh"), HANG, (503, {}, "later"), (429, {}, "")]
     done, rows = score(stub, tmp_path, timeout=1.5)
@@ -246,6 +247,7 @@ def test_what_may_pass_is_tried_again(stub: Stub, tmp_path: Path) -> None:
     assert done.num_asked == len(MESSAGES)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("as_date", [False, True])
 def test_a_server_that_asks_for_patience_gets_it(as_date: bool, stub: Stub, tmp_path: Path) -> None:
     asked = formatdate(time.time() + 2, usegmt=True) if as_date else "1"

@@ -105,6 +105,7 @@ def test_what_cannot_be_merged_answers_in_a_padded_batch_as_alone(
         assert found != pytest.approx(base, abs=1e-2)
 
 
+@pytest.mark.slow
 def test_sampling_and_penalties_of_the_models_folder_do_not_count(
     tiny_model: Path, tmp_path: Path
 ) -> None:
@@ -118,6 +119,7 @@ def test_sampling_and_penalties_of_the_models_folder_do_not_count(
     assert score(loud, tmp_path, 4) == plain
 
 
+@pytest.mark.slow
 def test_an_answer_ends_where_the_models_folder_says(tiny_model: Path, tmp_path: Path) -> None:
     assert score(tiny_model, tmp_path, 4)[0]["text"]
     prompt = torch.tensor([encode_chat(load_tokenizer(tiny_model), MESSAGES[0])])

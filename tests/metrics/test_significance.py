@@ -300,6 +300,7 @@ def ended(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     return 0
 
 
+@pytest.mark.slow
 def test_the_command_says_how_many_impressions_a_difference_takes(tmp_path: Path) -> None:
     base, tuned = tmp_path / "base.parquet", tmp_path / "tuned.parquet"
     table(seed=1, skill=0.5).to_parquet(base)

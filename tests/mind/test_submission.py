@@ -245,6 +245,7 @@ def test_a_zip_without_a_whole_prediction_txt_is_told(behaviors: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_the_command_line_says_valid_or_the_fault_with_code_2(behaviors: Path) -> None:
     path = behaviors.with_name("prediction.txt")
     command = [sys.executable, "-m", "newsrec.mind.submission", path, behaviors]

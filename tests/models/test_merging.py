@@ -114,6 +114,7 @@ def test_layers_trained_beside_frozen_ones_are_rounded_knowingly(
     assert 0 < hand_on_model(base, trained, target, PROMPTS, "4GB") < 0.5
 
 
+@pytest.mark.slow
 def test_bottlenecks_are_scored_in_bfloat16_as_they_were_trained(
     tiny_model: Path, tmp_path: Path
 ) -> None:

@@ -33,6 +33,7 @@ def run(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+@pytest.mark.slow
 def test_nothing_stands_in_the_way_of_the_default() -> None:
     finished = run(ROOT)
     assert finished.returncode == 0, finished.stderr

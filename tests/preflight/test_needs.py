@@ -199,6 +199,7 @@ LOGITS = replace(SMALL, vocab_size=8192)
 WEIGHTS = replace(SMALL, vocab_size=16384, tie_word_embeddings=False)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_one_thread")
 @pytest.mark.parametrize(
     ("shape", "method", "options", "batch"),

@@ -46,6 +46,7 @@ def test_the_page_stands_alone(given: dict[str, Any]) -> None:
     assert found.names.count("svg") >= 6
 
 
+@pytest.mark.slow
 def test_two_renders_are_equal_to_the_byte(given: dict[str, Any]) -> None:
     assert render(**given) == render(**given)
 
