@@ -23,6 +23,7 @@ def check_model(folder: Path) -> dict[str, int | str]:
     architecture = _check_config(_present(folder, "config.json"))
     _check_tokenizer(folder)
     elements: Counter[str] = Counter()
+    headers = []
     for path, expected in _weight_files(folder).items():
         header = _read_header(path)
         absent = sorted(expected - header.keys())
@@ -31,11 +32,12 @@ def check_model(folder: Path) -> dict[str, int | str]:
                 f"{path}: lacks {len(absent)} tensors of the index, such as {absent[0]}; the index "
                 "and this file are of different models: delete both and download again"
             )
+        headers.append(header)
         for dtype, count in header.values():
             elements[dtype] += count
     return {
         "architecture": architecture,
-        "num_parameters": elements.total(),
+        "num_parameters": sum(_count(header, _is_tied(folder)) for header in headers),
         "dtype": elements.most_common(1)[0][0],
     }
 
@@ -45,13 +47,17 @@ def count_parameters(folder: Path) -> int:
 
     A head that is the embeddings (tie_word_embeddings) counts once, even if it is stored twice.
     """
-    tied = read_json(folder / "config.json").get("tie_word_embeddings", False)
     headers = [_read_header(path) for path in sorted(folder.glob("*.safetensors"))]
+    return sum(_count(header, _is_tied(folder)) for header in headers)
+
+
+def _is_tied(folder: Path) -> bool:
+    return bool(read_json(folder / "config.json").get("tie_word_embeddings", False))
+
+
+def _count(header: dict[str, tuple[str, int]], tied: bool) -> int:
     return sum(
-        count
-        for header in headers
-        for name, (_, count) in header.items()
-        if not (tied and name == "lm_head.weight")
+        count for name, (_, count) in header.items() if not (tied and name == "lm_head.weight")
     )
 
 

@@ -23,7 +23,7 @@ from huggingface_hub import HfApi
 from safetensors.numpy import save
 
 from newsrec.errors import UserError
-from newsrec.models.checks import check_model
+from newsrec.models.checks import check_model, count_parameters
 from newsrec.models.hubs import copy_model, fetch_huggingface, fetch_local, fetch_modelscope
 from tests.hub_servers import Hub, serve_hugging_face, serve_modelscope
 
@@ -346,6 +346,20 @@ def test_weights_in_one_file_need_no_index(model: Path) -> None:
     (model / "model.safetensors").write_bytes(save({"a": np.zeros((2, 3), dtype=np.float16)}))
     assert check_model(model)["num_parameters"] == 6
     assert check_model(model)["dtype"] == "F16"
+
+
+@pytest.mark.parametrize(("tied", "num_parameters"), [(True, 6), (False, 12)])
+def test_a_head_that_is_the_embeddings_counts_once(
+    tied: bool, num_parameters: int, model: Path
+) -> None:
+    for name in (INDEX, *SHARDS):
+        (model / name).unlink()
+    weights = {name: np.zeros((2, 3)) for name in ("model.embed_tokens.weight", "lm_head.weight")}
+    (model / "model.safetensors").write_bytes(save(weights))
+    config = json.loads((model / "config.json").read_text())
+    (model / "config.json").write_text(json.dumps(config | {"tie_word_embeddings": tied}))
+    assert check_model(model)["num_parameters"] == num_parameters
+    assert count_parameters(model) == num_parameters
 
 
 def test_a_local_model_is_copied_without_pickles_and_code(model: Path, tmp_path: Path) -> None:
