@@ -4,16 +4,16 @@ Only `stages/` reads these: functions of the library take plain arguments. The v
 does, stand in `conf/`.
 """
 
-from dataclasses import fields, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Literal
 
 from omegaconf import OmegaConf
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 from pydantic.dataclasses import dataclass
 from yaml import YAMLError
 
-from newsrec.errors import UserError, unknown_choice
+from newsrec.errors import UserError
+from newsrec.params_faults import explain
 
 # What these train stays beside the base model.
 UNMERGEABLE = ("p-tuning-v2", "adapter")
@@ -315,56 +315,4 @@ def load_params(path: Path = Path("params.yaml")) -> Params:
     try:
         return TypeAdapter(Params).validate_python(values)
     except ValidationError as error:
-        raise _explain(path, error) from None
-
-
-def _explain(path: Path, error: ValidationError) -> UserError:
-    """The first fault, in the words of the file."""
-    unknown = ("unexpected_keyword_argument", "extra_forbidden")
-    # A misspelt key is missing under its right name too, which would be the lesser help.
-    fault = min(error.errors(), key=lambda fault: fault["type"] not in unknown)
-    section, kind = _walk(fault["loc"])
-    key = ".".join(section)
-    if fault["type"] in unknown:
-        choices = [entry.name for entry in fields(kind)]
-        return unknown_choice(f"{path}: key {key!r}: a key of this section", section[-1], choices)
-    if fault["type"] in ("missing", "missing_argument"):
-        return UserError(f"{path}: key {key!r} is missing; write the file anew with: make params")
-    if fault["type"] in ("union_tag_invalid", "union_tag_not_found"):
-        found = fault["input"].get("method")
-        expected = fault["ctx"].get("expected_tags") or ", ".join(map(repr, _methods()))
-        return UserError(f"{path}: {key}.method is {found!r}; expected one of: {expected}")
-    if fault["type"] == "literal_error":
-        expected = fault["ctx"]["expected"]
-        return UserError(f"{path}: {key} is {fault['input']!r}; expected one of: {expected}")
-    if fault["type"] == "value_error":  # of a validator above, which names the keys itself
-        return UserError(f"{path}: {'.'.join([*section, ''])}{fault['ctx']['error']}")
-    return UserError(f"{path}: {key} is {fault['input']!r}; {fault['msg'].lower()}")
-
-
-def _methods() -> list[str]:
-    """The choices of train.method."""
-    kinds = get_args(get_args(Train)[0])
-    return [get_args(get_type_hints(kind)["method"])[0] for kind in kinds]
-
-
-def _walk(location: tuple[int | str, ...]) -> tuple[list[str], Any]:
-    """The keys that lead to `location`, and the section that holds the last of them."""
-    keys: list[str] = []
-    holder: Any = Params
-    kind: Any = Params
-    for name in map(str, location):
-        if get_origin(kind) is Annotated:  # of several sections: this name is the kind, not a key
-            kind = next(
-                one
-                for one in get_args(get_args(kind)[0])
-                if get_args(get_type_hints(one)["method"]) == (name,)
-            )
-            continue
-        section = next((one for one in (kind, *get_args(kind)) if is_dataclass(one)), None)
-        if section is None:  # what follows says which of several types was tried
-            break
-        holder = section
-        keys.append(name)
-        kind = next((entry.type for entry in fields(holder) if entry.name == name), None)
-    return keys, holder
+        raise explain(path, error, Params) from None

@@ -96,12 +96,12 @@ def groups(tmp_path: Path, line: str, files: dict[str, str]) -> Memory:
 def test_a_control_group_limits_ram(tmp_path: Path) -> None:
     found = groups(
         tmp_path,
-        "0::/work/job",
+        "0::/batch/job",
         {
-            "work/memory.max": f"{WHOLE // 8}",
-            "work/memory.current": f"{WHOLE // 16}",
-            "work/memory.stat": f"anon 7\ninactive_file {WHOLE // 32}",
-            "work/job/memory.max": "max",
+            "batch/memory.max": f"{WHOLE // 8}",
+            "batch/memory.current": f"{WHOLE // 16}",
+            "batch/memory.stat": f"anon 7\ninactive_file {WHOLE // 32}",
+            "batch/job/memory.max": "max",
         },
     )
     used = WHOLE // 16 - WHOLE // 32
