@@ -66,24 +66,30 @@ def load_causal_lm(folder: Path, dtype: str) -> PreTrainedModel | PrefixedModel:
     """
     kind = kind_of(folder)
     if kind == "model":
-        return _load(folder, dtype)
+        return load_model(folder, dtype)
     config = read_json(folder / "adapter_config.json")
     if kind == "bottleneck":
-        # Importing it changes nothing in transformers, and takes a second.
+        # Takes seconds to import, and the other kinds do without.
         from newsrec.models.bottleneck import load_bottleneck
 
-        network = _load(Path(config["model_name"]), dtype)
+        network = load_model(Path(config["model_name"]), dtype)
         load_bottleneck(network, folder)
         for weight in network.parameters():
             # Not network.to(): that would round the frequencies of the positions too.
             weight.data = weight.data.to(network.dtype)
         return network
-    base = _load(Path(config["base_model_name_or_path"]), dtype)
+    base = load_model(Path(config["base_model_name_or_path"]), dtype)
     tuned = PeftModel.from_pretrained(base, str(folder))
     return PrefixedModel(tuned) if kind == "prefix" else tuned
 
 
-def _load(folder: Path, dtype: str) -> PreTrainedModel:
+def load_model(folder: Path, dtype: str | torch.dtype) -> PreTrainedModel:
+    """A whole model from its own folder alone: safetensors, no code of it, nothing from a hub.
+
+    Args:
+        folder: of a Hugging Face model.
+        dtype: of its weights, or PyTorch's name of it; `auto` takes the model's own.
+    """
     network: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
         folder,
         dtype=dtype,

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import torch
 from peft import PeftModel
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
+from transformers import AutoConfig, AutoTokenizer, PreTrainedModel
 
 from newsrec.errors import UserError
 from newsrec.files import sha256_folder, write_json
 from newsrec.models.folders import copy_tokenizer
+from newsrec.models.loading import load_model
 
 
 def merge_adapter(
@@ -94,13 +95,7 @@ def _largest_difference(before: Sequence[torch.Tensor], after: Sequence[torch.Te
 
 
 def _load(folder: Path, dtype: str = "auto") -> PreTrainedModel:
-    model: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-        folder,
-        dtype=dtype,
-        local_files_only=True,
-        trust_remote_code=False,
-        use_safetensors=True,
-    )
+    model = load_model(folder, dtype)
     model.eval()
     return model
 

@@ -17,11 +17,8 @@ from newsrec.training import runs
 # (pickles among it) and stays behind.
 _ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 
-_KNOBS = (
-    "lower, in this order: train.batch_size (raise train.gradient_accumulation_steps by as much), "
-    "train.cutoff_len, "
-)
-_MORE_KNOBS = {
+# What to lower behind batch size and length when memory is short.
+_KNOBS = {
     "lora": "train.rank; or choose train=qlora, or a smaller model",
     "qlora": "train.rank; or choose a smaller model",
     "full": "or choose train=freeze, train=lora, or a smaller model",
@@ -91,7 +88,7 @@ def train(
         samples=[data / "mind_train.jsonl", data / "mind_val.jsonl"],
         output=output,
         seed=seed,
-        knobs=_KNOBS + _MORE_KNOBS[method],
+        knobs=_KNOBS[method],
     )
     # PiSSA trains on what is left of the base beside its first adapter: this one fits the base.
     trained = output / "pissa_converted" if options.get("pissa") else output

@@ -9,11 +9,8 @@ from typing import Any
 
 from newsrec.training import runs
 
-_KNOBS = (
-    "lower, in this order: train.batch_size (raise train.gradient_accumulation_steps by as much), "
-    "train.cutoff_len, "
-)
-_MORE_KNOBS = {
+# What to lower behind batch size and length when memory is short.
+_KNOBS = {
     "p-tuning-v2": "train.projection_size, train.num_virtual_tokens; or choose train=lora, which "
     "computes activations again instead of keeping them, or a smaller model",
     "adapter": "or raise train.reduction_factor; or choose train=qlora, or a smaller model",
@@ -80,7 +77,7 @@ def train(
         samples=list(samples.values()),
         output=output,
         seed=seed,
-        knobs=_KNOBS + _MORE_KNOBS[method],
+        knobs=_KNOBS[method],
     )
     for name in _ADAPTER_FILES:
         if (output / "adapter" / name).exists():

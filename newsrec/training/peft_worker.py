@@ -15,7 +15,6 @@ from datasets import Dataset
 from peft import PeftModel, PrefixTuningConfig, TaskType, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import (
-    AutoModelForCausalLM,
     DataCollatorForSeq2Seq,
     EarlyStoppingCallback,
     PreTrainedModel,
@@ -27,6 +26,7 @@ from transformers.trainer_utils import get_last_checkpoint
 
 from newsrec.engines.request import load_tokenizer
 from newsrec.models.bottleneck import add_bottleneck, save_bottleneck
+from newsrec.models.loading import load_model
 from newsrec.processes import die_with_parent
 from newsrec.training.alpaca import read_samples
 from newsrec.training.callbacks import EvaluateLastStep, Meter, StopAtBrokenLoss
@@ -49,7 +49,8 @@ def main() -> None:
     tokenizer.padding_side = "right"
     load_template(tokenizer, job["template"])  # gives it the token that pads
     set_seed(arguments.seed)
-    network = _add_weights(_load(base, arguments.bf16), job["method"], job["options"])
+    network = load_model(base, torch.bfloat16 if arguments.bf16 else torch.float32)
+    network = _add_weights(network, job["method"], job["options"])
     callbacks = [StopAtBrokenLoss(), EvaluateLastStep(), Meter()]
     if job["early_stopping"] is not None:
         callbacks.append(EarlyStoppingCallback(job["early_stopping"]))
@@ -102,17 +103,6 @@ class _AddedWeightsTrainer(Trainer):  # type: ignore[misc]
             for name, weight in self.accelerator.unwrap_model(self.model).named_parameters()
             if weight.requires_grad
         )
-
-
-def _load(base: Path, bf16: bool) -> PreTrainedModel:
-    network: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
-        base,
-        dtype=torch.bfloat16 if bf16 else torch.float32,
-        local_files_only=True,
-        trust_remote_code=False,
-        use_safetensors=True,
-    )
-    return network
 
 
 def _add_weights(

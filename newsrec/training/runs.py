@@ -1,7 +1,7 @@
 """What every trainer shares: one run in a process of its own, its checkpoints, its curves.
 
 A trainer is a worker module that reads a YAML file and leaves in its output folder what the
-Hugging Face Trainer leaves (trainer_state.json, all_results.json) and the file of `Meter`.
+Hugging Face Trainer leaves (trainer_state.json and its checkpoints) and the file of `Meter`.
 """
 
 import json
@@ -22,6 +22,11 @@ from newsrec.processes import Finished, run_shown
 
 # The (step, loss) points of one split; nats per answer token.
 Curve = list[tuple[int, float]]
+
+_KNOBS = (
+    "lower, in this order: train.batch_size (raise train.gradient_accumulation_steps by as much), "
+    "train.cutoff_len, "
+)
 
 # The worker's last words when a loss is no number, see `StopAtBrokenLoss`: of what, at which step.
 BROKEN_LOSS = re.compile(r"newsrec: the loss of (\w+) is no number at step (\d+)")
@@ -119,7 +124,7 @@ def run(
         samples: the files trained and validated on.
         output: folder below `work` that the worker writes.
         seed: of hashing in the worker.
-        knobs: what to lower, in order, when memory is short.
+        knobs: what to lower behind batch size and length, in order, when memory is short.
 
     Raises:
         UserError: out of memory, a loss that is no number, or another end than success.
@@ -215,5 +220,5 @@ def _explain(finished: Finished, knobs: str, log: Path) -> str:
             f"train.warmup_ratio (log: {log})"
         )
     if finished.ran_out_of_memory:
-        return f"training ran out of memory; {knobs} (log: {log})"
+        return f"training ran out of memory; {_KNOBS}{knobs} (log: {log})"
     return f"training ended with exit code {finished.code}: {finished.last_line} (log: {log})"

@@ -122,8 +122,7 @@ def test_a_run_too_short_to_log_is_told(tmp_path: Path) -> None:
 )
 @pytest.mark.parametrize("method", ["lora", "qlora", "full", "freeze"])
 def test_out_of_memory_names_the_knobs_in_order(method: str, code: int, tail: str) -> None:
-    knobs = llamafactory._KNOBS + llamafactory._MORE_KNOBS[method]
-    told = runs._explain(Finished(code, tail), knobs, Path("train.log"))
+    told = runs._explain(Finished(code, tail), llamafactory._KNOBS[method], Path("train.log"))
     assert told.startswith("training ran out of memory; lower, in this order: train.batch_size")
     places = [told.index(word) for word in ("batch_size", "cutoff_len", "choose", "train.log")]
     assert places == sorted(places)
