@@ -23,6 +23,7 @@ from tqdm import tqdm
 from newsrec.files import write_text
 from newsrec.params import Params, load_params
 from newsrec.preflight import needs
+from newsrec.preflight.shape import Shape
 from tests.compose_params import compose
 
 DOCUMENT, README = Path("docs/methods.md"), Path("README.md")
@@ -161,7 +162,7 @@ def memory_at_8b(choice: Choice) -> int:
     """Bytes on the GPU that trains Qwen3-8B by that recipe."""
     params = params_at_8b(choice)
     assert params.model.shape is not None
-    train, shape = params.train, needs.Shape(**asdict(params.model.shape))
+    train, shape = params.train, Shape(**asdict(params.model.shape))
     return needs.CUDA + needs.memory_to_train(
         shape, 2, train.method, asdict(train), train.batch_size, train.cutoff_len
     )

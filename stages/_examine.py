@@ -11,6 +11,12 @@ from newsrec.files import read_json
 from newsrec.params import Params
 from newsrec.preflight import checks, machine, needs
 from newsrec.preflight.checks import Finding
+from newsrec.preflight.shape import (
+    Shape,
+    num_parameters,
+    num_parameters_on_disk,
+    read_shape,
+)
 
 Step = Literal["model", "data", "train", "merge", "score"]
 
@@ -54,7 +60,7 @@ def examine(params: Params, steps: Collection[Step]) -> Iterator[Finding]:
 class _Model:
     """What is known of the base model before it is loaded."""
 
-    shape: needs.Shape | None  # None for the tiny one, and for a kind that no formula describes
+    shape: Shape | None  # None for the tiny one, and for a kind that no formula describes
     weight_bytes: int
     config: dict[str, Any]  # empty unless its config.json is there
 
@@ -67,12 +73,12 @@ def _config(params: Params, steps: Collection[Step]) -> dict[str, Any]:
     return read_json(path) if path.exists() else {}
 
 
-def _shape(params: Params, config: dict[str, Any]) -> needs.Shape | None:
+def _shape(params: Params, config: dict[str, Any]) -> Shape | None:
     if params.model.source == "tiny":
         return None
     if params.model.shape is not None:
-        return needs.Shape(**asdict(params.model.shape))
-    return needs.read_shape(config)
+        return Shape(**asdict(params.model.shape))
+    return read_shape(config)
 
 
 def _weight_bytes(dtype: str, config: dict[str, Any]) -> int:
@@ -141,7 +147,7 @@ def _disk(params: Params, steps: Collection[Step], model: _Model) -> Iterator[Fi
     if shape is not None:
         method, options = params.train.method, asdict(params.train)
         if "model" in steps:
-            outputs += needs.num_parameters_on_disk(shape) * weight_bytes
+            outputs += num_parameters_on_disk(shape) * weight_bytes
         if "train" in steps:
             outputs += needs.model_trained(shape, weight_bytes, method, options)
             work += needs.disk_for_checkpoints(shape, weight_bytes, method, options)
@@ -173,7 +179,7 @@ def _memory(
         return
     method, options, ram = train.method, asdict(train), machine.ram()
     if {"train", "score"} & set(steps):
-        yield checks.check_device(needs.num_parameters(shape), gpus)
+        yield checks.check_device(num_parameters(shape), gpus)
     if "train" in steps:
         needed = needs.memory_to_train(
             shape, weight_bytes, method, options, train.batch_size, train.cutoff_len
@@ -202,13 +208,13 @@ def _memory(
 
 def _memory_to_score(
     params: Params,
-    shape: needs.Shape,
+    shape: Shape,
     weight_bytes: int,
     gpus: list[machine.Gpu],
     ram: machine.Memory,
 ) -> Iterator[Finding]:
     score = params.score
-    weights = needs.num_parameters(shape) * weight_bytes
+    weights = num_parameters(shape) * weight_bytes
     if score.engine == "openai-api" and score.api_server == "url":
         yield Finding("ok", "memory to score", "", "the server's")
     elif score.engine == "vllm":

@@ -2,7 +2,7 @@
 
 import yaml
 
-from newsrec.preflight.needs import Shape
+from newsrec.preflight.shape import Shape
 from tests.compose_params import ROOT
 
 SHIPPED = {

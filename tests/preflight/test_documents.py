@@ -3,7 +3,8 @@
 import pytest
 
 from newsrec.preflight import needs
-from newsrec.preflight.needs import GB, Shape
+from newsrec.preflight.needs import GB
+from newsrec.preflight.shape import Shape, num_parameters_on_disk
 from stages._examine import DATA_BYTES
 from tests.compose_params import ROOT
 from tests.preflight.shapes import LORA, QLORA, SHIPPED
@@ -14,7 +15,7 @@ MAX_MODEL_LEN, UTILIZATION = 1088, 0.9
 
 def disk(shape: Shape, copies: bool) -> float:
     outputs = (
-        needs.num_parameters_on_disk(shape) * BFLOAT16
+        num_parameters_on_disk(shape) * BFLOAT16
         + needs.model_trained(shape, BFLOAT16, "lora", LORA)
         + needs.disk_for_merged(shape, BFLOAT16, "lora", LORA)
     )

@@ -14,7 +14,7 @@ from torch.utils._pytree import tree_leaves
 from transformers import GenerationConfig, Qwen3Config, Qwen3ForCausalLM
 
 from newsrec.preflight import needs
-from newsrec.preflight.needs import Shape
+from newsrec.preflight.shape import Shape, num_parameters, num_parameters_on_disk, read_shape
 from tests.preflight.shapes import LORA, QLORA, SHIPPED, TARGETS
 
 SMALL = Shape(
@@ -43,7 +43,7 @@ def count(model: torch.nn.Module, trained_only: bool = False) -> int:
 @pytest.mark.parametrize("shape", [*SHIPPED.values(), SMALL, NARROW_HEADS])
 def test_parameters_are_those_that_transformers_makes(shape: Shape) -> None:
     with torch.device("meta"):
-        assert needs.num_parameters(shape) == count(network(shape))
+        assert num_parameters(shape) == count(network(shape))
 
 
 @pytest.mark.parametrize(
@@ -59,10 +59,10 @@ def test_the_files_of_a_published_model_hold_no_more_than_told(
     name: str, in_memory: int, published: int
 ) -> None:
     shape = SHIPPED[name]
-    assert needs.num_parameters(shape) == in_memory
-    assert in_memory <= published <= needs.num_parameters_on_disk(shape)
+    assert num_parameters(shape) == in_memory
+    assert in_memory <= published <= num_parameters_on_disk(shape)
     if name != "qwen3-4b":  # published without the second copy of its tied head
-        assert published == needs.num_parameters_on_disk(shape)
+        assert published == num_parameters_on_disk(shape)
 
 
 @pytest.mark.parametrize("targets", [TARGETS, "q_proj,v_proj", "all"])
@@ -302,7 +302,7 @@ def test_ram_holds_one_model_in_float32_where_it_was_trained_whole() -> None:
 
 def test_a_shape_is_read_from_a_config_that_transformers_writes() -> None:
     for shape in (SMALL, NARROW_HEADS):
-        assert needs.read_shape(network(shape).config.to_dict()) == shape
+        assert read_shape(network(shape).config.to_dict()) == shape
 
 
 def test_older_configs_leave_out_what_follows_from_the_rest() -> None:
@@ -313,6 +313,6 @@ def test_older_configs_leave_out_what_follows_from_the_rest() -> None:
         "num_attention_heads": 4,
         "vocab_size": 100,
     }
-    assert needs.read_shape(config) == Shape(64, 2, 128, 4, 4, 16, 100, False)
-    assert needs.read_shape({**config, "num_experts": 8}) is None
-    assert needs.read_shape({"n_embd": 64}) is None
+    assert read_shape(config) == Shape(64, 2, 128, 4, 4, 16, 100, False)
+    assert read_shape({**config, "num_experts": 8}) is None
+    assert read_shape({"n_embd": 64}) is None
