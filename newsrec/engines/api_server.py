@@ -42,7 +42,8 @@ def llamafactory_server(
     command: list[str | Path] = [
         *(Path(sys.executable).with_name("llamafactory-cli"), "api"),
         *("--model_name_or_path", model),
-        *("--template", template),
+        # When none is named it parses the tokenizer's own.
+        *([] if template == "auto" else ["--template", template]),
         # The same empty think block as in training and as in the model's own chat template.
         *("--enable_thinking", "false"),
         *("--infer_backend", "huggingface"),

@@ -44,7 +44,7 @@ def train(
     Args:
         base: folder of the base model.
         data: folder of mind_train.jsonl, mind_val.jsonl and their dataset_info.json.
-        template: LLaMA-Factory's name of the chat template.
+        template: LLaMA-Factory's name of the chat template; `auto`: the tokenizer's own.
         work: checkpoints and log; kept when the run is interrupted, for the caller to drop.
         target: an existing empty folder: gets a PEFT adapter (lora, qlora) or a model's weights
             (full, freeze), and train.yaml, which `llamafactory-cli train` runs by hand.
@@ -71,7 +71,7 @@ def train(
         "dataset_dir": str(data),
         "dataset": "mind_train",
         "eval_dataset": "mind_val",
-        "template": template,
+        "template": None if template == "auto" else template,
         # Its template then opens the same empty think block as the chat template does at scoring
         # time, outside the loss.
         "enable_thinking": False,

@@ -7,9 +7,13 @@ from transformers import PreTrainedTokenizerBase
 
 
 def load_template(tokenizer: PreTrainedTokenizerBase, name: str) -> Template:
-    """LLaMA-Factory's chat template `name`, thinking off; may set the tokenizer's padding."""
+    """LLaMA-Factory's chat template `name`, thinking off; may set the tokenizer's padding.
+
+    `auto` is the tokenizer's own chat template, as LLaMA-Factory parses it when none is named.
+    """
     return get_template_and_fix_tokenizer(
-        tokenizer, DataArguments(template=name, enable_thinking=False)
+        tokenizer,
+        DataArguments(template=None if name == "auto" else name, enable_thinking=False),
     )
 
 
