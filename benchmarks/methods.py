@@ -1,7 +1,7 @@
 """Every way to fine-tune, side by side: one DVC experiment each on the tiny model, one table.
 
 Runs each choice apart from the workspace (`dvc exp run --temp`, named method-<name>), and writes
-docs/methods.md and the table in README.md. What a method takes at 8B is no measurement: it follows
+docs/methods.md. What a method takes at 8B is no measurement: it follows
 from the formula of `newsrec.preflight.needs`.
 
 Run     make compare-methods      (python -m benchmarks.methods --write-only: from the experiments
@@ -9,7 +9,6 @@ Run     make compare-methods      (python -m benchmarks.methods --write-only: fr
 """
 
 import argparse
-import os
 import subprocess
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,14 +20,12 @@ from dvc.repo import Repo
 from tqdm import tqdm
 
 from newsrec.files import write_text
-from newsrec.params import Params, load_params
+from newsrec.params.compose import compose
+from newsrec.params.load import load_params
+from newsrec.params.sections import SharedParams
 from newsrec.preflight import needs
-from newsrec.preflight.shape import Shape
-from tests.compose_params import compose
 
-DOCUMENT, README = Path("docs/methods.md"), Path("README.md")
-BEGIN = "<!-- begin: written by make compare-methods -->"
-END = "<!-- end -->"
+DOCUMENT = Path("docs/methods.md")
 
 
 @dataclass(frozen=True)
@@ -67,12 +64,14 @@ HEADS = (
     "GPU memory at 8B",
 )
 
-_INTRODUCTION = """# Every way to fine-tune
+_INTRODUCTION = """# Ways to fine-tune
 
-One run of each method on the embedded default: the tiny Qwen3 (about 400,000 parameters) on the
-synthetic MIND, {num_impressions} impressions of users not trained on; base AUC {base_auc:.4f}.
-It shows that each method runs, what it trains and what it costs beside the others; which is best
-for Qwen3-8B it does not show. Written by `make compare-methods`; each row is a DVC experiment
+The method is a choice like model and data: `dvc exp run -S train=qlora -S model=qwen3-0.6b`.
+
+Below is one run of each on the embedded default: the tiny Qwen3 (about 400,000 parameters) on the
+synthetic MIND, {num_impressions} impressions of users not trained on; base AUC {base_auc:.4f}. It
+shows that each method runs, what it trains and what it costs beside the others; it does not show
+which is best for Qwen3-8B. Written by `make compare-methods`; each row is a DVC experiment
 (`dvc exp show`).
 
 {table}
@@ -92,7 +91,37 @@ for Qwen3-8B it does not show. Written by `make compare-methods`; each row is a 
   - the input of every block (for p-tuning-v2 all that a block keeps: it cannot be computed again),
     one block's activations, or the logits if they are larger.
 
-What was typed for each; the rates and widths are for the tiny model:
+## The methods
+
+- **lora, qlora, full, freeze** are LLaMA-Factory's. `train.dora`, `train.rslora`, `train.pissa` and
+  `train.loraplus` are keys of lora and combine, except pissa with dora; qlora has all but pissa.
+- **qlora** trains beside a 4-bit base. Its adapter is merged into the base as it was fetched.
+- **full** and **freeze** leave a whole model; `merge` exports it as it is.
+- **p-tuning-v2** (PEFT, prefix tuning with a projection) and **adapter** (bottlenecks of the
+  library `adapters`) stay beside the base. vLLM cannot load them, so the choice sets
+  `engine: transformers` for base and tuned alike. Another engine is refused before anything runs.
+- **The same tokens**: both trainers read the same samples through the same chat template,
+  `model.template`. `auto`, the default of `model=local`, reads the template of the model's own
+  tokenizer. `train` refuses a template that gives other tokens than scoring.
+- **By hand**: `llamafactory-cli train models/adapter/train.yaml` runs the training again
+  (p-tuning-v2 and adapter: `python -m newsrec.training.peft_worker models/adapter/train.yaml`).
+
+## Long runs
+
+- **Interrupted**: killed at any step, the next `dvc repro` resumes from the last checkpoint
+  (`train.save_steps`) and, on a CPU, ends in the same bytes.
+- **The best checkpoint** is kept, the one of the lowest validation loss. After
+  `train.early_stopping` validations without a lower one, training ends.
+- **A loss that is no number** ends the training at that step, before it changes a weight.
+
+## Several GPUs
+
+All are used, each with a whole copy of the model: they make training faster, not smaller. A step
+takes as many times the samples (`num_processes` in `metrics/train.json`).
+
+## What was typed for each
+
+The rates and widths are for the tiny model:
 
 {settings}
 """
@@ -106,23 +135,18 @@ def main() -> None:
             run(choice)
     rows = [row(choice) for choice in CHOICES]
     write_text(DOCUMENT, document(rows))
-    write_text(README, with_table(README.read_text(encoding="utf-8"), rows))
     print(f"compare-methods: {len(rows)} methods in {DOCUMENT}")
 
 
 def run(choice: Choice) -> None:
-    """Run one experiment; it sees the files of Git alone, so the environment of vLLM is named."""
+    """Run one experiment in a copy of the files of Git."""
     name = f"method-{choice.name}"
     with Repo() as repo:
         there = {found for named in repo.experiments.ls().values() for found, _ in named}
     if name in there:  # not --force, which would run every stage again
         subprocess.run(["dvc", "exp", "remove", "--quiet", name], check=True)
     settings = [word for each in (*choice.words, *choice.tiny) for word in ("-S", each)]
-    command = ["dvc", "exp", "run", "--temp", "--name", name]
-    vllm = str(Path(".venv-vllm/bin/python").absolute())
-    subprocess.run(
-        [*command, *settings], check=True, env={"NEWSREC_VLLM_PYTHON": vllm, **os.environ}
-    )
+    subprocess.run(["dvc", "exp", "run", "--temp", "--name", name, *settings], check=True)
 
 
 def row(choice: Choice) -> tuple[str, ...]:
@@ -150,19 +174,19 @@ def measured(choice: Choice, name: str) -> dict[str, Any]:
     return shown
 
 
-def params_at_8b(choice: Choice) -> Params:
+def params_at_8b(choice: Choice) -> SharedParams:
     """The recipe that ships for Qwen3-8B."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "params.yaml"
         compose(path, [*choice.words, "model=qwen3-8b"])
-        return load_params(path)
+        return load_params(SharedParams, path)
 
 
 def memory_at_8b(choice: Choice) -> int:
     """Bytes on the GPU that trains Qwen3-8B by that recipe."""
     params = params_at_8b(choice)
     assert params.model.shape is not None
-    train, shape = params.train, Shape(**asdict(params.model.shape))
+    train, shape = params.train, params.model.shape
     return needs.CUDA + needs.memory_to_train(
         shape, 2, train.method, asdict(train), train.batch_size, train.cutoff_len
     )
@@ -183,15 +207,6 @@ def document(rows: list[tuple[str, ...]]) -> str:
         cuda=needs.CUDA / 1e9,
         settings="\n".join(settings),
     )
-
-
-def with_table(readme: str, rows: list[tuple[str, ...]]) -> str:
-    """The README with the table between its marks written anew, in fewer columns."""
-    kept = [HEADS.index(head) for head in ("method", "AUC", "parameters trained", "on disk")]
-    kept.append(HEADS.index("GPU memory at 8B"))
-    short = table([HEADS[at] for at in kept], [tuple(row[at] for at in kept) for row in rows])
-    before, rest = readme.split(BEGIN)
-    return f"{before}{BEGIN}\n\n{short}\n\n{END}{rest.split(END, 1)[1]}"
 
 
 def table(heads: tuple[str, ...] | list[str], rows: list[tuple[str, ...]]) -> str:

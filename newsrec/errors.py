@@ -1,8 +1,10 @@
 """A user's mistake is one line and exit code 2; a traceback means a bug of ours."""
 
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from difflib import get_close_matches
+from pathlib import Path
 
 
 class UserError(Exception):
@@ -17,12 +19,21 @@ def unknown_choice(what: str, found: object, choices: Iterable[str]) -> UserErro
     return UserError(f"{what} is {found!r}; expected one of: {', '.join(known)}{hint}")
 
 
-def run_stage(main: Callable[[], None]) -> None:
-    """Run a stage's `main`; a `UserError` becomes one line on stderr and exit code 2."""
-    name = main.__globals__["__spec__"].name.rpartition(".")[2]
+@contextmanager
+def report_user_error(name: str) -> Iterator[None]:
+    """Turn a `UserError` in the block into one line on stderr and exit code 2; Ctrl-C into 130."""
     try:
-        main()
+        yield
     except UserError as error:
         # One line whatever the message was made of: an upstream text may hold line ends.
         print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)
+    except KeyboardInterrupt:
+        print(f"{name}: interrupted", file=sys.stderr)
+        sys.exit(130)
+
+
+def run_stage(main: Callable[[], None]) -> None:
+    """Run a stage's `main`; see `report_user_error`."""
+    with report_user_error(Path(main.__globals__["__file__"]).stem):
+        main()

@@ -118,12 +118,12 @@ def running(
     """Run `command` beside this process until the block ends; its output goes to `log` alone.
 
     Args:
-        command: program and arguments; told to stop at the end of the block, made to if it lingers.
+        command: program and arguments; terminated at the end of the block, killed if it lingers.
         env: added to this process's environment.
         log: overwritten with all of the output.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    # Told to stop, not killed, when this process is: a server has processes of its own to end.
+    # Terminated, not killed, when this process ends: a server has processes of its own to stop.
     with log.open("wb") as record, _start(command, env, record, signal.SIGTERM) as process:
         try:
             yield process

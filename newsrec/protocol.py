@@ -24,11 +24,11 @@ def require_same(one: Mapping[str, str], other: Mapping[str, str], names: tuple[
     """
     fields = differing(one, other)
     if fields:
-        told = "; ".join(
+        differences = "; ".join(
             f"{name} is {one.get(name, 'not there')!r} in {names[0]} and "
             f"{other.get(name, 'not there')!r} in {names[1]}"
             for name in fields
         )
         raise UserError(
-            f"two protocols, whose figures do not compare: {told}; run one of them again"
+            f"two protocols, whose figures cannot be compared: {differences}; run one of them again"
         )

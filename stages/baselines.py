@@ -1,8 +1,8 @@
 """Score the evaluation set by predictors without a language model.
 
 Reads   params: baselines; data/raw/train, data/raw/test (histories and titles),
-        data/processed/candidates_test.parquet
-Writes  data/predictions/{random,popularity,tfidf,nrms,leak_probe}.parquet, metrics/baselines.json
+        data/processed/candidates_test.parquet, metrics/preprocess.json
+Writes  data/predictions/NAME.parquet, metrics/baselines.json
 Run     dvc repro baselines      (alone: python -m stages.baselines)
 """
 
@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from newsrec.baselines.nrms import nrms_scores, train_nrms
-from newsrec.baselines.probe import probe_scores
-from newsrec.baselines.simple import popularity_scores, random_scores
-from newsrec.baselines.text import tfidf_scores
 from newsrec.errors import run_stage
 from newsrec.files import read_json, write_json
-from newsrec.params import load_params
-from newsrec.predictions import KEYS, write_predictions
+from newsrec.news.baselines.nrms import nrms_scores, train_nrms
+from newsrec.news.baselines.probe import probe_scores
+from newsrec.news.baselines.simple import popularity_scores, random_scores
+from newsrec.news.baselines.text import tfidf_scores
+from newsrec.news.params import Params
+from newsrec.news.predictions import KEYS, write_predictions
+from newsrec.params.load import load_params
 
 TRAIN, TEST = Path("data/raw/train"), Path("data/raw/test")
 CANDIDATES = Path("data/processed/candidates_test.parquet")
@@ -25,7 +26,7 @@ PREDICTIONS = Path("data/predictions")
 
 
 def main() -> None:
-    baselines = load_params().baselines
+    baselines = load_params(Params).baselines
     limit, seed = baselines.max_train_impressions, baselines.seed
     candidates = pd.read_parquet(CANDIDATES, columns=[*KEYS, "label", "time", "target", "category"])
     nrms = train_nrms(TRAIN, epochs=baselines.nrms_epochs, max_train_impressions=limit, seed=seed)

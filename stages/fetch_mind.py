@@ -1,7 +1,7 @@
 """Fetch MIND, check every row and lay it out as train, val and test.
 
-Reads   params: mind; data/local (where mind.source is local)
-Writes  data/raw, metrics/mind.json
+Reads   params: fetch_mind; the folder fetch_mind.path (where fetch_mind.source is local)
+Writes  data/raw, metrics/fetch_mind.json
 Run     dvc repro fetch_mind      (alone: python -m stages.fetch_mind)
 """
 
@@ -10,23 +10,24 @@ from pathlib import Path
 
 from newsrec.errors import run_stage
 from newsrec.files import atomic_folder, sha256_folder, write_json
-from newsrec.mind.download import fetch_zips
-from newsrec.mind.sources import split_folders
-from newsrec.mind.synthetic import write_synthetic
-from newsrec.params import Mind, load_params
+from newsrec.news.mind.download import fetch_zips
+from newsrec.news.mind.sources import split_folders
+from newsrec.news.mind.synthetic import write_synthetic
+from newsrec.news.params import FetchMind, Params
+from newsrec.params.load import load_params
 
 TARGET = Path("data/raw")
 WORK = Path(".work/fetch_mind")  # outlives a kill, so that a download resumes
 
 
 def main() -> None:
-    mind = load_params().mind
+    mind = load_params(Params).fetch_mind
     source = _source(mind)
     with atomic_folder(TARGET) as draft:
         counts = split_folders(source, draft, mind.split, mind.seed)
     shutil.rmtree(WORK, ignore_errors=True)
     write_json(
-        Path("metrics/mind.json"),
+        Path("metrics/fetch_mind.json"),
         {
             "source": mind.source,
             "num_impressions": counts,
@@ -34,15 +35,15 @@ def main() -> None:
             "protocol": {"data": f"{mind.source}, {digest[:12]}", "split": _split(mind)},
         },
     )
-    told = ", ".join(f"{count:,} {split}" for split, count in counts.items())
-    print(f"fetch_mind: {told} impressions in {TARGET}")
+    summary = ", ".join(f"{count:,} {split}" for split, count in counts.items())
+    print(f"fetch_mind: {summary} impressions in {TARGET}")
 
 
-def _split(mind: Mind) -> str:
+def _split(mind: FetchMind) -> str:
     return f"{mind.split}, seed {mind.seed}" if mind.split == "by_user" else mind.split
 
 
-def _source(mind: Mind) -> Path:
+def _source(mind: FetchMind) -> Path:
     """The folder that holds MIND's own files."""
     if mind.source == "local":
         return Path(mind.path)

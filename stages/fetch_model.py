@@ -1,33 +1,39 @@
-"""Fetch the base model and check that it can be used.
+"""Fetch the base model, or build the tiny one, and check that it can be used.
 
-Reads   params: model; models/local (where model.source is local)
-Writes  models/base, metrics/model.json
-Run     dvc repro fetch_model      (alone: python -m stages.fetch_model)
+The tiny model is pre-trained on the corpus of a module, which has a function `examples(num, seed)`.
+
+Reads   params: fetch_model; the folder fetch_model.path (where fetch_model.source is local)
+Writes  models/base, metrics/fetch_model.json
+Run     dvc repro fetch_model      (alone: python -m stages.fetch_model newsrec.news.corpus)
 """
 
 import shutil
+import sys
+from importlib import import_module
 from pathlib import Path
 
-from newsrec.errors import run_stage
+from newsrec.errors import UserError, run_stage
 from newsrec.files import atomic_folder, sha256_folder, write_json
-from newsrec.mind.synthetic import chat_examples
 from newsrec.models.checks import check_model
 from newsrec.models.hubs import copy_model, fetch_huggingface, fetch_local, fetch_modelscope
 from newsrec.models.tiny import build_tiny
-from newsrec.params import Model, load_params
-from stages.doctor import check_machine
+from newsrec.params.load import load_params
+from newsrec.params.sections import FetchModel, SharedParams
+from newsrec.preflight.doctor import check_machine
 
 TARGET = Path("models/base")
 WORK = Path(".work/fetch_model")  # outlives a kill, so that a download resumes
 
 
 def main() -> None:
-    params = load_params()
+    if len(sys.argv) != 2:
+        raise UserError("expected: python -m stages.fetch_model CORPUS_MODULE")
+    params = load_params(SharedParams)
     check_machine(params, "fetch_model")
-    model = params.model
+    model = params.fetch_model
     with atomic_folder(TARGET) as draft:
         if model.source == "tiny":
-            _build(model, draft)
+            _build(model, sys.argv[1], draft)
             facts = check_model(draft)
         else:
             folder = _fetch(model)
@@ -39,7 +45,7 @@ def main() -> None:
                 folder.rename(draft)
     shutil.rmtree(WORK, ignore_errors=True)
     write_json(
-        Path("metrics/model.json"),
+        Path("metrics/fetch_model.json"),
         {
             "source": model.source,
             "name": model.name,
@@ -55,23 +61,24 @@ def main() -> None:
     print(f"fetch_model: {model.name}, {facts['num_parameters']:,} parameters, in {TARGET}")
 
 
-def _build(model: Model, draft: Path) -> None:
-    assert model.tiny is not None
+def _build(model: FetchModel, corpus: str, draft: Path) -> None:
+    tiny = model.tiny
+    assert tiny is not None
     build_tiny(
         draft,
-        chat_examples(model.tiny.steps * model.tiny.batch_size, model.tiny.seed),
-        vocab_size=model.tiny.vocab_size,
-        hidden_size=model.tiny.hidden_size,
-        num_layers=model.tiny.num_layers,
-        max_length=model.tiny.max_length,
-        steps=model.tiny.steps,
-        batch_size=model.tiny.batch_size,
-        lr=model.tiny.lr,
-        seed=model.tiny.seed,
+        import_module(corpus).examples(tiny.steps * tiny.batch_size, tiny.seed),
+        vocab_size=tiny.vocab_size,
+        hidden_size=tiny.hidden_size,
+        num_layers=tiny.num_layers,
+        max_length=tiny.max_length,
+        steps=tiny.steps,
+        batch_size=tiny.batch_size,
+        lr=tiny.lr,
+        seed=tiny.seed,
     )
 
 
-def _fetch(model: Model) -> Path:
+def _fetch(model: FetchModel) -> Path:
     if model.source == "modelscope":
         return fetch_modelscope(model.name, model.revision, WORK)
     if model.source == "huggingface":

@@ -1,53 +1,65 @@
 """Merge the adapter into the base model and check that nothing but the format changed.
 
 What was trained whole has nothing to merge, and what cannot be merged stays as it is: both are
-handed on, so that `score` finds the tuned model in one place.
+exported as they are, so that `score` finds the tuned model in one place.
 
-Reads   params: merge; models/base, models/adapter, data/processed
+Reads   params: merge; models/base, models/adapter, and of data/processed dataset_info.json and
+        NAME_val.jsonl
 Writes  models/merged, metrics/merge.json
-Run     dvc repro merge      (alone: python -m stages.merge)
+Run     dvc repro merge      (alone: python -m stages.merge NAME, like mind)
 """
 
+import sys
 from itertools import islice
 from pathlib import Path
 
+from newsrec.chat.tokens import encode_chat, load_tokenizer, user_turn
 from newsrec.errors import UserError, run_stage
 from newsrec.files import atomic_folder, read_json, write_json
 from newsrec.models.folders import kind_of
-from newsrec.models.merging import hand_on_adapter, hand_on_model, merge_adapter
-from newsrec.params import load_params
-from newsrec.training.alpaca import read_samples
+from newsrec.models.merging import export_adapter, export_model, merge_adapter
+from newsrec.params.load import load_params
+from newsrec.params.sections import SharedParams
+from newsrec.training.dataset import SampleSet, read_samples
 
 BASE = Path("models/base")
 TRAINED = Path("models/adapter")
 TARGET = Path("models/merged")
-VAL = Path("data/processed/mind_val.jsonl")
+DATA = Path("data/processed")
 
 
 def main() -> None:
-    merge = load_params().merge
+    if len(sys.argv) != 2:
+        raise UserError("expected: python -m stages.merge NAME, a data set of data/processed")
+    merge = load_params(SharedParams).merge
     kind = kind_of(TRAINED)
-    account: dict[str, object] = {"kind": kind}
+    metrics: dict[str, object] = {"kind": kind}
     with atomic_folder(TARGET) as draft:
         if kind in ("lora", "model"):
-            write = merge_adapter if kind == "lora" else hand_on_model
-            wanted = "base + adapter" if kind == "lora" else "the trained model"
-            prompts = [message for message, _ in islice(read_samples(VAL), merge.num_prompts)]
+            write = merge_adapter if kind == "lora" else export_model
+            expected = "base + adapter" if kind == "lora" else "the trained model"
+            prompts = _prompts(SampleSet(DATA, sys.argv[1]).file("val"), merge.num_prompts)
             difference = write(BASE, TRAINED, draft, prompts, merge.max_shard_size)
             if not difference <= merge.tolerance:  # a NaN fails too
                 raise UserError(
-                    f"{TARGET}: a next-token logit differs by {difference:.3g} from {wanted}, "
+                    f"{TARGET}: a next-token logit differs by {difference:.3g} from {expected}, "
                     f"expected at most merge.tolerance={merge.tolerance}; train again, or "
                     "merge in a higher precision"
                 )
-            account |= {"max_logit_difference": difference, "tolerance": merge.tolerance}
-            told = f"logits within {difference:.2g} of {wanted}"
+            metrics |= {"max_logit_difference": difference, "tolerance": merge.tolerance}
+            summary = f"logits within {difference:.2g} of {expected}"
         else:
-            hand_on_adapter(BASE, TRAINED, draft)
-            told = f"handed on as it is, beside {BASE}"
-    account["protocol"] = read_json(TRAINED / "protocol.json")
-    write_json(Path("metrics/merge.json"), account)
-    print(f"merge: {TARGET}, {told}")
+            export_adapter(BASE, TRAINED, draft)
+            summary = f"exported as it is, beside {BASE}"
+    metrics["protocol"] = read_json(TRAINED / "protocol.json")
+    write_json(Path("metrics/merge.json"), metrics)
+    print(f"merge: {TARGET}, {summary}")
+
+
+def _prompts(samples: Path, num: int) -> list[list[int]]:
+    tokenizer = load_tokenizer(BASE)
+    messages = (message for message, _ in islice(read_samples(samples), num))
+    return [encode_chat(tokenizer, user_turn(message)) for message in messages]
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Turn impressions into training samples and the evaluation set.
 
-Reads   params: preprocess, prompt, evaluate; data/raw, metrics/mind.json
+Reads   params: preprocess, prompt; data/raw, metrics/fetch_mind.json
 Writes  data/processed, metrics/preprocess.json
 Run     dvc repro preprocess      (alone: python -m stages.preprocess)
 """
@@ -11,53 +11,72 @@ from pathlib import Path
 
 from newsrec.errors import run_stage
 from newsrec.files import atomic_folder, read_json, write_json
-from newsrec.mind.samples import preprocess
-from newsrec.params import Params, load_params
-from newsrec.prompts import prompt_protocol
+from newsrec.news.mind.samples import preprocess
+from newsrec.news.params import Params
+from newsrec.news.prompts import prompt_protocol
+from newsrec.params.load import load_params
 
 TARGET = Path("data/processed")
 
 
 def main() -> None:
-    params = load_params()
-    if params.prompt.feedback == "same_impression":
+    params = load_params(Params)
+    prompt, settings = params.prompt, params.preprocess
+    if prompt.feedback == "same_impression":
         print(
             "preprocess: warning: prompt.feedback=same_impression shows the model which other "
             "candidates were clicked, which gives the label away; for comparison only",
             file=sys.stderr,
         )
-    num_impressions = params.evaluate.num_impressions
+    num_impressions = settings.num_impressions
     with atomic_folder(TARGET) as draft:
-        account = preprocess(
+        row_counts = preprocess(
             Path("data/raw"),
             draft,
-            feedback=params.prompt.feedback,
-            num_history=params.prompt.num_history,
-            num_feedback=params.prompt.num_feedback,
-            target=params.preprocess.target,
-            positive_rate=params.preprocess.positive_rate,
-            max_samples=asdict(params.preprocess.max_samples),
-            test_candidates=params.evaluate.candidates,
-            num_val_impressions=params.evaluate.num_val_impressions,
+            feedback=prompt.feedback,
+            num_history=prompt.num_history,
+            num_feedback=prompt.num_feedback,
+            target=settings.target,
+            positive_rate=settings.positive_rate,
+            max_samples=asdict(settings.max_samples),
+            test_candidates=settings.candidates,
+            num_val_impressions=settings.num_val_impressions,
             num_test_impressions=None if num_impressions == "all" else num_impressions,
-            seed=params.preprocess.seed,
+            seed=settings.seed,
         )
-    write_json(Path("metrics/preprocess.json"), account | {"protocol": _protocol(params)})
-    told = ", ".join(f"{account[split]['num_samples']:,} {split}" for split in ("train", "val"))
-    scored = f"{account['test']['num_scored']:,} candidates to score"
-    print(f"preprocess: {told} samples, {scored}, in {TARGET}")
+        write_json(draft / "protocol.json", _sample_protocol(params))
+    write_json(Path("metrics/preprocess.json"), row_counts | {"protocol": _protocol(params)})
+    samples = ", ".join(
+        f"{row_counts[split]['num_samples']:,} {split}" for split in ("train", "val")
+    )
+    scored = f"{row_counts['test']['num_scored']:,} candidates to score"
+    print(f"preprocess: {samples} samples, {scored}, in {TARGET}")
+
+
+def _sample_protocol(params: Params) -> dict[str, str]:
+    """What the training samples are: of the evaluation set nothing, so that it can change alone."""
+    settings = params.preprocess
+    return {
+        **read_json(Path("metrics/fetch_mind.json"))["protocol"],
+        **_prompt_protocol(params),
+        "target": f"{settings.target}, seed {settings.seed}",
+    }
 
 
 def _protocol(params: Params) -> dict[str, str]:
+    settings = params.preprocess
     return {
-        **read_json(Path("metrics/mind.json"))["protocol"],
+        **read_json(Path("metrics/fetch_mind.json"))["protocol"],
         "filter": "candidates and history without a row in news.tsv left out",
-        "candidates": params.evaluate.candidates,
-        "impressions": f"{params.evaluate.num_impressions}, seed {params.preprocess.seed}",
-        **prompt_protocol(
-            params.prompt.feedback, params.prompt.num_history, params.prompt.num_feedback
-        ),
+        "candidates": settings.candidates,
+        "impressions": f"{settings.num_impressions}, seed {settings.seed}",
+        **_prompt_protocol(params),
     }
+
+
+def _prompt_protocol(params: Params) -> dict[str, str]:
+    prompt = params.prompt
+    return prompt_protocol(prompt.feedback, prompt.num_history, prompt.num_feedback)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """Write the page that a person reads and the table for a pull request.
 
-Reads   params: report; metrics/{evaluate,slices,model,train,preprocess,baselines}.json,
-        metrics/score_{base,tuned}.json, metrics/timings/{train,score_base,score_tuned}.json,
+Reads   params: report; metrics/{evaluate,slices,fetch_model,train,preprocess,baselines}.json,
+        metrics/score_{base,tuned}.json, metrics/timings/score_{base,tuned}.json,
         plots/loss_{train,val}.tsv, plots/roc_{base,tuned}.tsv, plots/reliability_tuned.tsv,
         data/processed/candidates_test.parquet, data/predictions/tuned.parquet
-Writes  reports/report.html, reports/summary.md
+Writes  reports
 Run     dvc repro report      (alone: python -m stages.report)
 """
 
@@ -14,22 +14,22 @@ import pandas as pd
 
 from newsrec.errors import run_stage
 from newsrec.files import atomic_folder, read_json, write_text
-from newsrec.params import load_params
-from newsrec.predictions import read_predictions
-from newsrec.report.mistakes import most_confident_mistakes
-from newsrec.report.page import render
-from newsrec.report.summary import summary_markdown
+from newsrec.news.params import Params
+from newsrec.news.predictions import MODELS, read_predictions
+from newsrec.news.report.mistakes import most_confident_mistakes
+from newsrec.news.report.page import render
+from newsrec.news.report.summary import summary_markdown
+from newsrec.params.load import load_params
 
 METRICS = Path("metrics")
 PLOTS = Path("plots")
 TARGET = Path("reports")
-MODELS = ("base", "tuned")
 
 
 def main() -> None:
-    params = load_params().report
+    params = load_params(Params).report
     metrics = read_json(METRICS / "evaluate.json")
-    model = read_json(METRICS / "model.json")
+    model = read_json(METRICS / "fetch_model.json")
     rule = read_json(METRICS / "baselines.json")["leak_probe"]["rule"]
     mistakes = most_confident_mistakes(
         Path("data/processed/candidates_test.parquet"),

@@ -8,12 +8,12 @@ Run     dvc repro submission/dvc.yaml      (alone: python -m stages.submission)
 import shutil
 from pathlib import Path
 
-from newsrec.engines.scoring import score_candidates
 from newsrec.errors import run_stage
-from newsrec.mind.submission import validate_submission, write_submission
-from newsrec.mind.unlabelled import write_candidates_unlabelled
-from newsrec.params import load_params
-from stages.score import engine
+from newsrec.news.leaderboard.submission import validate_submission, write_submission
+from newsrec.news.mind.unlabelled import write_candidates_unlabelled
+from newsrec.news.params import Params
+from newsrec.news.scoring import score_candidates
+from newsrec.params.load import load_params
 
 RAW = Path("data/raw")
 MODEL = Path("models/merged")
@@ -22,7 +22,7 @@ WORK = Path(".work/submission")
 
 
 def main() -> None:
-    params = load_params()
+    params = load_params(Params)
     WORK.mkdir(parents=True, exist_ok=True)  # what an interrupted run asked a server is not lost
     candidates, predictions = WORK / "candidates.parquet", WORK / "predictions.parquet"
     num_prompts = write_candidates_unlabelled(
@@ -34,11 +34,13 @@ def main() -> None:
         seed=params.preprocess.seed,
     )
     score_candidates(
+        params.engine_settings(),
+        "tuned",
         MODEL,
         {candidates: predictions},
         WORK,
-        max_prompt_tokens=params.score.max_model_len - params.score.max_answer_tokens,
-        ask=engine(params, "tuned", MODEL, WORK),
+        max_prompt_tokens=params.score.max_prompt_tokens,
+        max_answer_tokens=params.score.max_answer_tokens,
     )
     behaviors = RAW / "unlabelled/behaviors.tsv"
     write_submission(behaviors, predictions, TARGET)

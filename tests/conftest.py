@@ -4,14 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from newsrec.mind.sources import split_folders
-from newsrec.mind.synthetic import chat_examples, write_synthetic
 from newsrec.models.tiny import build_tiny
+from newsrec.news.corpus import examples
+from newsrec.news.mind.sources import split_folders
+from newsrec.news.mind.synthetic import write_synthetic
 
 
 @pytest.fixture(scope="session")
 def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """MIND files as `mind.source: synthetic` makes them, before they are split."""
+    """MIND files as `fetch_mind.source: synthetic` makes them, before they are split."""
     folder = tmp_path_factory.mktemp("synthetic")
     write_synthetic(folder, num_users=60, num_news=300, num_days=6, seed=1)
     return folder
@@ -19,7 +20,7 @@ def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def raw(synthetic: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """data/raw as `fetch_mind` lays it out by time, so that users stand in several splits."""
+    """data/raw as `fetch_mind` lays it out by time, so that users are in several splits."""
     folder = tmp_path_factory.mktemp("raw")
     split_folders(synthetic, folder, "by_time", seed=1)
     return folder
@@ -31,7 +32,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tiny")
     build_tiny(
         folder,
-        chat_examples(64, seed=1),
+        examples(64, seed=1),
         vocab_size=600,
         hidden_size=32,
         num_layers=1,

@@ -1,8 +1,6 @@
 """The whole graph, once, on the tiny default, in a copy of this tree."""
 
 import json
-import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -11,30 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from newsrec.engines.vllm import PYTHON_VARIABLE
 from newsrec.files import sha256_file
-from tests.compose_params import ROOT
+from tests.trees import ENV, commit, copy_tree, ran_stages, run
 
 pytestmark = pytest.mark.slow
-
-ENV = {
-    **os.environ,
-    "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-    PYTHON_VARIABLE: os.environ.get(PYTHON_VARIABLE, str(ROOT / ".venv-vllm/bin/python")),
-    "DVC_NO_ANALYTICS": "true",
-    "GIT_AUTHOR_NAME": "test",
-    "GIT_AUTHOR_EMAIL": "test@example.org",
-    "GIT_COMMITTER_NAME": "test",
-    "GIT_COMMITTER_EMAIL": "test@example.org",
-}
-
-
-def run(tree: Path, *command: str) -> str:
-    finished = subprocess.run(
-        command, cwd=tree, env=ENV, text=True, capture_output=True, check=False
-    )
-    assert finished.returncode == 0, finished.stdout[-5000:] + finished.stderr[-5000:]
-    return finished.stdout
 
 
 def metrics(tree: Path, name: str) -> dict:
@@ -43,19 +21,10 @@ def metrics(tree: Path, name: str) -> dict:
 
 @pytest.fixture(scope="module")
 def tree(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """This tree as it is now, committed or not, without what earlier runs made; and run once."""
+    """The whole graph, run once."""
     tree = tmp_path_factory.mktemp("pipeline") / "newsrec"
-    listed = run(ROOT, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
-    for name in listed.split("\0"):
-        if name and (ROOT / name).is_file() and not name.startswith(("metrics/", "plots/")):
-            (tree / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(ROOT / name, tree / name)
-    (tree / "dvc.lock").unlink(missing_ok=True)
-    # The composition, whatever an experiment left in params.yaml.
-    run(tree, sys.executable, "-m", "tests.compose_params")
-    run(tree, "git", "init", "-q")
-    run(tree, "git", "add", "-A")
-    run(tree, "git", "commit", "-qm", "start")
+    copy_tree(tree)
+    commit(tree)
     run(tree, "dvc", "repro")
     return tree
 
@@ -67,9 +36,9 @@ def test_the_tiny_model_is_honest(tree: Path) -> None:
     assert found["tuned_vs_base"]["auc"]["low"] > 0
     assert found["base"]["answer_mass"] > 0.9
     assert found["tuned"]["tie_rate"] < 0.01
-    account = metrics(tree, "preprocess")
-    assert account["shared"]["train_test"]["num_users"] == 0
-    assert found["base"]["num_candidates"] == account["test"]["num_scored"]
+    row_counts = metrics(tree, "preprocess")
+    assert row_counts["shared"]["train_test"]["num_users"] == 0
+    assert found["base"]["num_candidates"] == row_counts["test"]["num_scored"]
 
 
 def test_predictors_answer_the_same_candidates(tree: Path) -> None:
@@ -117,7 +86,7 @@ def test_a_new_learning_rate_runs_only_what_follows_from_it(tree: Path) -> None:
         downstream = run(tree, "dvc", "repro", "--dry", "--downstream", "train")
     finally:
         path.write_text(before)
-    running = {line.split("'")[1] for line in downstream.splitlines() if "Running stage" in line}
+    running = ran_stages(downstream)
     skipped = {line.split("'")[1] for line in downstream.splitlines() if "didn't change" in line}
     # The submission hangs on the tuned model too, but only `make submission` asks for it.
     stages = {name for name in running | skipped if not name.startswith("submission/")}
@@ -128,7 +97,7 @@ def test_a_training_killed_half_way_goes_on_to_the_same_adapter(tree: Path) -> N
     wanted = sha256_file(tree / "models/adapter/adapter_model.safetensors")
     losses = (tree / "plots/loss_train.tsv").read_text()
     half_way = tree / ".work/train/output/checkpoint-50/trainer_state.json"
-    command = [sys.executable, "-m", "stages.train"]
+    command = [sys.executable, "-m", "stages.train", "mind"]
     with subprocess.Popen(
         command, cwd=tree, env=ENV, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     ) as stage:
@@ -150,10 +119,16 @@ def test_what_vllm_cannot_load_is_scored_by_transformers_through_the_whole_graph
     steps = ("max_steps=4", "save_steps=2", "logging_steps=1")
     changes = [word for step in steps for word in ("-S", f"train.{step}")]
     # Fewer prompts: transformers takes its time on two cores.
-    changes += ["-S", "evaluate.num_impressions=100"]
+    changes += ["-S", "preprocess.num_impressions=100"]
     output = run(tree, "dvc", "exp", "run", "-S", "train=adapter", *changes)
-    ran = {line.split("'")[1] for line in output.splitlines() if "Running stage" in line}
-    assert ran >= {"train", "merge", "score@base", "score@tuned", "evaluate", "report"}
+    assert ran_stages(output) >= {
+        "train",
+        "merge",
+        "score@base",
+        "score@tuned",
+        "evaluate",
+        "report",
+    }
     trained = metrics(tree, "train")
     assert (trained["method"], trained["num_steps"]) == ("adapter", 4)
     assert 0 < trained["trainable_share"] < 0.05

@@ -34,7 +34,7 @@ def test_nothing_calls_home(tmp_path: Path) -> None:
         (1, "ValueError: no", False),
     ],
 )
-def test_want_of_memory_is_told_from_other_ends(code: int, tail: str, expected: bool) -> None:
+def test_want_of_memory_is_reported_from_other_ends(code: int, tail: str, expected: bool) -> None:
     assert Finished(code, tail).ran_out_of_memory is expected
 
 

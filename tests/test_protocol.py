@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from newsrec.compare import table
 from newsrec.errors import UserError
+from newsrec.news.compare import table
 
 
 def run(**protocol: str) -> dict[str, Any]:

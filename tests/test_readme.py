@@ -1,4 +1,4 @@
-"""The README holds to the code: its commands, stages, folders, keys and figures are real."""
+"""README.md and README.zh.md: the same content, with the committed figures, on few lines."""
 
 import json
 import re
@@ -6,56 +6,37 @@ import re
 import pytest
 import yaml
 
-from tests.compose_params import ROOT
+from tests import ROOT
+from tests.documents import TEXTS, commands, links, spans, tree
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-GRAPH = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
-
-
-def test_every_make_command_exists() -> None:
-    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
-    named = re.findall(r"(?:^|`)make (?:[A-Z]+=\S+ )*([a-z-]+(?: [a-z-]+`)?)", README, re.MULTILINE)
-    commands = {word.rstrip("`") for words in named for word in words.split()}
-    assert {"repro", "test", "check", "env", "params"} <= commands
-    assert commands <= set(targets)
+ENGLISH, CHINESE = TEXTS["README.md"], TEXTS["README.zh.md"]
+BOTH = pytest.mark.parametrize("text", [ENGLISH, CHINESE], ids=["English", "Chinese"])
 
 
-def test_every_stage_stands_in_the_table() -> None:
-    section = README.split("## The pipeline")[1].split("\n## ")[0]
-    table = re.findall(r"^\| `(\w+)` \|", section, flags=re.MULTILINE)
-    assert table == [
-        "fetch_model",
-        "fetch_mind",
-        *[s for s in GRAPH if not s.startswith("fetch")],
-        "submission",
-    ]
+@BOTH
+def test_it_is_short(text: str) -> None:
+    assert len(text.splitlines()) <= 150
 
 
-def test_every_folder_and_file_of_the_tree_exists() -> None:
-    tree = README.split("```\ndvc.yaml", 1)[1].split("```", 1)[0]
-    parent = ROOT
-    for line in ("dvc.yaml" + tree).splitlines():
-        for name in re.findall(r"^ *(\S+)(?:  (\S+/))?  ", line)[0]:
-            if name and not line.startswith(" "):
-                parent = ROOT / name if name == "newsrec/" else ROOT
-                assert (ROOT / name).exists(), name
-            elif name:
-                assert (parent / name).exists(), name
+@BOTH
+def test_every_folder_and_file_of_the_tree_exists(text: str) -> None:
+    folders = [ROOT]
+    for line in tree(text).splitlines():
+        found = re.match(r"( *)(\S+)(?:  (\S+/))?  ", line)
+        assert found is not None, line
+        depth = len(found[1]) // 2
+        for name in filter(None, found.groups()[1:]):
+            assert (folders[depth] / name).exists(), line
+            folders[depth + 1 :] = [folders[depth] / name]
+    packages = {path.parent.name for path in (ROOT / "newsrec").glob("*/*.py")}
+    assert all(f"\n  {name}/ " in tree(text) for name in packages)
 
 
-@pytest.mark.parametrize("key", sorted(set(re.findall(r"`((?:[a-z]+)\.[a-z_]+)[`:]", README))))
-def test_every_key_exists(key: str) -> None:
-    section, _, name = key.partition(".")
-    if (ROOT / key).exists() or name in ("py", "yaml", "txt", "parquet"):
-        return
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    assert name in params[section], key
-
-
-def test_the_first_table_shows_the_committed_figures() -> None:
+@pytest.mark.parametrize(("text", "to"), [(ENGLISH, "to"), (CHINESE, "至")], ids=["en", "zh"])
+def test_the_first_table_shows_the_committed_figures(text: str, to: str) -> None:
     metrics = json.loads((ROOT / "metrics/evaluate.json").read_text())
     rows = re.findall(
-        r"^\| `(\w+)` \| ([\d.]+) \| (.+?) \| ([\d.]+) \| (.+?) \|", README, re.MULTILINE
+        r"^\| `(\w+)` \| ([\d.]+) \| (.+?) \| ([\d.]+) \| (.+?) \|", text, re.MULTILINE
     )
     predictors = {name for name, figures in metrics.items() if "num_candidates" in figures}
     assert {name for name, *_ in rows} == predictors
@@ -63,13 +44,55 @@ def test_the_first_table_shows_the_committed_figures() -> None:
         found = metrics[name]
         assert cells == [
             f"{found['auc']:.4f}",
-            f"{found['auc_low']:.3f} to {found['auc_high']:.3f}",
+            f"{found['auc_low']:.3f} {to} {found['auc_high']:.3f}",
             f"{found['mrr']:.4f}",
             f"{found['ndcg_at_10']:.4f}",
         ], name
     gain = metrics["tuned_vs_base"]["auc"]
-    assert (
-        f"{gain['delta']:+.3f} AUC, 95 % interval {gain['low']:+.3f} to {gain['high']:+.3f}, "
-        f"p = {gain['p']:.3f}." in README
+    below = text.split("| `random` |")[1]
+    for figure in (
+        f"{gain['delta']:+.3f}",
+        f"{gain['low']:+.3f} {to} {gain['high']:+.3f}",
+        f"p = {gain['p']:.3f}",
+    ):
+        assert figure in below.split("\n\n")[1]
+    above = text.split("| `base` |")[0]
+    assert re.findall(r"\b\d{2,}\b", above) == [
+        str(metrics["tuned"]["num_impressions"]),
+        "95",
+        "10",
+    ]
+
+
+def test_both_have_the_same_commands_tables_links_headings_and_tree() -> None:
+    def code(text: str) -> list[str]:
+        return [span for span in spans(text) if span.isascii()]
+
+    def tables(text: str) -> list[list[str]]:
+        rows = re.findall(r"^\|.*\|$", text, re.MULTILINE)
+        return [re.findall(r"`\w+`|[+-]?\d[\d.,]*|nDCG@|MRR|:?--:?|\|", row) for row in rows]
+
+    def names(text: str) -> list[str]:
+        return re.findall(r"^ *(\S+(?:  \S+/)?)  ", tree(text), re.MULTILINE)
+
+    def headings(text: str) -> list[str]:
+        return re.findall(r"^#+ ", text, re.MULTILINE)
+
+    for part in (commands, code, tables, names, headings):
+        assert part(CHINESE) == part(ENGLISH), part.__name__
+        assert part(ENGLISH)
+    assert links(ENGLISH) == ["README.zh.md", *links(CHINESE)[1:]]
+    assert links(CHINESE)[0] == "README.md"
+
+
+def test_the_version_and_the_licence_are_the_same_everywhere() -> None:
+    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8")
+    version, licence = (
+        found[1]
+        for key in ("version", "license")
+        if (found := re.search(rf'^{key} = "(.+)"', project, re.MULTILINE))
     )
-    assert f"{metrics['tuned']['num_impressions']} impressions" in README
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert (citation["version"], citation["license"]) == (version, licence)
+    assert re.findall(r"^## \[(.+?)\]", TEXTS["CHANGELOG.md"], re.MULTILINE)[0] == version
+    assert licence in ENGLISH

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import httpx
 
+from newsrec.engines.advice import explain_server
 from newsrec.errors import UserError
 from newsrec.processes import Finished, read_tail, running
 
@@ -133,7 +134,7 @@ def _serve(
         give_up = time.monotonic() + timeout
         while not _serves(url, model):
             if (code := process.poll()) is not None:
-                raise UserError(_explain(what, Finished(code, read_tail(log)), log))
+                raise UserError(explain_server(what, Finished(code, read_tail(log)), log))
             if time.monotonic() > give_up:
                 raise UserError(
                     f"{what} did not answer at {url} within {timeout:.0f} s; see {log}, and choose "
@@ -168,12 +169,3 @@ def _serves(url: str, model: Path) -> bool:
     return reply.status_code == 200 and str(model) in [
         entry["id"] for entry in reply.json()["data"]
     ]
-
-
-def _explain(what: str, finished: Finished, log: Path) -> str:
-    if finished.ran_out_of_memory:
-        return (
-            f"{what} ran out of memory; free the GPU of other processes (nvidia-smi), choose "
-            f"score.dtype: bfloat16, or a smaller model (log: {log})"
-        )
-    return f"{what} ended with exit code {finished.code}: {finished.last_line} (log: {log})"

@@ -1,9 +1,9 @@
 """The one file that imports vLLM; runs in vLLM's own environment.
 
-    python -m newsrec.engines.vllm_worker REQUEST.json
+    python -P newsrec/engines/vllm_worker.py REQUEST.json
 
-Reads the request that `newsrec.engines.vllm` writes and answers its prompts in their order, so that
-prompts with a shared beginning come side by side and the prefix cache serves them.
+Reads the request that `newsrec.engines.vllm_engine` writes and answers its prompts in their order,
+so that prompts with a shared beginning come side by side and the prefix cache serves them.
 """
 
 import json
@@ -15,16 +15,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from vllm import LLM, SamplingParams  # type: ignore[import-not-found,unused-ignore]
 
-# Spelled out again: `newsrec.engines.request` needs transformers as the other environment has it.
-ANSWERS_SCHEMA = pa.schema(
-    [("logprob_yes", pa.float64()), ("logprob_no", pa.float64()), ("text", pa.string())]
-)
+# Spelled out again: this environment has no newsrec, whose libraries are of other versions.
+ANSWERS_SCHEMA = pa.schema([("logprobs", pa.list_(pa.float64())), ("text", pa.string())])
 
 
 def main() -> None:
     """Answer the request named on the command line."""
     request = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    tokens = [request["token_yes"], request["token_no"]]
+    answers = request["answers"]
     engine = LLM(
         model=request["model"],
         trust_remote_code=False,
@@ -33,28 +31,24 @@ def main() -> None:
     )
     sampling = SamplingParams(
         temperature=0,
-        max_tokens=request["max_answer_tokens"],
-        # The raw log-probabilities of just these two, however unlikely they are.
-        logprob_token_ids=tokens,
+        max_tokens=request["max_tokens"],
+        # The raw log-probabilities of just these, however unlikely they are.
+        logprob_token_ids=answers or None,
     )
-    with pq.ParquetWriter(request["answers"], ANSWERS_SCHEMA) as writer:
+    with pq.ParquetWriter(request["target"], ANSWERS_SCHEMA) as writer:
         batches = pq.ParquetFile(request["prompts"]).iter_batches(
             batch_size=request["batch_size"], columns=["token_ids"]
         )
         for batch in batches:
             prompts = [{"prompt_token_ids": ids} for ids in batch["token_ids"].to_pylist()]
             outputs = engine.generate(prompts, sampling, use_tqdm=True)
-            rows = [_answer(output.outputs[0], tokens) for output in outputs]
+            rows = [_answer(output.outputs[0], answers) for output in outputs]
             writer.write_table(pa.Table.from_pylist(rows, schema=ANSWERS_SCHEMA))
 
 
-def _answer(completion: Any, tokens: list[int]) -> dict[str, Any]:
-    first = completion.logprobs[0]
-    return {
-        "logprob_yes": first[tokens[0]].logprob,
-        "logprob_no": first[tokens[1]].logprob,
-        "text": completion.text,
-    }
+def _answer(completion: Any, answers: list[int]) -> dict[str, Any]:
+    first = completion.logprobs[0] if answers else {}
+    return {"logprobs": [first[token].logprob for token in answers], "text": completion.text}
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How far probabilities of a yes can be believed, and how to mend them.
+"""How far probabilities of a 1 can be believed, and how to calibrate them.
 
 Every figure is finite: a probability is clipped to [eps, 1 - eps], eps = 2.2e-16 (that of float64),
 before its logarithm or odds are taken, so a sure mistake costs 36 nats and not infinity.
@@ -9,6 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 from scipy.optimize import minimize_scalar  # type: ignore[import-untyped, unused-ignore]
 from scipy.special import expit  # type: ignore[import-untyped, unused-ignore]
+from sklearn import metrics
 
 Floats = npt.NDArray[np.float64]
 
@@ -28,9 +29,8 @@ def log_loss(label: npt.ArrayLike, probability: npt.ArrayLike) -> float:
             [0, 1].
     """
     labels, probabilities = _checked(label, probability)
-    probabilities = np.clip(probabilities, _EPS, 1 - _EPS)
-    likelihood = np.where(labels == 1, probabilities, 1 - probabilities)
-    return float(-np.log(likelihood).mean())
+    # Named, as the labels of a small set may all be equal.
+    return float(metrics.log_loss(labels, probabilities, labels=[0, 1]))
 
 
 def brier(label: npt.ArrayLike, probability: npt.ArrayLike) -> float:
@@ -39,7 +39,7 @@ def brier(label: npt.ArrayLike, probability: npt.ArrayLike) -> float:
     Args and Raises: as `log_loss`.
     """
     labels, probabilities = _checked(label, probability)
-    return float(np.square(probabilities - labels).mean())
+    return float(metrics.brier_score_loss(labels, probabilities, pos_label=1))
 
 
 def ece(label: npt.ArrayLike, probability: npt.ArrayLike, num_bins: int = 15) -> float:
@@ -56,22 +56,22 @@ def ece(label: npt.ArrayLike, probability: npt.ArrayLike, num_bins: int = 15) ->
         ValueError: as `log_loss`, or num_bins is below 1.
     """
     curve = reliability_curve(label, probability, num_bins)
-    error = (curve["mean_probability"] - curve["click_rate"]).abs()
+    error = (curve["mean_probability"] - curve["positive_rate"]).abs()
     return float(np.average(error, weights=curve["num_rows"]))
 
 
 def reliability_curve(
     label: npt.ArrayLike, probability: npt.ArrayLike, num_bins: int = 15
 ) -> pd.DataFrame:
-    """What was promised and what came, by bins of equal width; a bin without rows has no row.
+    """Mean probability and share of ones by bins of equal width; a bin without rows has no row.
 
     A bin holds bin_low <= probability < bin_high, and the last one also probability 1.
 
     Args and Raises: as `ece`.
 
     Returns:
-        bin_low, bin_high, mean_probability, click_rate (the share of ones) and num_rows, by rising
-        probability.
+        bin_low, bin_high, mean_probability, positive_rate (the share of ones) and num_rows, by
+        rising probability.
     """
     labels, probabilities = _checked(label, probability)
     if num_bins < 1:
@@ -86,7 +86,7 @@ def reliability_curve(
             "bin_low": edges[used],
             "bin_high": edges[used + 1],
             "mean_probability": np.bincount(bins, weights=probabilities)[used] / rows,
-            "click_rate": np.bincount(bins, weights=labels)[used] / rows,
+            "positive_rate": np.bincount(bins, weights=labels)[used] / rows,
             "num_rows": rows,
         }
     )
@@ -130,11 +130,12 @@ def fit_temperature(label: npt.ArrayLike, logit: npt.ArrayLike) -> float:
     """The temperature that makes the logits' probabilities fit the labels best (Guo et al., 2017).
 
     Minimises the mean negative log-likelihood, which has one valley; fit it on validation rows and
-    apply it to others. It has no offset: mend a resampled share of ones with `prior_shift` first.
+    apply it to others. It has no offset: correct a resampled share of ones first, by
+    `prior_shift`.
 
     Args:
         label: 1 or 0, shape (rows,).
-        logit: log-odds of a 1, shape (rows,), such as log P(Yes) - log P(No).
+        logit: log-odds of a 1, shape (rows,), such as log p - log (1 - p).
 
     Returns:
         Above 1 where the logits were too sure; from 0.01 to 100. Logits that order the rows

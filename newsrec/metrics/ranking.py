@@ -1,114 +1,131 @@
-"""Ranking metrics per impression, vectorised over a whole evaluation set.
+"""Ranking metrics of each group of rows, vectorised over a whole evaluation set.
 
-As MIND's official scorer (`evaluate.py` of msnews/MIND), but exact where scores tie: the scorer
-then ranks by the order of the candidates in the file, these are the mean over every order.
+A group is what is ranked on its own, such as the results of one query. Every figure is exact where
+scores tie: it is the mean over every order of the tied rows, so the order of rows moves nothing.
 """
+
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+_MAX_RELEVANCE = 1000  # 2**1000 is still a float64, and so are sums of it
 
-def impression_auc(impression: pd.Series, label: pd.Series, score: pd.Series) -> pd.Series:
-    """Area under the ROC curve of each impression; a tied pair counts half.
 
-    As MIND's official scorer, which takes scikit-learn's `roc_auc_score` per impression.
+def group_auc(group: pd.Series, relevance: pd.Series, score: pd.Series) -> pd.Series:
+    """Area under the ROC curve of each group; a tied pair counts half.
 
-    Args:
-        impression: the impression of each row, shape (rows,).
-        label: 1 for a click, 0 for none, shape (rows,).
-        score: higher is more likely clicked, shape (rows,).
+    Args and Raises: as `rank_metrics`.
 
     Returns:
-        AUC by impression; NaN for an impression whose labels are all equal, which has none.
-
-    Raises:
-        ValueError: as `rank_metrics`.
+        AUC by group; NaN for a group whose rows are all relevant or all not, which has none.
     """
-    return rank_metrics(impression, label, score)["auc"]
+    return rank_metrics(group, relevance, score, k=())["auc"]
 
 
-def rank_metrics(impression: pd.Series, label: pd.Series, score: pd.Series) -> pd.DataFrame:
-    """AUC, MRR and nDCG of each impression, exact under ties; its pairs and how many tie.
+def rank_metrics(
+    group: pd.Series, relevance: pd.Series, score: pd.Series, k: Sequence[int] = (5, 10)
+) -> pd.DataFrame:
+    """AUC, MRR and nDCG of each group, exact under ties; its pairs and how many tie.
 
-    - auc: the share of (click, other) pairs in the right order, a tied pair counting half (Mann and
-      Whitney, 1947).
-    - mrr: sum(y / position) / sum(y), over all clicks and not only the first, as the scorer.
-    - ndcg_at_k: gain 2^y - 1, discount log2(position + 1), over the ideal order's (Järvelin and
-      Kekäläinen, 2002).
+    AUC, MRR and the pairs take a row as relevant where its relevance is above 0; nDCG is graded.
+
+    - auc: the share of (relevant, other) pairs in the right order, a tied pair counting half (Mann
+      and Whitney, 1947).
+    - mrr: the mean of 1 / position over all relevant rows and not only the first, as MIND's
+      official scorer (msnews/MIND).
+    - ndcg_at_<k>: gain 2^relevance - 1, discount log2(position + 1), over the ideal order's
+      (Järvelin and Kekäläinen, 2002; the gain of Burges et al., 2005).
 
     With ties, MRR and nDCG are the expectation over uniformly random order within each block of
-    equal scores. Both are linear in the relevance at each position, and the expected relevance at
-    any position of a block with c clicks among n candidates is c / n: exact, no sampling.
+    equal scores. Both are linear in what each position gains, and the expected gain at any position
+    of a block is the block's mean gain: exact, no sampling.
 
-    One class only: without a click the scorer divides 0 by 0, so auc, mrr and ndcg are NaN; with
-    nothing but clicks it fails at the AUC, so auc is NaN, but mrr and ndcg exist (ndcg is 1). Leave
-    out the impressions whose auc is NaN to take all four means over the same ones.
+    Without a relevant row, auc, mrr and ndcg are NaN. With nothing but relevant rows auc is NaN,
+    but mrr and ndcg exist. Leave out the groups whose auc is NaN to take all means over the same
+    ones.
 
-    `pairs` and `tied_pairs` count pairs of candidates of different label, as only these can move a
-    metric: swapping two clicks, or two others, leaves the list of labels as it was. Their totals'
-    ratio is the tie rate, the share of all comparisons that the scores leave to a coin.
+    `pairs` and `tied_pairs` count pairs of a relevant row and another, as swapping two rows of
+    equal relevance leaves the ranking as it was. Of binary relevance, their totals' ratio is the
+    tie rate, the share of all comparisons that the scores leave to chance.
 
     Args:
-        impression: the impression of each row, shape (rows,); rows need not be sorted.
-        label: 1 for a click, 0 for none, shape (rows,).
-        score: higher is more likely clicked, shape (rows,).
+        group: the group of each row, shape (rows,); rows need not be sorted.
+        relevance: from 0 to 1000, shape (rows,); 1 and 0 where it is binary.
+        score: higher is ranked first, shape (rows,).
+        k: the cut-offs of nDCG.
 
     Returns:
-        A row for each impression, in order of first appearance, with auc, mrr, ndcg_at_5,
-        ndcg_at_10 (float), tied_pairs, pairs and num_rows (int).
+        A row for each group, in order of first appearance, with auc, mrr and ndcg_at_<k> for every
+        k (float), tied_pairs, pairs and num_rows (int).
 
     Raises:
-        ValueError: the three differ in length, an impression or score is missing, or a label is
-            neither 0 nor 1.
+        ValueError: the three differ in length, a group or score is missing, a relevance is missing
+            or not from 0 to 1000, or a k is below 1.
     """
-    codes, impressions = pd.factorize(impression)
+    if min(k, default=1) < 1:
+        raise ValueError(f"k is {tuple(k)}; expected numbers from 1")
+    codes, groups = pd.factorize(group)
     scores = np.asarray(score, dtype=np.float64)
-    labels = np.asarray(label)
-    if not len(codes) == len(labels) == len(scores):
-        raise ValueError(f"{len(codes)} impressions, {len(labels)} labels, {len(scores)} scores")
-    if (codes < 0).any() or np.isnan(scores).any() or not np.isin(labels, (0, 1)).all():
-        raise ValueError("expected an impression, a label of 0 or 1 and a score in every row")
+    relevances = np.asarray(relevance, dtype=np.float64)
+    if not len(codes) == len(relevances) == len(scores):
+        raise ValueError(f"{len(codes)} groups, {len(relevances)} relevances, {len(scores)} scores")
+    in_range = (relevances >= 0) & (relevances <= _MAX_RELEVANCE)
+    if (codes < 0).any() or np.isnan(scores).any() or not in_range.all():
+        raise ValueError(
+            f"expected a group, a relevance from 0 to {_MAX_RELEVANCE} and a score in every row"
+        )
     order = np.lexsort((-scores, codes))
-    codes, scores = codes[order], scores[order]
-    clicks = labels[order].astype(np.int64)
+    codes, scores, relevances = codes[order], scores[order], relevances[order]
+    relevant = (relevances > 0).astype(np.int64)
+    gains = np.exp2(relevances) - 1
 
-    num_rows = np.bincount(codes, minlength=len(impressions))
-    end = np.cumsum(num_rows)  # of each impression's rows
+    num_rows = np.bincount(codes, minlength=len(groups))
+    end = np.cumsum(num_rows)  # of each group's rows
     start = end - num_rows
     position = np.arange(len(codes)) - start[codes] + 1  # from 1, best first
 
-    # Blocks: neighbours of one impression and one score.
+    # Blocks: neighbours of one group and one score.
     differs = np.ones(len(codes), dtype=bool)
     differs[1:] = (codes[1:] != codes[:-1]) | (scores[1:] != scores[:-1])
     block_start = np.flatnonzero(differs)
     block_end = np.r_[block_start[1:], len(codes)]
-    first_block = np.searchsorted(block_start, start)  # of each impression
+    first_block = np.searchsorted(block_start, start)  # of each group
     block_rows = block_end - block_start
-    clicks_before = np.r_[0, np.cumsum(clicks)]
-    block_clicks = clicks_before[block_end] - clicks_before[block_start]
-    relevance = np.repeat(block_clicks / block_rows, block_rows)
+    relevant_before = np.r_[0, np.cumsum(relevant)]
+    block_relevant = relevant_before[block_end] - relevant_before[block_start]
 
-    num_clicks = np.add.reduceat(clicks, start)
-    pairs = num_clicks * (num_rows - num_clicks)
-    tied_pairs = np.add.reduceat(block_clicks * (block_rows - block_clicks), first_block)
-    # A block's clicks win over the others of its impression that come after it.
-    impression_end = end[codes[block_start]]
-    clicks_after = clicks_before[impression_end] - clicks_before[block_end]
-    others_after = impression_end - block_end - clicks_after
-    won_pairs = np.add.reduceat(block_clicks * others_after, first_block)
+    num_relevant = np.add.reduceat(relevant, start)
+    pairs = num_relevant * (num_rows - num_relevant)
+    tied_pairs = np.add.reduceat(block_relevant * (block_rows - block_relevant), first_block)
+    # A block's relevant rows win over the others of its group that come after it.
+    group_end = end[codes[block_start]]
+    relevant_after = relevant_before[group_end] - relevant_before[block_end]
+    others_after = group_end - block_end - relevant_after
+    won_pairs = np.add.reduceat(block_relevant * others_after, first_block)
 
+    relevant_share = np.repeat(block_relevant / block_rows, block_rows)
     columns = {
         "auc": _ratio(won_pairs + tied_pairs / 2, pairs),
-        "mrr": _ratio(np.add.reduceat(relevance / position, start), num_clicks),
+        "mrr": _ratio(np.add.reduceat(relevant_share / position, start), num_relevant),
     }
-    discounted = relevance / np.log2(position + 1)
-    for k in (5, 10):
-        gained = np.add.reduceat(np.where(position <= k, discounted, 0.0), start)
-        ideal = np.r_[0, np.cumsum(1 / np.log2(np.arange(k) + 2))][np.minimum(num_clicks, k)]
-        columns[f"ndcg_at_{k}"] = _ratio(gained, ideal)
+    block_gain = np.add.reduceat(gains, block_start) / block_rows
+    discounted = np.repeat(block_gain, block_rows) / np.log2(position + 1)
+    # The ideal order needs only the relevant rows: the others gain nothing.
+    ideal = np.flatnonzero(relevant)
+    ideal = ideal[np.lexsort((-gains[ideal], codes[ideal]))]
+    ideal_codes = codes[ideal]
+    ideal_position = np.arange(len(ideal)) - relevant_before[start[ideal_codes]] + 1
+    ideal_discounted = gains[ideal] / np.log2(ideal_position + 1)
+    for cut in k:
+        gained = np.add.reduceat(np.where(position <= cut, discounted, 0.0), start)
+        top = ideal_position <= cut
+        # Summed position by position, so that equal gains always have the same sum.
+        best = np.bincount(ideal_codes[top], ideal_discounted[top], minlength=len(groups))
+        columns[f"ndcg_at_{cut}"] = _ratio(gained, best)
     counts = {"tied_pairs": tied_pairs, "pairs": pairs, "num_rows": num_rows}
-    return pd.DataFrame(columns | counts, index=pd.Index(impressions, name=impression.name))
+    return pd.DataFrame(columns | counts, index=pd.Index(groups, name=group.name))
 
 
 def _ratio(

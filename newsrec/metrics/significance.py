@@ -1,40 +1,29 @@
 """Whether a difference is more than luck, and how much data it takes to see one.
 
-Rows of one cluster (such as all rows of one user) resemble each other, so clusters are drawn, not
-rows. As a command, how many impressions show a difference in mean AUC, and what those at hand show
-(with one file, its AUC's difference from chance, 0.5):
-
-    python -m newsrec.metrics.significance --delta 0.01 data/predictions/{base,tuned}.parquet
+Rows of one cluster, such as one user, resemble each other, so clusters are drawn and not rows.
 """
 
-import argparse
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import csr_array  # type: ignore[import-untyped, unused-ignore]
 from scipy.stats import binomtest, norm  # type: ignore[import-untyped, unused-ignore]
 
-from newsrec.errors import UserError, run_stage
-from newsrec.metrics.ranking import impression_auc
-
 Floats = NDArray[np.float64]
 
 _CHUNK_CELLS = 2_000_000  # of one array of float64 while resamples are worked on: 16 MB
-_COLUMNS = ["impression_id", "user_id", "label", "score"]
 
 
 class ClusterBootstrap:
     """Resamples of whole clusters (Davison and Hinkley, 1997, section 3.8), drawn once.
 
-    Every statistic of one instance, whichever predictor it is of, is over the same resamples, so
-    their differences are paired. The same clusters in the same order, number of resamples and seed
-    give the same resamples. Takes a byte for each of both (1,000 of 50,000 clusters: 50 MB).
+    Every statistic of one instance, whatever it is of, is over the same resamples, so their
+    differences are paired. The same clusters in the same order, number of resamples and seed give
+    the same resamples. Takes a byte for each of both (1,000 of 50,000 clusters: 50 MB).
 
     Attributes:
         clusters: in order of first appearance, shape (clusters,).
@@ -199,30 +188,32 @@ def mcnemar(correct_a: ArrayLike, correct_b: ArrayLike) -> float:
 
 
 def detectable(
-    differences_per_impression: ArrayLike,
+    differences: ArrayLike,
     cluster: ArrayLike,
-    num_impressions: int | None = None,
+    num_groups: int | None = None,
     power: float = 0.8,
     level: float = 0.95,
 ) -> float:
-    """The smallest mean difference that a number of impressions shows with the given power.
+    """The smallest mean difference that a number of groups shows with the given power.
 
-    (z(level) + z(power)) * spread / sqrt(n), where spread**2 / n is the variance of the mean when
-    clusters are independent and their rows are not (Liang and Zeger, 1986). For n impressions of as
-    many more clusters like these; more impressions of the same clusters tell less.
+    A group is whatever has one figure, such as a query; groups of one cluster, such as a user, may
+    resemble each other. (z(level) + z(power)) * spread / sqrt(n), where spread**2 / n is the
+    variance of the mean when clusters are independent and their groups are not (Liang and Zeger,
+    1986). For n groups of as many more clusters like these; more groups of the same clusters show
+    less.
 
     Args:
-        differences_per_impression: b's figure minus a's, shape (impressions,); NaN is left out, so
-            every count is of impressions that have a figure.
-        cluster: of each impression, such as its user, shape (impressions,).
-        num_impressions: n; by default, those given.
+        differences: b's figure minus a's of each group, shape (groups,); NaN is left out, so every
+            count is of groups that have a figure.
+        cluster: of each group, shape (groups,).
+        num_groups: n; by default, those given.
         power: the chance to see the difference.
         level: of the two-sided interval that must leave out 0.
 
     Raises:
         ValueError: there are fewer than two clusters, or the differences do not vary.
     """
-    values, codes = np.asarray(differences_per_impression, dtype=np.float64), _codes(cluster)[0]
+    values, codes = np.asarray(differences, dtype=np.float64), _codes(cluster)[0]
     codes, values = codes[~np.isnan(values)], values[~np.isnan(values)]
     num_clusters = len(np.unique(codes))
     if num_clusters < 2 or np.ptp(values) == 0:
@@ -230,26 +221,24 @@ def detectable(
     sums = np.bincount(codes, weights=values - values.mean())
     spread = math.sqrt(np.square(sums).sum() * num_clusters / (num_clusters - 1) / len(values))
     reach = float(norm.ppf((1 + level) / 2) + norm.ppf(power)) * spread
-    return reach / math.sqrt(len(values) if num_impressions is None else num_impressions)
+    return reach / math.sqrt(len(values) if num_groups is None else num_groups)
 
 
-def impressions_needed(
-    differences_per_impression: ArrayLike,
+def groups_needed(
+    differences: ArrayLike,
     cluster: ArrayLike,
     delta: float,
     power: float = 0.8,
     level: float = 0.95,
 ) -> int:
-    """How many impressions show a mean difference of `delta`; the inverse of `detectable`.
+    """How many groups show a mean difference of `delta`; the inverse of `detectable`.
 
     Raises:
         ValueError: as `detectable`, or delta is 0.
     """
     if delta == 0:
         raise ValueError("delta is 0; expected a difference to see")
-    return math.ceil(
-        (detectable(differences_per_impression, cluster, 1, power, level) / delta) ** 2
-    )
+    return math.ceil((detectable(differences, cluster, 1, power, level) / delta) ** 2)
 
 
 def _codes(cluster: ArrayLike) -> tuple[NDArray[np.intp], NDArray[np.generic]]:
@@ -257,43 +246,3 @@ def _codes(cluster: ArrayLike) -> tuple[NDArray[np.intp], NDArray[np.generic]]:
     if not len(codes) or (codes < 0).any():
         raise ValueError("expected one or more rows, and a cluster for each")
     return codes, clusters
-
-
-def main() -> None:
-    """Print how many impressions a difference takes, and the smallest that these could show."""
-    # Without a usage, a wrong argument is told in one line.
-    parser = argparse.ArgumentParser(usage=argparse.SUPPRESS, description=__doc__)
-    parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--delta", type=float, required=True, help="the difference, such as 0.01")
-    parser.add_argument("predictions", type=Path, nargs="+", help="one or two predictions tables")
-    options = parser.parse_args()
-    delta, sources = options.delta, options.predictions
-    if not 0 < delta < 1 or len(sources) > 2:
-        parser.error(f"delta {delta}, {len(sources)} files; expected 0 < delta < 1, 1 or 2 files")
-    tables, aucs = [], []
-    for source in sources:
-        if not source.is_file():
-            raise UserError(f"{source}: no such file; make it with: dvc repro")
-        try:
-            tables.append(table := pd.read_parquet(source, columns=_COLUMNS))
-            aucs.append(impression_auc(table["impression_id"], table["label"], table["score"]))
-        except (pa.ArrowInvalid, OSError, ValueError) as error:
-            raise UserError(f"{source}: no table of {', '.join(_COLUMNS)} ({error})") from None
-    if not tables[0][_COLUMNS[:3]].equals(tables[-1][_COLUMNS[:3]]):
-        raise UserError(f"{sources[1]}: other rows than {sources[0]}; score both again (dvc repro)")
-    gains = aucs[1] - aucs[0] if len(sources) == 2 else aucs[0] - 0.5
-    users = tables[0].drop_duplicates("impression_id")["user_id"].to_numpy()
-    try:
-        needed, smallest = impressions_needed(gains, users, delta), detectable(gains, users)
-    except ValueError as error:
-        raise UserError(f"{sources[-1]}: {error}") from None
-    names = [*(source.stem for source in sources), "chance (0.5)"][:2]
-    print(
-        f"{needed:,} impressions show a difference in mean AUC of {delta:g} between {names[0]} and "
-        f"{names[1]} four times in five at level 95 %; the {gains.notna().sum():,} here, of "
-        f"{len(set(users)):,} users, show one of {smallest:.2g} or more."
-    )
-
-
-if __name__ == "__main__":
-    run_stage(main)

@@ -1,4 +1,4 @@
-"""Whether a folder holds a language model that can be used, told from its headers alone."""
+"""Whether a folder holds a model that can be used, read from its headers alone."""
 
 import json
 import math
@@ -9,10 +9,13 @@ from safetensors import SafetensorError, safe_open
 
 from newsrec.errors import UserError
 from newsrec.files import read_json
+from newsrec.models.heads import ARCHITECTURE_SUFFIX, Head, known_architectures
 
 
-def check_model(folder: Path) -> dict[str, int | str]:
-    """Check that `folder` holds a whole causal language model, without loading its weights.
+def check_model(folder: Path, head: Head = "causal-lm") -> dict[str, int | str]:
+    """Check that `folder` holds a whole model with this head, without loading its weights.
+
+    A language model must have a chat template.
 
     Returns its "architecture", "num_parameters" and the "dtype" most of them have (as safetensors
     writes it).
@@ -20,8 +23,10 @@ def check_model(folder: Path) -> dict[str, int | str]:
     Raises:
         UserError: a file is missing or broken, or the model is of a kind that is not supported.
     """
-    architecture = _check_config(_present(folder, "config.json"))
+    architecture = _check_config(_present(folder, "config.json"), head)
     _check_tokenizer(folder)
+    if head == "causal-lm":
+        _check_chat_template(folder)
     elements: Counter[str] = Counter()
     headers = []
     for path, expected in _weight_files(folder).items():
@@ -65,45 +70,48 @@ def _present(folder: Path, name: str) -> Path:
     if not (folder / name).is_file():
         raise UserError(
             f"{folder / name}: no such file, but a model needs it; complete the folder, or choose "
-            "another model.name"
+            "another fetch_model.name"
         )
     return folder / name
 
 
-def _check_config(path: Path) -> str:
+def _check_config(path: Path, head: Head) -> str:
     config = read_json(path)
     listed = config.get("architectures") or []
-    causal = [str(name) for name in listed if str(name).endswith("ForCausalLM")]
-    if not causal:
+    suffix = ARCHITECTURE_SUFFIX[head]
+    fitting = [str(name) for name in listed if str(name).endswith(suffix)]
+    if not fitting:
         raise UserError(
-            f"{path}: architectures is {json.dumps(listed)}; expected one *ForCausalLM: choose a "
-            "language model as model.name"
+            f"{path}: architectures is {json.dumps(listed)}; expected one *{suffix}: choose such "
+            "a model as fetch_model.name"
         )
-    # Importing this imports torch; only the check needs it.
     from transformers import __version__
-    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
-    if causal[0] not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values():
+    if fitting[0] not in known_architectures(head):
         brought = "; it brings its own code (auto_map)" if "auto_map" in config else ""
         raise UserError(
-            f"{path}: transformers {__version__} has no {causal[0]}{brought}, and code of a "
-            "model is never run (trust_remote_code stays off): choose another model.name"
+            f"{path}: transformers {__version__} has no {fitting[0]}{brought}, and code of a "
+            "model is never run (trust_remote_code stays off): choose another fetch_model.name"
         )
-    return causal[0]
+    return fitting[0]
 
 
 def _check_tokenizer(folder: Path) -> None:
-    settings = read_json(_present(folder, "tokenizer_config.json"))
+    _present(folder, "tokenizer_config.json")
     kinds = [["tokenizer.json"], ["tokenizer.model"], ["vocab.json", "merges.txt"]]
     if not any(all((folder / name).is_file() for name in kind) for kind in kinds):
         raise UserError(
             f"{folder}: no tokenizer; expected tokenizer.json, tokenizer.model, or vocab.json and "
-            "merges.txt: choose another model.name"
+            "merges.txt: choose another fetch_model.name"
         )
+
+
+def _check_chat_template(folder: Path) -> None:
+    settings = read_json(folder / "tokenizer_config.json")
     if not settings.get("chat_template") and not (folder / "chat_template.jinja").is_file():
         raise UserError(
             f"{folder}: no chat template in tokenizer_config.json and no chat_template.jinja; "
-            "choose a model that is trained to chat (often named Instruct) as model.name"
+            "choose a model that is trained to chat (often named Instruct) as fetch_model.name"
         )
 
 
@@ -115,7 +123,7 @@ def _weight_files(folder: Path) -> dict[Path, set[str]]:
     if not index.is_file():
         raise UserError(
             f"{folder}: no model.safetensors and no {index.name}; only safetensors weights are "
-            "supported: choose another model.name, or convert the weights"
+            "supported: choose another fetch_model.name, or convert the weights"
         )
     places = read_json(index).get("weight_map")
     if not isinstance(places, dict) or not places:
@@ -123,7 +131,7 @@ def _weight_files(folder: Path) -> dict[Path, set[str]]:
     shards: dict[Path, set[str]] = {}
     for tensor, name in places.items():
         if Path(str(name)).name != name:
-            raise UserError(f"{index}: {name!r} is no file name; choose another model.name")
+            raise UserError(f"{index}: {name!r} is no file name; choose another fetch_model.name")
         shards.setdefault(folder / name, set()).add(tensor)
     for path in shards:
         _present(folder, path.name)

@@ -1,4 +1,4 @@
-"""What a folder of weights holds, told from its files, and which of them belong together."""
+"""What a folder of weights holds, and which of its files belong together."""
 
 import shutil
 from pathlib import Path

@@ -13,7 +13,7 @@ from huggingface_hub.hf_api import RepoSibling
 
 from newsrec.errors import UserError, unknown_choice
 from newsrec.files import sha256_file, size_folder
-from newsrec.hub_errors import huggingface_errors, modelscope_errors, need_space
+from newsrec.models.hub_errors import huggingface_errors, modelscope_errors, need_space
 
 # Weights as safetensors, and what describes them; never pickles or code, which run when loaded.
 MODEL_FILES = [
@@ -60,9 +60,9 @@ def fetch_modelscope(name: str, revision: str, work: Path) -> Path:
         try:
             files = hub.list_repo_files(name, "model", revision=revision)
         except NotExistError:
-            # The model's own list tells a wrong revision from a wrong name.
+            # The model's own list distinguishes a wrong revision from a wrong name.
             known = [str(entry["Revision"]) for entry in hub.list_repo_revisions(name, "model")]
-            raise unknown_choice(f"model.revision of {name!r}", revision, known) from None
+            raise unknown_choice(f"fetch_model.revision of {name!r}", revision, known) from None
         sizes = {file.path: file.size for file in files if _is_wanted(file.path)}
         _check_listed(name, revision, sizes)
         need_space(work, sum(sizes.values()) - size_folder(folder))
@@ -91,7 +91,7 @@ def fetch_huggingface(name: str, revision: str, work: Path) -> Path:
     """
     _check_name(name, revision)
     work.mkdir(parents=True, exist_ok=True)
-    with huggingface_errors(name, revision, work, "model.name", "model.revision"):
+    with huggingface_errors(name, revision, work, "fetch_model.name", "fetch_model.revision"):
         info = HfApi().model_info(name, revision=revision, files_metadata=True, timeout=60)
         wanted = [file for file in info.siblings or [] if _is_wanted(file.rfilename)]
         _check_listed(name, revision, wanted)
@@ -119,9 +119,11 @@ def fetch_local(folder: Path) -> Path:
         UserError: it does not exist or is a file.
     """
     if not folder.exists():
-        raise UserError(f"{folder}: no such folder; set model.path to the folder of a model")
+        raise UserError(f"{folder}: no such folder; set fetch_model.path to the folder of a model")
     if not folder.is_dir():
-        raise UserError(f"{folder}: expected the folder of a model, found a file; check model.path")
+        raise UserError(
+            f"{folder}: expected the folder of a model, found a file; check fetch_model.path"
+        )
     return folder
 
 
@@ -134,9 +136,9 @@ def copy_model(source: Path, target: Path) -> None:
 
 def _check_name(name: str, revision: str) -> None:
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", name):
-        raise UserError(f"model.name is {name!r}; expected owner/name, as the hub writes it")
+        raise UserError(f"fetch_model.name is {name!r}; expected owner/name, as the hub writes it")
     if not revision:
-        raise UserError("model.revision is empty; expected a branch, a tag or a commit id")
+        raise UserError("fetch_model.revision is empty; expected a branch, a tag or a commit id")
 
 
 def _is_wanted(path: str) -> bool:
@@ -148,7 +150,7 @@ def _check_listed(name: str, revision: str, wanted: Collection[object]) -> None:
     if not wanted:
         raise UserError(
             f"{name!r} at {revision!r} has no files of a safetensors model; choose another "
-            "model.name or model.revision"
+            "fetch_model.name or fetch_model.revision"
         )
 
 
@@ -165,7 +167,7 @@ def _check_arrived(path: Path, listed: RepoSibling) -> None:
         path.unlink()  # or the next run would take it for downloaded
         raise UserError(
             f"{path}: arrived broken (checksum {found[:12]}, expected {expected[:12]}) and was "
-            "deleted; run again to download it anew"
+            "deleted; run again to download it"
         )
 
 

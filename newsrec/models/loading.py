@@ -1,14 +1,15 @@
-"""Load what `merge` hands on: a whole model, or a base and what was trained beside it."""
+"""Load what `merge` writes: a whole model, or a base and what was trained beside it."""
 
 from pathlib import Path
 from typing import Any
 
 import torch
 from peft import PeftModel
-from transformers import AutoModelForCausalLM, PreTrainedModel
+from transformers import PreTrainedModel
 
 from newsrec.files import read_json
 from newsrec.models.folders import kind_of
+from newsrec.models.heads import Head, auto_class
 
 
 class PrefixedModel:
@@ -45,7 +46,7 @@ class PrefixedModel:
         """As `GenerationMixin.generate`: ids and mask of shape (prompts, tokens), padded left."""
         rows = len(input_ids)
         width = self._tuned.active_peft_config.num_virtual_tokens
-        # Stand where the prefix is, which is in the cache already: any token will do.
+        # In place of the prefix, which is in the cache already: any token will do.
         places = input_ids.new_zeros((rows, width))
         output = self._network.generate(
             torch.cat([places, input_ids], dim=1),
@@ -83,18 +84,27 @@ def load_causal_lm(folder: Path, dtype: str) -> PreTrainedModel | PrefixedModel:
     return PrefixedModel(tuned) if kind == "prefix" else tuned
 
 
-def load_model(folder: Path, dtype: str | torch.dtype) -> PreTrainedModel:
+def load_model(
+    folder: Path, dtype: str | torch.dtype, head: Head = "causal-lm", **head_options: Any
+) -> PreTrainedModel:
     """A whole model from its own folder alone: safetensors, no code of it, nothing from a hub.
 
     Args:
         folder: of a Hugging Face model.
         dtype: of its weights, or PyTorch's name of it; `auto` takes the model's own.
+        head: that it is loaded with; weights of it that are not in the folder are drawn.
+        head_options: of a new head, like `num_labels`.
     """
-    network: PreTrainedModel = AutoModelForCausalLM.from_pretrained(
+    network: PreTrainedModel = auto_class(head).from_pretrained(
         folder,
         dtype=dtype,
+        **head_options,
         local_files_only=True,
         trust_remote_code=False,
         use_safetensors=True,  # never unpickle what a model's folder holds
     )
+    if head != "causal-lm":
+        # Read by the Hugging Face Trainer: this loss is the mean of one batch, which is still to be
+        # divided by the batches of a step (gradient_accumulation_steps).
+        network.accepts_loss_kwargs = False
     return network

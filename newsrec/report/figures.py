@@ -1,28 +1,33 @@
-"""The figures of the report, as inline SVG."""
+"""The figures of a report, as inline SVG."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from newsrec.report.svg import INK, drawing, inline_svg
-from newsrec.report.text import printable, score, shortened, signed
+from newsrec.report.text import printable, score, shortened, signed, text_width
 
-# Readable on white and on black, and told apart by their lightness too.
+# Each with a contrast of 3:1 or more on white and on the page's dark background.
 BLUE = "#3b8bd9"
 ORANGE = "#e0782f"
+COLORS = (ORANGE, BLUE, "#2f9e62", "#a866d6", "#d9476f")
+# No colour alone distinguishes two series.
+MARKERS = ("s", "o", "^", "D")
+DASHES = ((0, (4, 1.5)), "solid", (0, (1, 1.2)), (0, (7, 1.5, 1, 1.5)))
 # Under half: the page's own text colour has to stay readable on the fullest cell in both modes.
 CELL_MAX_ALPHA = 0.45
-# A line through fewer points than this is hard to tell from a line through many.
+# A line through fewer points than this is hard to distinguish from a line through many.
 MARKER_MAX_POINTS = 40
 # Columns of text that fit left of a dot plot.
 LABEL_WIDTH = 26
-# Of each series in turn: colour, marker and shift down, in rows.
-_SERIES = ((ORANGE, "s", -0.14), (BLUE, "o", 0.14))
+# Columns of text to an inch of a tick label.
+_COLUMNS_PER_INCH = 9
 
 
 class Dot(NamedTuple):
@@ -33,12 +38,19 @@ class Dot(NamedTuple):
     high: float
 
 
-def loss_curve(train: pd.DataFrame, val: pd.DataFrame) -> str:
+class _Look(NamedTuple):
+    color: str
+    marker: str
+    dashes: object
+
+
+def loss_curve(train: pd.DataFrame, val: pd.DataFrame, *, y_label: str) -> str:
     """Loss by optimiser step.
 
     Args:
         train: columns step and loss, one row for each logged step.
         val: columns step and loss, one row for each validation; may be empty.
+        y_label: the loss and its unit.
     """
     with drawing(4.8, 3.2) as (figure, axes):
         for name, frame, color in (("training", train, BLUE), ("validation", val, ORANGE)):
@@ -52,97 +64,113 @@ def loss_curve(train: pd.DataFrame, val: pd.DataFrame) -> str:
                 markersize=3.5,
             )
         axes.set_xlabel("step")
-        axes.set_ylabel("loss, nats per answer token")
+        axes.set_ylabel(y_label)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
         axes.grid(axis="y", color=INK, alpha=0.15, linewidth=0.8)
-        # Above the axes: a curve has no corner that is surely free.
+        # Above the axes: no corner is certain to be free of the curve.
         axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0)
         label = f"Loss by step. {_last('Training', train)} {_last('Validation', val)}"
         return inline_svg(figure, label)
 
 
-def roc_curves(base: pd.DataFrame, tuned: pd.DataFrame) -> str:
-    """ROC of both models over all candidates as one list.
+def roc_curves(series: Mapping[str, pd.DataFrame]) -> str:
+    """ROC curves, such as those of several models, or of several classes against the rest.
 
     Args:
-        base: columns false_positive_rate and true_positive_rate, rising from (0, 0).
-        tuned: the same of the tuned model.
+        series: by name, columns false_positive_rate and true_positive_rate, rising from (0, 0);
+            empty where there is no curve.
     """
+    names = _placeholders(series)
+    areas = []
     with drawing(4.6, 4.2) as (figure, axes):
         _diagonal(axes)
-        for name, frame, color, style in (
-            ("base", base, ORANGE, (0, (4, 1.5))),
-            ("tuned", tuned, BLUE, "solid"),
+        for (name, frame), text, look in zip(
+            series.items(), names, _looks(len(series)), strict=True
         ):
+            across, up = (frame[f"{kind}_positive_rate"].to_numpy() for kind in ("false", "true"))
             axes.plot(
-                frame["false_positive_rate"].to_numpy(),
-                frame["true_positive_rate"].to_numpy(),
-                label=name,
-                color=color,
-                linestyle=style,
-                linewidth=1.6,
+                across, up, label=text, color=look.color, linestyle=look.dashes, linewidth=1.6
             )
+            area = f"area {score(np.trapezoid(up, across))}" if len(frame) else "no curve"
+            areas.append(f"{printable(name)}: {area}")
         axes.set_xlabel("false positive rate")
         axes.set_ylabel("true positive rate")
         axes.legend(loc="lower right")
-        label = "ROC curves of base and tuned; the diagonal is a guess."
-        areas = [
-            np.trapezoid(frame["true_positive_rate"], frame["false_positive_rate"])
-            for frame in (base, tuned)
-        ]
-        return inline_svg(
-            figure, f"{label} Area {score(areas[0])} for base, {score(areas[1])} for tuned."
-        )
+        label = f"ROC curves; the diagonal is random guessing. {', '.join(areas)}."
+        return inline_svg(figure, label, texts=names)
 
 
-def reliability(points: pd.DataFrame) -> str:
-    """How often the user clicked where the model told a probability, raw and calibrated.
+def reliability(points: pd.DataFrame, *, title: str, x_label: str, y_label: str) -> str:
+    """How often something happened where a model predicted a probability of it.
 
     Args:
-        points: columns kind (raw or calibrated), mean_probability, click_rate and num_rows; a dot's
-            area grows with its rows.
+        points: columns kind (such as raw and calibrated), mean_probability, positive_rate and
+            num_rows; a dot's area grows with its rows.
+        title: for the accessible label; figures on one page need different ones.
+        x_label: what mean_probability is.
+        y_label: what positive_rate is.
     """
     most = points["num_rows"].max()
-    told = []
+    kinds = list(points["kind"].unique())
+    shown = []
     with drawing(4.6, 4.2) as (figure, axes):
         _diagonal(axes)
-        for kind, color, marker in (("raw", ORANGE, "s"), ("calibrated", BLUE, "o")):
+        for kind, look in zip(kinds, _looks(len(kinds)), strict=True):
             of_kind = points[points["kind"] == kind].sort_values("mean_probability")
-            across, up = of_kind["mean_probability"].to_numpy(), of_kind["click_rate"].to_numpy()
+            across = of_kind["mean_probability"].to_numpy()
+            up = of_kind["positive_rate"].to_numpy()
             sizes = 12 + 70 * of_kind["num_rows"].to_numpy() / most
-            axes.plot(across, up, color=color, linewidth=1.2)
-            axes.scatter(across, up, s=sizes, color=color, marker=marker, label=kind, zorder=3)
+            axes.plot(across, up, color=look.color, linewidth=1.2)
+            axes.scatter(
+                across, up, s=sizes, color=look.color, marker=look.marker, label=kind, zorder=3
+            )
             pairs = zip(across, up, strict=True)
-            told.append(f"{kind}: " + ", ".join(f"{x:.2f} clicked {y:.2f}" for x, y in pairs))
-        axes.set_xlabel("probability of a click, as told")
-        axes.set_ylabel("share clicked")
+            shown.append(f"{kind}: " + ", ".join(f"{y:.2f} at {x:.2f}" for x, y in pairs))
+        axes.set_xlabel(x_label)
+        axes.set_ylabel(y_label)
         axes.legend(loc="upper left")
-        return inline_svg(figure, f"Reliability of the tuned model. {'; '.join(told)}.")
+        label = f"{title}: {y_label}, by {x_label}. {'; '.join(shown)}."
+        return inline_svg(figure, label)
 
 
-def confusion_matrix(tn: int, fp: int, fn: int, tp: int, title: str) -> str:
-    """Truth in rows, answer in columns; a cell's shade is its share of its row.
+def confusion_matrix(
+    counts: npt.ArrayLike,
+    *,
+    row_names: Sequence[str],
+    column_names: Sequence[str],
+    title: str,
+    x_label: str,
+) -> str:
+    """Labels in rows, predictions in columns; a cell's shade is its share of its row.
 
-    `title` becomes part of the accessible label and of the ids, so figures on one page need
-    different titles.
+    Args:
+        counts: rows of data by label and prediction, int, shape (row_names, column_names).
+        row_names: of the labels.
+        column_names: of the predictions, in the order of the labels.
+        title: for the accessible label; figures on one page need different ones.
+        x_label: what the columns are.
     """
-    rows = (("not clicked", (tn, fp)), ("clicked", (fn, tp)))
-    with drawing(4.4, 2.9) as (figure, axes):
-        for row, (_, counts) in enumerate(rows):
-            for column, count in enumerate(counts):
-                _cell(axes, row, column, count, sum(counts))
-        axes.set_xlim(0, 2)
-        axes.set_ylim(2, 0)
-        axes.set_xticks([0.5, 1.5], ["No", "Yes"])
-        axes.set_yticks([0.5, 1.5], [name for name, _ in rows])
-        axes.set_xlabel("answer")
+    matrix = np.asarray(counts)
+    wide = len(column_names) <= 3
+    cell_width, cell_height = (1.7, 1.0) if wide else (1.0, 0.65)  # inches
+    columns = _placeholders(column_names, int(cell_width * _COLUMNS_PER_INCH))
+    rows = _placeholders(row_names, start=len(columns))
+    lines = []
+    with drawing(1 + cell_width * len(columns), 0.9 + cell_height * len(rows)) as (figure, axes):
+        for row, (name, of_row) in enumerate(zip(row_names, matrix, strict=True)):
+            for column, count in enumerate(of_row):
+                _cell(axes, row, column, int(count), int(of_row.sum()), " of row" if wide else "")
+            cells = zip(column_names, of_row, strict=True)
+            lines.append(f"{name}: {', '.join(f'{answer} {count}' for answer, count in cells)}")
+        axes.set_xlim(0, len(columns))
+        axes.set_ylim(len(rows), 0)
+        axes.set_xticks(np.arange(len(columns)) + 0.5, list(columns))
+        axes.set_yticks(np.arange(len(rows)) + 0.5, list(rows))
+        axes.set_xlabel(x_label)
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
-        label = (
-            f"Confusion matrix of {printable(title)}: {tp} true positives, {fp} false positives, "
-            f"{fn} false negatives, {tn} true negatives."
-        )
-        return inline_svg(figure, label, seed=title)
+        label = printable(f"Confusion matrix of {title}, {x_label} by label. {'; '.join(lines)}.")
+        return inline_svg(figure, label, seed=title, texts=columns | rows)
 
 
 def dot_plot(
@@ -159,28 +187,25 @@ def dot_plot(
         rows: a name, from wherever, and the dots by series; series have the order of the first row.
         title: for the accessible label; figures on one page need different ones.
         across: what the horizontal axis measures.
-        limits: of the horizontal axis.
-        reference: where a thin line stands: the value that means nothing.
+        limits: of the horizontal axis, see `dot_limits`.
+        reference: the value of a thin line: that of no effect.
     """
     names = list(dict.fromkeys(series for _, dots in rows for series in dots))
-    height = 0.95 + 0.34 * len(rows)
+    step = min(0.28, 0.7 / max(1, len(names)))
+    height = 0.95 + 0.34 * len(rows) * max(1.0, len(names) / 3)
     with drawing(5.2, height, constrained=False) as (figure, axes):
         figure.subplots_adjust(left=0.37, right=0.96, bottom=0.58 / height, top=1 - 0.3 / height)
         axes.axvline(reference, color=INK, alpha=0.45, linewidth=0.9)
-        for series, (color, marker, shift) in zip(
-            names, _SERIES if len(names) > 1 else _SERIES[1:], strict=False
-        ):
+        for place, (series, look) in enumerate(zip(names, _looks(len(names)), strict=True)):
             drawn = [(row, dots[series]) for row, (_, dots) in enumerate(rows) if series in dots]
-            heights = [row + (shift if len(names) > 1 else 0) for row, _ in drawn]
-            axes.hlines(
-                heights, [dot.low for _, dot in drawn], [dot.high for _, dot in drawn], color=color
-            )
+            heights = [row + step * (place - (len(names) - 1) / 2) for row, _ in drawn]
+            lows, highs = [dot.low for _, dot in drawn], [dot.high for _, dot in drawn]
+            axes.hlines(heights, lows, highs, color=look.color)
             values = [dot.value for _, dot in drawn]
-            axes.plot(values, heights, marker, color=color, markersize=5, label=series)
+            axes.plot(values, heights, look.marker, color=look.color, markersize=5, label=series)
         axes.set_xlim(*limits)
         axes.set_ylim(len(rows) - 0.5, -0.5)
-        # The finished drawing gets the names: see `inline_svg`.
-        texts = {f"@{row}@": shortened(name, LABEL_WIDTH) for row, (name, _) in enumerate(rows)}
+        texts = _placeholders(name for name, _ in rows)
         axes.set_yticks(range(len(rows)), list(texts))
         axes.tick_params(axis="y", length=0, labelsize=10)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
@@ -188,32 +213,66 @@ def dot_plot(
         axes.set_xlabel(across)
         axes.spines["left"].set_visible(False)
         if len(names) > 1:
-            place = {"loc": "lower right", "bbox_to_anchor": (1.02, 0.97), "ncols": len(names)}
-            axes.legend(**place, borderaxespad=0, handletextpad=0.2, columnspacing=1)
-        label = f"{printable(title)}. {_told(rows)}"
-        return inline_svg(figure, label, seed=title, texts=texts)
+            place_above = {"loc": "lower right", "bbox_to_anchor": (1.02, 0.97)}
+            axes.legend(
+                **place_above,
+                ncols=len(names),
+                borderaxespad=0,
+                handletextpad=0.2,
+                columnspacing=1,
+            )
+        return inline_svg(figure, f"{printable(title)}. {_dots(rows)}", seed=title, texts=texts)
 
 
-def _told(rows: Sequence[tuple[str, Mapping[str, Dot]]]) -> str:
+def dot_limits(dots: Iterable[Dot], reference: float) -> tuple[float, float]:
+    """Limits with room for every interval and the reference, for dot plots on one scale."""
+    dots = list(dots)
+    low = min([reference, *(dot.low for dot in dots)])
+    high = max([reference, *(dot.high for dot in dots)])
+    margin = 0.06 * (high - low) or 0.05
+    return low - margin, high + margin
+
+
+def _looks(num: int) -> list[_Look]:
+    """How to draw each of some series; any two of up to 20 differ."""
+    places = range(num) if num > 1 else [1]
+    return [
+        _Look(
+            COLORS[place % len(COLORS)], MARKERS[place % len(MARKERS)], DASHES[place % len(DASHES)]
+        )
+        for place in places
+    ]
+
+
+def _placeholders(names: Iterable[str], width: int = LABEL_WIDTH, start: int = 0) -> dict[str, str]:
+    """For each name a plain text of about its width, and what replaces it: see `inline_svg`."""
+    shown = [shortened(name, width) for name in names]
+    return {
+        f":{place}:".ljust(text_width(text), "x"): text for place, text in enumerate(shown, start)
+    }
+
+
+def _dots(rows: Sequence[tuple[str, Mapping[str, Dot]]]) -> str:
     """What a dot plot shows, for a screen reader."""
-    lines = []
-    for name, dots in rows:
-        told = ", ".join(
+    return " ".join(
+        f"{printable(name)}: "
+        + ", ".join(
             f"{series} {signed(dot.value)} ({signed(dot.low)} to {signed(dot.high)})"
             for series, dot in dots.items()
         )
-        lines.append(f"{printable(name)}: {told}.")
-    return " ".join(lines)
+        + "."
+        for name, dots in rows
+    )
 
 
-def _cell(axes: Axes, row: int, column: int, count: int, row_total: int) -> None:
+def _cell(axes: Axes, row: int, column: int, count: int, row_total: int, unit: str) -> None:
     """One cell of a confusion matrix: shade, count and share of its row."""
     share = count / row_total if row_total else 0.0
     shade = Rectangle((column, row), 1, 1, facecolor=BLUE, alpha=CELL_MAX_ALPHA * share)
     frame = Rectangle((column, row), 1, 1, fill=False, edgecolor=INK, alpha=0.35, linewidth=0.8)
     axes.add_patch(shade)
     axes.add_patch(frame)
-    percent = f"{share:.1%} of row" if row_total else "no such row"
+    percent = f"{share:.1%}{unit}" if row_total else "no rows"
     axes.text(column + 0.5, row + 0.42, f"{count:,}", ha="center", va="center", fontsize=14)
     axes.text(column + 0.5, row + 0.72, percent, ha="center", va="center", fontsize=10)
 
@@ -228,7 +287,7 @@ def _diagonal(axes: Axes) -> None:
 
 
 def _last(name: str, frame: pd.DataFrame) -> str:
-    """A sentence that tells a screen reader what a line shows."""
+    """A sentence about the end of a line, for a screen reader."""
     if frame.empty:
         return f"{name}: nothing logged."
     last = frame.iloc[-1]

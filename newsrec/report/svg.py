@@ -1,4 +1,4 @@
-"""A matplotlib figure as inline SVG that takes its ink from the page, for light and dark alike."""
+"""A matplotlib figure as inline SVG in the text colour of the page, light or dark."""
 
 import hashlib
 import io
@@ -11,8 +11,8 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-# Matplotlib knows no `currentColor`, and leaves black out of the SVG as the default; so ink is
-# drawn in a colour that nothing else uses, and is exchanged in the finished drawing.
+# Matplotlib does not know `currentColor`, and does not write black, the default, into the SVG; so
+# ink is drawn in a colour that nothing else uses, which is replaced in the finished drawing.
 INK = "#010203"
 
 _RC = {
@@ -29,9 +29,9 @@ _RC = {
     "legend.frameon": False,
 }
 _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
-# The page's own sans-serif serves; naming the plotting machine's fonts would only add bytes.
+# The page's own sans-serif font is used; naming the fonts of this machine would only add bytes.
 _FONT_FAMILY = re.compile(r"font-family:[^;]*;\s*")
-# Or as a shorthand; the size has to stay.
+# The same as a shorthand, whose size has to be kept.
 _FONT = re.compile(r"font: (?:\S+ )*?(\d[\d.]*px)[^;]*")
 _REFERRING = {"href", "clip-path"}
 
@@ -40,7 +40,7 @@ _REFERRING = {"href", "clip-path"}
 def drawing(
     width: float, height: float, *, constrained: bool = True
 ) -> Iterator[tuple[Figure, Axes]]:
-    """An empty figure of `width` by `height` inches and its axes, free of a user's matplotlibrc."""
+    """An empty figure of `width` by `height` inches and its axes, with default settings."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_RC)
@@ -59,10 +59,10 @@ def inline_svg(
 
     Args:
         figure: of `drawing`, and still inside it.
-        label: tells a screen reader what the figure shows.
-        seed: parts figures of one label.
-        texts: what to write where the figure says one of the keys. Foreign text goes this way: it
-            may hold glyphs that the plotting font lacks, or be read as a formula.
+        label: what the figure shows, for a screen reader.
+        seed: distinguishes figures with the same label.
+        texts: replacements for texts of the figure that equal a key. For text from outside, which
+            matplotlib could read as a formula or whose glyphs the plotting font could lack.
     """
     texts = texts or {}
     buffer = io.BytesIO()
@@ -72,7 +72,7 @@ def inline_svg(
     prefix = f"fig-{digest[:10]}-"
     for parent in list(root.iter()):
         for child in list(parent):
-            # The metadata is for files; the style sheet would reach out of the figure.
+            # The metadata is for files; the style sheet would apply to the whole page.
             if _local(child.tag) in ("metadata", "style"):
                 parent.remove(child)
     references = [
@@ -99,7 +99,7 @@ def inline_svg(
 
 
 def _adapt(attributes: dict[str, str], prefix: str, used: set[str]) -> None:
-    """Ids and references with `prefix`, ids that are not used away, ink and font the page's."""
+    """Prefix ids and references, remove unused ids, use the page's text colour and font."""
     if "id" in attributes and attributes["id"] not in used:
         del attributes["id"]
     elif "id" in attributes:
@@ -112,5 +112,5 @@ def _adapt(attributes: dict[str, str], prefix: str, used: set[str]) -> None:
 
 
 def _local(name: str) -> str:
-    """An element's or attribute's name without its namespace; HTML knows inline SVG without."""
+    """An element's or attribute's name without its namespace, as in inline SVG of HTML."""
     return name.rpartition("}")[2]

@@ -1,4 +1,4 @@
-"""Numbers and foreign text as a reader gets to see them."""
+"""Numbers, and text from outside, as a report shows them."""
 
 import re
 import unicodedata
@@ -13,9 +13,9 @@ _UNPRINTABLE = re.compile(
 
 
 def printable(text: str) -> str:
-    """`text` on one line; what HTML, XML or UTF-8 cannot hold, or what turns text round, as U+FFFD.
+    """`text` on one line; what HTML, XML or UTF-8 cannot hold is replaced by U+FFFD.
 
-    Bidirectional controls are among them: a title must not change the order of what follows it.
+    So are bidirectional controls: a name must not change the direction of the text after it.
     """
     return _UNPRINTABLE.sub("\ufffd", " ".join(text.split()))
 
@@ -24,25 +24,23 @@ def shortened(text: str, width: int) -> str:
     """`text` printable and cut to `width` columns, of which a wide character takes two."""
     text, used = printable(text), 0
     for place, char in enumerate(text):
-        used += 2 if unicodedata.east_asian_width(char) in "WF" else 1
+        used += text_width(char)
         if used > width:
             return text[:place].rstrip() + "\u2026"
     return text
 
 
+def text_width(text: str) -> int:
+    """The columns that `text` takes."""
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
+
+
 def score(value: float | None) -> str:
-    """Three digits, as much as an interval of a few thousand impressions bears; a dash for None."""
+    """Three digits after the point; a dash for None."""
     if value is None:
         return DASH
     shown = f"{abs(value):.3f}"
     return f"{MINUS}{shown}" if value < 0 and float(shown) else shown
-
-
-def figure(row: Mapping[str, Any], key: str) -> tuple[str, str]:
-    """A predictor's figure and its interval; the latter is empty where there is none."""
-    low, high = row.get(f"{key}_low"), row.get(f"{key}_high")
-    interval = "" if low is None or high is None else f"{score(low)}{DASH}{score(high)}"
-    return score(row.get(key)), interval
 
 
 def signed(value: float) -> str:
@@ -57,7 +55,7 @@ def p_value(p: float) -> str:
 
 
 def number(value: object) -> str:
-    """A count or measure with thousands set apart; anything else as it is written."""
+    """A count or measure with a comma between thousands; anything but a number is unchanged."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return DASH if value is None else str(value)
     if isinstance(value, int) or value.is_integer() or abs(value) >= 100:
@@ -66,7 +64,7 @@ def number(value: object) -> str:
 
 
 def counted(count: float, noun: str) -> str:
-    """`count` of a noun that takes an s."""
+    """`count` with a noun whose plural ends in s."""
     return f"{number(count)} {noun}{'' if count == 1 else 's'}"
 
 
@@ -85,11 +83,11 @@ def key_words(key: str) -> str:
 
 
 def code(text: str) -> str:
-    """`text` as inline code in a Markdown table, whatever it holds."""
+    """`text` as inline code in a Markdown table, whatever characters it has."""
     text = printable(text) or "(empty)"
     if not re.search(r"[`|\\]", text):
         return f"`{text}`"
-    # A code span can hold neither a backtick nor, in a table, a bar; an entity stands for any sign
-    # and is never read as mark-up.
+    # A code span can hold neither a backtick nor, in a table, a bar; an entity can represent any
+    # character and is never read as mark-up.
     coded = re.sub(r"[^\w .-]|_", lambda found: f"&#{ord(found[0])};", text)
     return f"<code>{coded}</code>"

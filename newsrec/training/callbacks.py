@@ -47,7 +47,9 @@ class StopAtBrokenLoss(TrainerCallback):  # type: ignore[misc]
             self._stop("validation", state.global_step)
 
     def _stop(self, split: str, step: int) -> None:
-        sys.exit(f"newsrec: the loss of {split} is no number at step {step}")  # `BROKEN_LOSS`
+        sys.exit(
+            f"newsrec: the loss of {split} is no number at step {step}"
+        )  # `advice.BROKEN_LOSS`
 
 
 class EvaluateLastStep(TrainerCallback):  # type: ignore[misc]
@@ -124,7 +126,7 @@ class Meter(TrainerCallback):  # type: ignore[misc]
 class KeepFourBitLayout(TrainerCallback):  # type: ignore[misc]
     """Keeps 4-bit weights as they are through validation on a CPU.
 
-    On CPUs with AVX512-BF16, bitsandbytes 0.50.2 packs them anew at the first validation, with
+    On CPUs with AVX512-BF16, bitsandbytes 0.50.2 packs them again at the first validation, with
     rounded scales and for widths that are multiples of 64 alone, and trains on from that.
     """
 

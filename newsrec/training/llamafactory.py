@@ -4,99 +4,72 @@ https://github.com/hiyouga/LLaMA-Factory
 """
 
 import importlib.util
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from newsrec.errors import UserError
 from newsrec.models.folders import is_model_file
-from newsrec.training import runs
+from newsrec.training.dataset import SampleSet
+from newsrec.training.methods import WHOLE
+
+WORKER = "newsrec.training.llamafactory_worker"
 
 # What a trained adapter consists of; everything else in a trainer's folder is its own book-keeping
 # (pickles among it) and stays behind.
 _ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 
-# What to lower behind batch size and length when memory is short.
-_KNOBS = {
-    "lora": "train.rank; or choose train=qlora, or a smaller model",
-    "qlora": "train.rank; or choose a smaller model",
-    "full": "or choose train=freeze, train=lora, or a smaller model",
-    "freeze": "train.num_layers; or choose train=lora, or a smaller model",
-}
 
-
-def train(
+def arguments(
     *,
     base: Path,
-    data: Path,
+    samples: SampleSet,
+    objective: str,
     template: str,
-    work: Path,
-    target: Path,
     method: str,
-    cutoff_len: int,
-    seed: int,
     options: dict[str, Any],
-    **trainer: Any,
-) -> runs.Outcome:
-    """Train `base` on the samples of `data` and write what came of it into `target`.
-
-    Args:
-        base: folder of the base model.
-        data: folder of mind_train.jsonl, mind_val.jsonl and their dataset_info.json.
-        template: LLaMA-Factory's name of the chat template; `auto`: the tokenizer's own.
-        work: checkpoints and log; kept when the run is interrupted, for the caller to drop.
-        target: an existing empty folder: gets a PEFT adapter (lora, qlora) or a model's weights
-            (full, freeze), and train.yaml, which `llamafactory-cli train` runs by hand.
-        method: lora, qlora, full or freeze.
-        cutoff_len: tokens of a sample at most.
-        seed: of everything random.
-        options: of the method, see `_lora`, `_qlora`, `_full` and `_freeze`.
-        trainer: see `runs.trainer_arguments`.
+    cutoff_len: int,
+    early_stopping: int | None,
+    trainer: dict[str, Any],
+) -> dict[str, Any]:
+    """What `llamafactory-cli train` is given, under its own names; see `fine_tuning.fine_tune`.
 
     Raises:
-        UserError: LLaMA-Factory is not installed as it should be, or see `runs.run`.
+        UserError: LLaMA-Factory is not installed as it should be.
     """
     if importlib.util.find_spec("torchaudio") is None:
         raise UserError(
             "LLaMA-Factory imports torchaudio at start, and there is none; create the environment "
             "with: make env"
         )
-    output = work / "output"
-    arguments = {
+    return {
         "model_name_or_path": str(base),
         "trust_remote_code": False,
-        "stage": "sft",
+        "stage": objective,
         **_METHODS[method](**options),
-        "dataset_dir": str(data),
-        "dataset": "mind_train",
-        "eval_dataset": "mind_val",
+        "dataset_dir": str(samples.folder),
+        "dataset": samples.dataset("train"),
+        "eval_dataset": samples.dataset("val"),
         "template": None if template == "auto" else template,
         # Its template then opens the same empty think block as the chat template does at scoring
         # time, outside the loss.
         "enable_thinking": False,
         "cutoff_len": cutoff_len,
         "overwrite_cache": True,
-        **runs.trainer_arguments(output=output, seed=seed, **trainer),
-        "early_stopping_steps": trainer["early_stopping"],
+        **trainer,
+        "early_stopping_steps": early_stopping,
     }
-    outcome = runs.run(
-        "newsrec.training.llamafactory_worker",
-        arguments,
-        work,
-        base=base,
-        samples=[data / "mind_train.jsonl", data / "mind_val.jsonl"],
-        output=output,
-        seed=seed,
-        knobs=_KNOBS[method],
-    )
+
+
+def trained_files(output: Path, method: str, options: dict[str, Any]) -> list[Path]:
+    """The files in the trainer's folder that are its result."""
     # PiSSA trains on what is left of the base beside its first adapter: this one fits the base.
     trained = output / "pissa_converted" if options.get("pissa") else output
-    for path in sorted(trained.iterdir()):
-        if path.name in _ADAPTER_FILES or (method in ("full", "freeze") and is_model_file(path)):
-            shutil.copyfile(path, target / path.name)
-    shutil.copyfile(work / "train.yaml", target / "train.yaml")
-    return outcome
+    return [
+        path
+        for path in sorted(trained.iterdir())
+        if path.name in _ADAPTER_FILES or (method in WHOLE and is_model_file(path))
+    ]
 
 
 def _lora(

@@ -3,18 +3,13 @@
 What they train stays beside the base model; only transformers can load it.
 """
 
-import shutil
 from pathlib import Path
 from typing import Any
 
-from newsrec.training import runs
+from newsrec.errors import unknown_choice
+from newsrec.training.dataset import SPLITS, SampleSet
 
-# What to lower behind batch size and length when memory is short.
-_KNOBS = {
-    "p-tuning-v2": "train.projection_size, train.num_virtual_tokens; or choose train=lora, which "
-    "computes activations again instead of keeping them, or a smaller model",
-    "adapter": "or raise train.reduction_factor; or choose train=qlora, or a smaller model",
-}
+WORKER = "newsrec.training.peft_worker"
 
 # Everything else that the libraries write is a card of the model.
 _ADAPTER_FILES = (
@@ -25,62 +20,38 @@ _ADAPTER_FILES = (
 )
 
 
-def train(
+def arguments(
     *,
     base: Path,
-    data: Path,
+    samples: SampleSet,
+    objective: str,
     template: str,
-    work: Path,
-    target: Path,
     method: str,
-    cutoff_len: int,
-    seed: int,
     options: dict[str, Any],
-    **trainer: Any,
-) -> runs.Outcome:
-    """Train beside `base` on the samples of `data` and write what came of it into `target`.
-
-    Args:
-        base: folder of the base model.
-        data: folder of mind_train.jsonl and mind_val.jsonl, alpaca records.
-        template: LLaMA-Factory's name of the chat template.
-        work: checkpoints and log; kept when the run is interrupted, for the caller to drop.
-        target: an existing empty folder: gets a PEFT folder (p-tuning-v2) or one of `adapters`
-            (adapter), and train.yaml, which `python -m newsrec.training.peft_worker` runs by hand.
-        method: p-tuning-v2 or adapter.
-        cutoff_len: tokens of a sample at most.
-        seed: of everything random.
-        options: of the method, see `newsrec.training.peft_worker`.
-        trainer: see `runs.trainer_arguments`.
+    cutoff_len: int,
+    early_stopping: int | None,
+    trainer: dict[str, Any],
+) -> dict[str, Any]:
+    """What `peft_worker` is given; see `fine_tuning.fine_tune`.
 
     Raises:
-        UserError: see `runs.run`.
+        UserError: an objective that this trainer does not know.
     """
-    output = work / "output"
-    samples = {split: data / f"mind_{split}.jsonl" for split in ("train", "val")}
-    arguments = {
+    if objective != "sft":
+        raise unknown_choice("the objective of training", objective, ["sft"])
+    return {
         "base": str(base),
         "template": template,
         "cutoff_len": cutoff_len,
-        "train_samples": str(samples["train"]),
-        "val_samples": str(samples["val"]),
+        **{f"{split}_samples": str(samples.file(split)) for split in SPLITS},
         "method": method,
         "options": options,
-        "early_stopping": trainer["early_stopping"],
-        "trainer": runs.trainer_arguments(output=output, seed=seed, **trainer),
+        "early_stopping": early_stopping,
+        "trainer": trainer,
     }
-    outcome = runs.run(
-        "newsrec.training.peft_worker",
-        arguments,
-        work,
-        base=base,
-        samples=list(samples.values()),
-        output=output,
-        seed=seed,
-        knobs=_KNOBS[method],
-    )
-    for name in _ADAPTER_FILES:
-        if (output / "adapter" / name).exists():
-            shutil.copyfile(output / "adapter" / name, target / name)
-    shutil.copyfile(work / "train.yaml", target / "train.yaml")
-    return outcome
+
+
+def trained_files(output: Path, method: str, options: dict[str, Any]) -> list[Path]:
+    """The files in the trainer's folder that are its result."""
+    found = [output / "adapter" / name for name in _ADAPTER_FILES]
+    return [path for path in found if path.exists()]

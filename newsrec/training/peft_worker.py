@@ -16,21 +16,19 @@ from peft import PeftModel, PrefixTuningConfig, TaskType, get_peft_model
 from safetensors.torch import load_file, save_file
 from transformers import (
     DataCollatorForSeq2Seq,
-    EarlyStoppingCallback,
     PreTrainedModel,
     Trainer,
     TrainingArguments,
     set_seed,
 )
-from transformers.trainer_utils import get_last_checkpoint
 
-from newsrec.engines.request import load_tokenizer
+from newsrec.chat.tokens import load_tokenizer
 from newsrec.models.bottleneck import add_bottleneck, save_bottleneck
 from newsrec.models.loading import load_model
 from newsrec.processes import die_with_parent
-from newsrec.training.alpaca import read_samples
-from newsrec.training.callbacks import EvaluateLastStep, Meter, StopAtBrokenLoss
+from newsrec.training.dataset import read_samples
 from newsrec.training.samples import encode_sample, load_template
+from newsrec.training.trainer import run_trainer
 
 _ADDED = "added.safetensors"
 
@@ -51,23 +49,18 @@ def main() -> None:
     set_seed(arguments.seed)
     network = load_model(base, torch.bfloat16 if arguments.bf16 else torch.float32)
     network = _add_weights(network, job["method"], job["options"])
-    callbacks = [StopAtBrokenLoss(), EvaluateLastStep(), Meter()]
-    if job["early_stopping"] is not None:
-        callbacks.append(EarlyStoppingCallback(job["early_stopping"]))
-    trainer = _AddedWeightsTrainer(
+    writes = run_trainer(
+        _AddedWeightsTrainer,
+        arguments,
+        job["early_stopping"],
         model=network,
-        args=arguments,
         train_dataset=_encoded(job["train_samples"], job),
         eval_dataset=_encoded(job["val_samples"], job),
         data_collator=DataCollatorForSeq2Seq(tokenizer, pad_to_multiple_of=8),
-        callbacks=callbacks,
     )
-    output = Path(arguments.output_dir)
-    last = get_last_checkpoint(output) if output.is_dir() else None
-    trainer.train(resume_from_checkpoint=last)
-    trainer.save_state()
-    if not trainer.is_world_process_zero():
+    if not writes:
         return
+    output = Path(arguments.output_dir)
     if isinstance(network, PeftModel):
         network.save_pretrained(str(output / "adapter"))
     else:
@@ -124,8 +117,8 @@ def _add_weights(
 def _encoded(samples: str, job: dict[str, Any]) -> Dataset:
     """The samples as token ids in an Arrow file, which is read from disk while training."""
     # Plain values, not objects: the arguments are hashed to name the file.
-    told = {name: job[name] for name in ("base", "template", "cutoff_len")}
-    return Dataset.from_generator(_encode, gen_kwargs={"samples": samples, **told})
+    settings = {name: job[name] for name in ("base", "template", "cutoff_len")}
+    return Dataset.from_generator(_encode, gen_kwargs={"samples": samples, **settings})
 
 
 def _encode(

@@ -5,7 +5,6 @@ Hugging Face Trainer leaves (trainer_state.json and its checkpoints) and the fil
 """
 
 import json
-import re
 import shutil
 import sys
 from collections.abc import Mapping
@@ -18,18 +17,12 @@ import yaml
 
 from newsrec.errors import UserError
 from newsrec.files import read_json, sha256_file, sha256_folder, write_json, write_text
-from newsrec.processes import Finished, run_shown
+from newsrec.processes import run_shown
+from newsrec.training.advice import explain_failure
+from newsrec.training.methods import WHOLE
 
 # The (step, loss) points of one split; nats per answer token.
 Curve = list[tuple[int, float]]
-
-_KNOBS = (
-    "lower, in this order: train.batch_size (raise train.gradient_accumulation_steps by as much), "
-    "train.cutoff_len, "
-)
-
-# The worker's last words when a loss is no number, see `StopAtBrokenLoss`: of what, at which step.
-BROKEN_LOSS = re.compile(r"newsrec: the loss of (\w+) is no number at step (\d+)")
 
 
 @dataclass(frozen=True)
@@ -64,7 +57,7 @@ def trainer_arguments(
     early_stopping: int | None,
     seed: int,
 ) -> dict[str, Any]:
-    """The arguments that both trainers hand to the Hugging Face Trainer, under its own names."""
+    """The arguments that every trainer passes to the Hugging Face Trainer, under its own names."""
     return {
         "output_dir": str(output),
         "overwrite_output_dir": False,  # so that a second start resumes from the last checkpoint
@@ -76,7 +69,7 @@ def trainer_arguments(
         "eval_steps": save_steps,  # else the best one of them may be none that was kept
         "save_strategy": "steps",
         "save_steps": save_steps,
-        # The best one, the last one and the one before, which is gone on from where a kill comes
+        # The best one, the last one and the one before, which is resumed from where a kill comes
         # behind the last step.
         "save_total_limit": 3,
         "load_best_model_at_end": True,
@@ -109,7 +102,7 @@ def run(
     samples: list[Path],
     output: Path,
     seed: int,
-    knobs: str,
+    method: str,
 ) -> Outcome:
     """Run `worker` on `arguments`, from the last checkpoint of the same run if there is one.
 
@@ -118,13 +111,13 @@ def run(
 
     Args:
         worker: module that trains; its one argument is the YAML file `work/train.yaml`.
-        arguments: what stands in that file.
+        arguments: the content of that file.
         work: kept when the run is interrupted; the caller drops it after use.
-        base: folder of the base model; with `samples` and `arguments` it tells the run from others.
+        base: folder of the base model; with `samples` and `arguments` they identify the run.
         samples: the files trained and validated on.
         output: folder below `work` that the worker writes.
         seed: of hashing in the worker.
-        knobs: what to lower behind batch size and length, in order, when memory is short.
+        method: of fine-tuning, for advice when memory is short.
 
     Raises:
         UserError: out of memory, a loss that is no number, or another end than success.
@@ -143,7 +136,7 @@ def run(
     log = work / "train.log"
     finished = run_shown([*_launcher(num_processes), "-m", worker, config], env, log)
     if finished.code != 0:
-        raise UserError(_explain(finished, knobs, log))
+        raise UserError(explain_failure(finished, method, log))
     return _read_outcome(output)
 
 
@@ -198,7 +191,7 @@ def _keep_only_same_run(
 
 
 def _drop_useless_checkpoints(output: Path) -> None:
-    """Remove checkpoints that training cannot go on from.
+    """Remove checkpoints that training cannot resume from.
 
     Those that a kill left half-written: trainer_state.json is written last. And those of a training
     that had come to its end: from there the Trainer would go on beyond it, or measure nothing.
@@ -213,12 +206,32 @@ def _drop_useless_checkpoints(output: Path) -> None:
             shutil.rmtree(checkpoint)
 
 
-def _explain(finished: Finished, knobs: str, log: Path) -> str:
-    if broken := BROKEN_LOSS.search(finished.tail):
-        return (
-            f"the loss of {broken[1]} is no number at step {broken[2]}; lower train.lr, or raise "
-            f"train.warmup_ratio (log: {log})"
-        )
-    if finished.ran_out_of_memory:
-        return f"training ran out of memory; {_KNOBS}{knobs} (log: {log})"
-    return f"training ended with exit code {finished.code}: {finished.last_line} (log: {log})"
+def outcome_metrics(
+    outcome: Outcome, method: str, num_base_parameters: int, trained: Path
+) -> dict[str, Any]:
+    """A run's figures under the keys of metrics/train.json.
+
+    Args:
+        outcome: of the run.
+        method: of fine-tuning.
+        num_base_parameters: of the base model.
+        trained: folder of what was trained.
+    """
+    num_trainable = outcome.num_trainable_parameters
+    total = num_base_parameters if method in WHOLE else num_base_parameters + num_trainable
+    return {
+        "method": method,
+        "num_trainable_parameters": num_trainable,
+        "num_total_parameters": total,
+        "trainable_share": num_trainable / total,
+        "adapter_bytes": sum(path.stat().st_size for path in trained.glob("*.safetensors")),
+        "num_steps": outcome.num_steps,
+        "num_epochs": outcome.num_epochs,
+        "kept_step": outcome.kept_step,
+        "train_loss": sum(loss for _, loss in outcome.train_curve) / len(outcome.train_curve),
+        "val_loss": dict(outcome.val_curve)[outcome.kept_step],
+        "seconds": outcome.seconds,
+        "tokens_per_second": outcome.tokens_per_second,
+        "peak_memory_bytes": outcome.peak_memory_bytes,
+        "num_processes": outcome.num_processes,
+    }

@@ -5,16 +5,16 @@ from pathlib import Path
 from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
 
-from newsrec.engines.request import encode_chat, load_tokenizer
+from newsrec.chat.tokens import encode_chat, load_tokenizer, user_turn
 from newsrec.errors import UserError
-from newsrec.training.alpaca import read_samples
+from newsrec.training.dataset import read_samples
 from newsrec.training.samples import encode_parts, load_template
 
 
 def check_same_tokens(
     model: Path, samples: Path, template: str, cutoff_len: int, num_compared: int
 ) -> int:
-    """Hold what LLaMA-Factory would train on against what an engine would be asked.
+    """Compare what LLaMA-Factory would train on with what an engine would be asked.
 
     Args:
         model: folder of the base model, for its tokenizer and chat template.
@@ -34,7 +34,7 @@ def check_same_tokens(
     longest = 0
     rows = tqdm(read_samples(samples), desc="comparing tokens", mininterval=5)
     for number, (message, answer) in enumerate(rows, start=1):
-        scored_ids = encode_chat(tokenizer, message)
+        scored_ids = encode_chat(tokenizer, user_turn(message))
         if number <= num_compared:
             trained_ids, _ = encode_parts(factory, trained, message, answer)
             if trained_ids != scored_ids:
@@ -47,7 +47,7 @@ def check_same_tokens(
             raise UserError(
                 f"{samples}, line {number}: {length} tokens; LLaMA-Factory would cut the sample at "
                 f"train.cutoff_len={cutoff_len}, the question with it; raise it, or lower "
-                "prompt.num_history or prompt.num_feedback"
+                "what the prompts show"
             )
     return longest
 
@@ -72,5 +72,5 @@ def _difference(
     return (
         f"{where}: token {place} is {shown(trained)} in training and {shown(scored)} in scoring; "
         "expected the same; choose the model.template of LLaMA-Factory that matches the model's "
-        "own chat template"
+        "own chat template, or auto, which reads that one"
     )

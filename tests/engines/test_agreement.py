@@ -1,6 +1,5 @@
-"""One model scored in four ways gives one answer: vLLM, its server, transformers, LLaMA-Factory."""
+"""One model answers alike in four ways: vLLM, its server, transformers, LLaMA-Factory."""
 
-import os
 import socket
 from pathlib import Path
 
@@ -8,29 +7,41 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from newsrec.engines import openai_api, transformers, vllm
+from newsrec.chat.tokens import encode_chat, first_tokens, load_tokenizer
+from newsrec.engines import transformers_engine, vllm_engine
+from newsrec.engines.api_engine import Endpoint, complete_all, write_replies
 from newsrec.engines.api_server import llamafactory_server, vllm_server
-from newsrec.engines.request import (
-    AnswerTokens,
-    PromptWriter,
-    answer_tokens,
-    encode_chat,
-    load_tokenizer,
-)
-from newsrec.mind.synthetic import chat_examples
+from newsrec.engines.request import PromptWriter, Request
+from newsrec.engines.settings import ApiSettings, TransformersSettings, VllmSettings
 from newsrec.models.tiny import build_tiny
-from newsrec.prompts import NO, QUESTION, YES
+from newsrec.news.corpus import examples
+from newsrec.news.mind.synthetic import TOPICS
+from newsrec.news.prompts import NO, QUESTION, YES
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
-PYTHON = Path(os.environ.get(vllm.PYTHON_VARIABLE, ROOT / ".venv-vllm/bin/python"))
 # Some ask for Yes or No, the others for a topic: there both are improbable.
-MESSAGES = list(dict.fromkeys(message for message, _ in chat_examples(260, seed=2)))
-YES_OR_NO = [number for number, message in enumerate(MESSAGES) if QUESTION in message]
+MESSAGES = list(dict.fromkeys(chat[-1]["content"] for chat, _ in examples(260, seed=2)))
+SYSTEM = {"role": "system", "content": "You know the news."}
+CHATS = [
+    *([{"role": "user", "content": message}] for message in MESSAGES),
+    *([SYSTEM, {"role": "user", "content": message}] for message in MESSAGES[:20]),
+]
+YES_OR_NO = [number for number, chat in enumerate(CHATS) if QUESTION in chat[-1]["content"]]
+FIVE_ANSWERS = (NO, *list(TOPICS)[:3], YES)
 TOLERANCE = 1e-3
 MAX_MODEL_LEN = 512
 MAX_ANSWER_TOKENS = 4
+VLLM = VllmSettings(
+    dtype="float32",
+    max_model_len=MAX_MODEL_LEN,
+    gpu_memory_utilization=0.3,
+    cpu_kv_cache_gib=1,
+    enforce_eager=True,
+    batch_size=1000,
+    seed=1,
+)
+TRANSFORMERS = TransformersSettings(dtype="float32", batch_size=16)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +50,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model")
     build_tiny(
         folder,
-        chat_examples(800, seed=1),
+        examples(800, seed=1),
         vocab_size=600,
         hidden_size=64,
         num_layers=2,
@@ -53,44 +64,64 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def tokens(model: Path) -> AnswerTokens:
-    return answer_tokens(load_tokenizer(model), MESSAGES[0], YES, NO)
-
-
-@pytest.fixture(scope="module")
 def prompts(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     target = tmp_path_factory.mktemp("prompts") / "prompts.parquet"
     tokenizer = load_tokenizer(model)
     with PromptWriter(target) as writer:
-        for message in MESSAGES:
-            writer.add(encode_chat(tokenizer, message), message)
+        for chat in CHATS:
+            writer.add(encode_chat(tokenizer, chat), chat)
     return target
 
 
 @pytest.fixture(scope="module")
+def request_yes_no(model: Path, prompts: Path) -> Request:
+    return ask_for(model, prompts, (YES, NO))
+
+
+@pytest.fixture(scope="module")
 def offline(
-    model: Path, prompts: Path, tokens: AnswerTokens, tmp_path_factory: pytest.TempPathFactory
+    model: Path, request_yes_no: Request, tmp_path_factory: pytest.TempPathFactory
 ) -> pd.DataFrame:
     """The answers that all others are held against: vLLM's, offline."""
-    work = tmp_path_factory.mktemp("offline")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(vllm.PYTHON_VARIABLE, str(PYTHON))
-        vllm.score(
-            model,
-            prompts,
-            work / "answers.parquet",
-            tokens,
-            work=work,
-            dtype="float32",
-            max_model_len=MAX_MODEL_LEN,
-            max_answer_tokens=MAX_ANSWER_TOKENS,
-            gpu_memory_utilization=0.3,
-            cpu_kv_cache_gib=1,
-            enforce_eager=True,
-            batch_size=1000,
-            seed=1,
-        )
-    return pd.read_parquet(work / "answers.parquet")
+    return by_vllm(model, request_yes_no, tmp_path_factory.mktemp("offline"))
+
+
+def ask_for(model: Path, prompts: Path, answers: tuple[str, ...]) -> Request:
+    tokens = first_tokens(load_tokenizer(model), CHATS[0], answers)
+    return Request(prompts, tokens, MAX_ANSWER_TOKENS)
+
+
+def by_vllm(model: Path, request: Request, work: Path) -> pd.DataFrame:
+    target = work / "by_vllm.parquet"
+    vllm_engine.answer(VLLM, model, request, target, work)
+    return pd.read_parquet(target)
+
+
+def by_transformers(model: Path, request: Request, work: Path) -> pd.DataFrame:
+    target = work / "by_transformers.parquet"
+    transformers_engine.answer(TRANSFORMERS, model, request, target)
+    return pd.read_parquet(target)
+
+
+def by_server(
+    model: Path, url: str, request: Request, work: Path, extra_body: dict[str, object]
+) -> pd.DataFrame:
+    # So few tokens listed that Yes and No are not among them where a topic is asked for.
+    endpoint = Endpoint(url, None, str(model), "", top_logprobs=4, extra_body=extra_body)
+    settings = ApiSettings(
+        server="url",
+        template="qwen3",
+        dtype="float32",
+        port=0,
+        top_logprobs=4,
+        concurrency=8,
+        max_tries=3,
+        timeout=60,
+        turns_thinking_off=False,
+    )
+    replies, _ = complete_all(endpoint, request, ("Yes", "No"), settings, work)
+    write_replies(replies, work / "by_server.parquet")
+    return pd.read_parquet(work / "by_server.parquet")
 
 
 def free_port() -> int:
@@ -99,66 +130,66 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def ask(model: Path, url: str, work: Path, extra_body: dict[str, object]) -> pd.DataFrame:
-    openai_api.score(
-        str(model),
-        MESSAGES,
-        work / "answers.parquet",
-        yes="Yes",
-        no="No",
-        url=url,
-        key=None,
-        work=work,
-        fingerprint="",
-        num_messages=len(MESSAGES),
-        max_answer_tokens=MAX_ANSWER_TOKENS,
-        top_logprobs=4,  # so few that Yes and No are not among them where a topic is asked for
-        extra_body=extra_body,
-        concurrency=8,
-        max_tries=3,
-        timeout=60,
-    )
-    return pd.read_parquet(work / "answers.parquet")
+def logprobs(answers: pd.DataFrame) -> np.ndarray:
+    """Log-probabilities, shape (prompts, answers)."""
+    return np.stack(answers["logprobs"])
 
 
 def p_yes(answers: pd.DataFrame) -> np.ndarray:
-    margin = answers["logprob_yes"] - answers["logprob_no"]
-    return (1 / (1 + np.exp(-margin))).to_numpy()
+    yes, no = logprobs(answers).T
+    return 1 / (1 + np.exp(-(yes - no)))
 
 
 def check_agree(found: pd.DataFrame, expected: pd.DataFrame) -> None:
     one, other = p_yes(found), p_yes(expected)
-    assert other.max() - other.min() > 20 * TOLERANCE, "the model tells no prompts apart"
+    assert other.max() - other.min() > 20 * TOLERANCE, "every prompt has the same probability"
     assert np.abs(one - other).max() <= TOLERANCE
-    # Every pair stands the same way round, but for those that are equal to float32.
+    # Every pair is in the same order, but for those that are equal to float32.
     ahead, expected_ahead = (np.subtract.outer(scores, scores) for scores in (one, other))
     assert not (ahead * expected_ahead < 0)[np.abs(expected_ahead) > 1e-5].any()
     assert found["text"].tolist() == expected["text"].tolist()
 
 
 def test_transformers(
-    model: Path, prompts: Path, tokens: AnswerTokens, offline: pd.DataFrame, tmp_path: Path
+    model: Path, request_yes_no: Request, offline: pd.DataFrame, tmp_path: Path
 ) -> None:
-    answers = tmp_path / "answers.parquet"
-    transformers.score(
-        model,
-        prompts,
-        answers,
-        tokens,
-        dtype="float32",
-        max_answer_tokens=MAX_ANSWER_TOKENS,
-        batch_size=16,
-    )
-    check_agree(pd.read_parquet(answers), offline)
+    check_agree(by_transformers(model, request_yes_no, tmp_path), offline)
 
 
-def test_vllms_server(model: Path, offline: pd.DataFrame, tmp_path: Path) -> None:
+@pytest.mark.parametrize("answers", [(NO,), FIVE_ANSWERS])
+def test_transformers_and_vllm_agree_on_any_number_of_answers(
+    answers: tuple[str, ...], model: Path, prompts: Path, offline: pd.DataFrame, tmp_path: Path
+) -> None:
+    request = ask_for(model, prompts, answers)
+    found = logprobs(by_vllm(model, request, tmp_path))
+    expected = logprobs(by_transformers(model, request, tmp_path))
+    assert found.shape == (len(CHATS), len(answers))
+    assert np.abs(found - expected).max() <= TOLERANCE
+    # The first of them is No, which comes second elsewhere.
+    assert np.abs(found[:, 0] - logprobs(offline)[:, 1]).max() <= TOLERANCE
+    # No two answers could be taken for each other.
+    spread = np.abs(found[:, :, None] - found[:, None, :]).max(axis=0)
+    others = ~np.eye(len(answers), dtype=bool)
+    assert (spread[others] > 20 * TOLERANCE).all()
+
+
+def test_free_text_of_vllm_has_no_log_probabilities_and_is_the_same(
+    model: Path, prompts: Path, offline: pd.DataFrame, tmp_path: Path
+) -> None:
+    found = by_vllm(model, ask_for(model, prompts, ()), tmp_path)
+    assert [list(row) for row in found["logprobs"]] == [[]] * len(CHATS)
+    assert found["text"].tolist() == offline["text"].tolist()
+
+
+def test_vllms_server(
+    model: Path, request_yes_no: Request, offline: pd.DataFrame, tmp_path: Path
+) -> None:
     with vllm_server(
         model,
         free_port(),
         tmp_path,
         180,
-        python=PYTHON,
+        python=vllm_engine.vllm_python(),
         dtype="float32",
         max_model_len=MAX_MODEL_LEN,
         gpu_memory_utilization=0.3,
@@ -166,23 +197,22 @@ def test_vllms_server(model: Path, offline: pd.DataFrame, tmp_path: Path) -> Non
         enforce_eager=True,
     ) as url:
         extra = {"chat_template_kwargs": {"enable_thinking": False}}
-        answers = ask(model, url, tmp_path, extra)
+        answers = by_server(model, url, request_yes_no, tmp_path, extra)
     check_agree(answers.loc[YES_OR_NO], offline.loc[YES_OR_NO])
     assert answers["text"].tolist() == offline["text"].tolist()
     # What is not listed is given as much as it can have at most.
-    names = ["logprob_yes", "logprob_no"]
-    excess = (answers[names] - offline[names]).to_numpy()
+    excess = logprobs(answers) - logprobs(offline)
     assert excess.min() >= -TOLERANCE
     assert excess.max() > TOLERANCE, "every token was listed"
 
 
-def test_llamafactorys_server_says_the_same(
-    model: Path, offline: pd.DataFrame, tmp_path: Path
+def test_llamafactorys_server_writes_the_same(
+    model: Path, request_yes_no: Request, offline: pd.DataFrame, tmp_path: Path
 ) -> None:
     server = llamafactory_server(model, "qwen3", free_port(), tmp_path, 180, dtype="float32")
     with server as url:
-        answers = ask(model, url, tmp_path, {})
-    assert answers["logprob_yes"].isna().all()
+        answers = by_server(model, url, request_yes_no, tmp_path, {})
+    assert answers["logprobs"].isna().all()
     assert answers["text"].tolist() == offline["text"].tolist()
     assert answers["text"].nunique() > 2
     assert "Which topic" not in (tmp_path / "server.log").read_text()  # no prompt in its log

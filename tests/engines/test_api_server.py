@@ -1,4 +1,4 @@
-"""A server beside a block of code: found once it answers, ended with the block, told if not."""
+"""A server beside a block of code: found once it answers, ended with the block, reported if not."""
 
 import os
 import signal
@@ -23,8 +23,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
-        told = {name: os.environ[name] for name in ("API_KEY", "API_VERBOSE", "HF_HUB_OFFLINE")}
-        models = [{"id": os.environ["API_MODEL_NAME"], "argv": sys.argv[1:], "env": told}]
+        env = {name: os.environ[name] for name in ("API_KEY", "API_VERBOSE", "HF_HUB_OFFLINE")}
+        models = [{"id": os.environ["API_MODEL_NAME"], "argv": sys.argv[1:], "env": env}]
         text = json.dumps({"data": models}).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(text)))
@@ -69,13 +69,13 @@ def test_it_answers_within_the_block_and_is_gone_after_it(
     port = free_port()
     with serve(tmp_path, port) as url:
         assert url == f"http://127.0.0.1:{port}/v1"
-        told = httpx.get(f"{url}/models", trust_env=False).json()["data"][0]
+        served = httpx.get(f"{url}/models", trust_env=False).json()["data"][0]
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{url}/models", trust_env=False)
-    assert told["id"] == "a/model"
-    assert told["env"] == {"API_KEY": "", "API_VERBOSE": "0", "HF_HUB_OFFLINE": "1"}
-    assert told["argv"][:5] == ["api", "--model_name_or_path", "a/model", "--template", "qwen3"]
-    assert told["argv"][5:7] == ["--enable_thinking", "false"]
+    assert served["id"] == "a/model"
+    assert served["env"] == {"API_KEY": "", "API_VERBOSE": "0", "HF_HUB_OFFLINE": "1"}
+    assert served["argv"][:5] == ["api", "--model_name_or_path", "a/model", "--template", "qwen3"]
+    assert served["argv"][5:7] == ["--enable_thinking", "false"]
 
 
 def test_an_error_within_the_block_ends_it_too(program: Path, tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_an_error_within_the_block_ends_it_too(program: Path, tmp_path: Path) ->
         httpx.get(f"{url}/models", trust_env=False)
 
 
-def test_a_port_in_use_is_told(program: Path, tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported(program: Path, tmp_path: Path) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -94,7 +94,7 @@ def test_a_port_in_use_is_told(program: Path, tmp_path: Path) -> None:
             serve(tmp_path, port).__enter__()
 
 
-def test_a_server_that_ends_is_told_with_its_last_line(
+def test_a_server_that_ends_is_reported_with_its_last_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stand_in(tmp_path, monkeypatch, "import sys; sys.exit('ValueError: no such template')")
@@ -102,7 +102,7 @@ def test_a_server_that_ends_is_told_with_its_last_line(
         serve(tmp_path, free_port()).__enter__()
 
 
-def test_want_of_memory_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_want_of_memory_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in(tmp_path, monkeypatch, "import os; os.kill(os.getpid(), 9)")
     with pytest.raises(UserError, match="ran out of memory; free the GPU"):
         serve(tmp_path, free_port()).__enter__()
@@ -130,9 +130,11 @@ def test_another_server_on_the_port_is_not_taken_for_it(
         serve(tmp_path, free_port(), timeout=1.5).__enter__()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells a process of its parent")
-def test_it_is_told_to_stop_when_the_stage_is_killed(tmp_path: Path) -> None:
-    # A server has processes of its own: it must be told to stop, which lets it end them.
+@pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux signals a process when its parent ends"
+)
+def test_it_is_asked_to_stop_when_the_stage_is_killed(tmp_path: Path) -> None:
+    # A server has processes of its own: it must be asked to stop, which lets it end them.
     child = (
         "import signal, sys, time\n"
         f"def stop(*_): open({str(tmp_path / 'stopped')!r}, 'w').close(); sys.exit()\n"

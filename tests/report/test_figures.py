@@ -2,21 +2,34 @@
 
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
+import pytest
 
-from newsrec.report.figures import Dot, confusion_matrix, dot_plot, loss_curve, reliability
-from tests.report.conftest import HOSTILE
+from newsrec.report.figures import (
+    Dot,
+    confusion_matrix,
+    dot_limits,
+    dot_plot,
+    loss_curve,
+    reliability,
+    roc_curves,
+)
+from tests.report.reading import HOSTILE, matrix_cells, texts
 
 CURVE = pd.DataFrame({"step": [1, 2], "loss": [0.5, 0.4]})
 POINTS = pd.DataFrame(
-    {"kind": ["raw"], "mean_probability": [0.4], "click_rate": [0.2], "num_rows": [9]}
+    {"kind": ["raw"], "mean_probability": [0.4], "positive_rate": [0.2], "num_rows": [9]}
 )
+ROC = pd.DataFrame({"false_positive_rate": [0.0, 0.5, 1.0], "true_positive_rate": [0.0, 1.0, 1.0]})
+CLASSES = ("world", "sports", "science")
 
 
-def dots(*names: str) -> str:
+def dots(*names: str, series: Sequence[str] = ("base", "tuned")) -> str:
     return dot_plot(
-        [(name, {"base": Dot(0.5, 0.4, 0.6), "tuned": Dot(0.6, 0.5, 0.7)}) for name in names],
+        [(name, {one: Dot(0.5, 0.4, 0.6) for one in series}) for name in names],
         title="By topic",
         across="share",
         limits=(0.3, 0.8),
@@ -24,17 +37,39 @@ def dots(*names: str) -> str:
     )
 
 
-def texts(svg: str) -> list[str]:
-    return [element.text or "" for element in ET.fromstring(svg).iter() if element.text]
+def loss(val: pd.DataFrame = CURVE) -> str:
+    return loss_curve(CURVE, val, y_label="loss, nats")
+
+
+def matrix(
+    counts: object = ((1, 2, 3), (40, 50, 60), (700, 800, 900)),
+    rows: Sequence[str] = CLASSES,
+    columns: Sequence[str] = CLASSES,
+    title: str = "tuned",
+) -> str:
+    return confusion_matrix(
+        np.array(counts), row_names=rows, column_names=columns, title=title, x_label="answer"
+    )
+
+
+def strokes(svg: str, dashes: bool = False) -> set[str]:
+    """The colours that lines are drawn in, with their dashes if asked for."""
+    styles = [element.attrib.get("style", "") for element in ET.fromstring(svg).iter()]
+    colors = [(style, re.search(r"stroke: (#\w+)", style)) for style in styles]
+    return {
+        found[1] + (str(re.findall(r"stroke-dasharray: [^;]*", style)) if dashes else "")
+        for style, found in colors
+        if found
+    }
 
 
 def test_equal_input_gives_equal_bytes() -> None:
-    assert loss_curve(CURVE, CURVE) == loss_curve(CURVE, CURVE)
+    assert loss() == loss()
     assert dots("food", "autos") == dots("food", "autos")
 
 
 def test_ink_is_the_colour_of_the_page() -> None:
-    for svg in (loss_curve(CURVE, CURVE), confusion_matrix(1, 2, 3, 4, "tuned"), dots("food")):
+    for svg in (loss(), matrix(), dots("food"), roc_curves({"one": ROC, "other": ROC})):
         assert "currentColor" in svg
         assert "#010203" not in svg
         assert "#000000" not in svg
@@ -43,21 +78,93 @@ def test_ink_is_the_colour_of_the_page() -> None:
 def test_two_figures_on_one_page_share_no_id() -> None:
     one, other = (
         set(re.findall(r' id="([^"]+)"', svg))
-        for svg in (confusion_matrix(1, 2, 3, 4, "base"), confusion_matrix(1, 2, 3, 4, "tuned"))
+        for svg in (matrix(title="base"), matrix(title="tuned"))
     )
+    assert one
     assert not one & other
 
 
+def test_a_cell_has_the_count_and_share_of_its_label_and_prediction() -> None:
+    assert matrix_cells(matrix()) == {
+        ("world", "world"): ["1", "16.7% of row"],
+        ("world", "sports"): ["2", "33.3% of row"],
+        ("world", "science"): ["3", "50.0% of row"],
+        ("sports", "world"): ["40", "26.7% of row"],
+        ("sports", "sports"): ["50", "33.3% of row"],
+        ("sports", "science"): ["60", "40.0% of row"],
+        ("science", "world"): ["700", "29.2% of row"],
+        ("science", "sports"): ["800", "33.3% of row"],
+        ("science", "science"): ["900", "37.5% of row"],
+    }
+
+
+def test_a_screen_reader_gets_the_same_cells() -> None:
+    svg = matrix([[1, 2], [3, 4]], ("bad", "good"), ("No", "Yes"))
+    assert "answer by label. bad: No 1, Yes 2; good: No 3, Yes 4." in svg
+
+
+def test_the_shade_of_a_cell_grows_with_its_share_of_the_row() -> None:
+    svg = matrix([[1, 3], [20, 20]], ("bad", "good"), ("No", "Yes"))
+    alphas = [float(alpha) for alpha in re.findall(r"fill: #3b8bd9; opacity: ([\d.]+)", svg)]
+    assert alphas == pytest.approx([0.45 / 4, 0.45 * 3 / 4, 0.45 / 2, 0.45 / 2])
+
+
+def test_a_label_without_rows_has_no_share() -> None:
+    svg = matrix([[1, 3], [0, 0]], ("bad", "good"), ("No", "Yes"))
+    assert matrix_cells(svg)["good", "No"] == ["0", "no rows"]
+
+
+def test_a_matrix_has_any_number_of_classes_and_names_of_any_characters() -> None:
+    names = (HOSTILE[:6], "$x^2$", "\u65b0\u95fb", "w" * 30, ":0:", "joy")
+    cells = matrix_cells(matrix(np.arange(36).reshape(6, 6), names, names))
+    assert [counts[0] for counts in cells.values()] == [str(place) for place in range(36)]
+    rows = list(dict.fromkeys(row for row, _ in cells))
+    assert rows == ["<scrip", "$x^2$", "\u65b0\u95fb", "w" * 26 + "\u2026", ":0:", "joy"]
+    columns = list(dict.fromkeys(column for _, column in cells))
+    assert columns == ["<scrip", "$x^2$", "\u65b0\u95fb", "w" * 9 + "\u2026", ":0:", "joy"]
+
+
 def test_a_name_is_drawn_as_text_whatever_it_holds() -> None:
-    svg = dots(HOSTILE, "$x^2$", "\u65b0\u95fb \U0001f600", "@0@")
+    names = {"$x^2$", "\u65b0\u95fb \U0001f600", "@0@", ":0:"}
+    svg = dots(HOSTILE, *names)
     assert "<script" not in svg
-    assert {"$x^2$", "\u65b0\u95fb \U0001f600", "@0@"} <= set(texts(svg))
+    assert names <= set(texts(svg))
+    assert names <= set(texts(roc_curves(dict.fromkeys(sorted(names), ROC))))
 
 
 def test_a_long_name_is_cut() -> None:
     assert any(text.endswith("\u2026") for text in texts(dots("w" * 100)))
 
 
-def test_a_run_without_validation_or_calibration_is_drawn_too() -> None:
-    assert "Validation: nothing logged." in loss_curve(CURVE, CURVE.iloc[:0])
-    assert "0.40 clicked 0.20" in reliability(POINTS)
+@pytest.mark.parametrize("num", [1, 2, 3, 6])
+def test_series_are_all_drawn_and_differ(num: int) -> None:
+    names = [f"class {place}" for place in range(num)]
+    svg = roc_curves(dict.fromkeys(names, ROC))
+    assert set(names) <= set(texts(svg))
+    assert len(strokes(svg, dashes=True)) == num
+    # Beyond five colours a marker makes the difference.
+    assert len(strokes(dots("food", series=names))) == min(num, 5)
+    points = pd.concat([POINTS.assign(kind=name) for name in names])
+    curves = reliability(points, title="Models", x_label="predicted", y_label="found")
+    assert set(names) <= set(texts(curves))
+
+
+def test_roc_curves_name_their_areas() -> None:
+    svg = roc_curves({"good": ROC, "none": ROC.iloc[:0]})
+    assert "good: area 0.750, none: no curve." in svg
+
+
+def test_reliability_tells_a_screen_reader_its_points_and_axes() -> None:
+    svg = reliability(POINTS, title="Model", x_label="predicted", y_label="share of ones")
+    assert 'aria-label="Model: share of ones, by predicted. raw: 0.20 at 0.40."' in svg
+    assert {"predicted", "share of ones", "raw"} <= set(texts(svg))
+
+
+def test_a_run_without_validation_is_drawn_too() -> None:
+    assert "Validation: nothing logged." in loss(CURVE.iloc[:0])
+
+
+def test_limits_leave_room_for_every_interval_and_the_reference() -> None:
+    assert dot_limits([Dot(0.5, 0.4, 0.6), Dot(0.7, 0.6, 0.9)], 0.5) == pytest.approx((0.37, 0.93))
+    assert dot_limits([Dot(0.5, 0.4, 0.6)], 0.0) == pytest.approx((-0.036, 0.636))
+    assert dot_limits([], 0.5) == pytest.approx((0.45, 0.55))

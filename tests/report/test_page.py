@@ -1,149 +1,117 @@
-"""The page says what was found, keeps to itself, and lets no title in as mark-up."""
+"""The shell and the macros that every report is made of."""
 
-import re
-from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
 import pytest
+from jinja2 import UndefinedError
+from markupsafe import Markup
 
-from newsrec.report.mistakes import most_confident_mistakes
-from newsrec.report.page import render
-from newsrec.report.summary import summary_markdown
-from tests.report.conftest import HOSTILE, evaluation
+from newsrec.report.page import render_page
+from newsrec.report.tables import comparison_rows, figure_rows
+from tests.report.reading import HOSTILE, Page
 
-
-class Tags(HTMLParser):
-    """The tags of a page and the addresses they load."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.names: list[str] = []
-        self.addresses: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.names.append(tag)
-        self.addresses += [value or "" for name, value in attrs if name in ("src", "href")]
-
-
-def tags(page: str) -> Tags:
-    found = Tags()
-    found.feed(page)
-    return found
-
-
-def summary(metrics: dict[str, Any], **model: Any) -> str:
-    return summary_markdown(
-        metrics, {"source": "tiny", "num_parameters": 4} | model, "a rule -> Yes"
-    )
-
-
-def test_the_page_stands_alone(given: dict[str, Any]) -> None:
-    found = tags(render(**given))
-    assert all(address.startswith(("#", "data:")) for address in found.addresses)
-    assert not {"script", "link", "iframe", "img"} & set(found.names)
-    assert found.names.count("svg") >= 6
+SHELL = {
+    "kicker": "Sentences about six feelings",
+    "title": "Fine-tuning raised accuracy",
+    "lead": "By 0.1.",
+    "notices": [("warn", "Tiny model.", "No evidence.")],
+    "fingerprint": [("data", "made up"), ("rows", 12_345)],
+}
+TEMPLATE = """{% extends "shell.html.j2" %}
+{% from "macros.html.j2" import card_rules, cards, columns, comparison_table, drawn, figure_table %}
+{% block style %}
+{{ card_rules(groups) }}
+{% endblock %}
+{% block content %}
+<p>{{ name }} {{ 0.12345 | score }} {{ -0.5 | signed }} {{ 0.0001 | p_value }}
+{{ 1 | counted("row") }}</p>
+{{ columns("count", ["train"], [("rows", [1234])]) }}
+{{ figure_table("model", ["F1"], rows, "tuned") }}
+{{ comparison_table("tuned minus", ["F1"], comparisons) }}
+{{ drawn("Loss", svg) }}
+{% call(item) cards(groups) %}
+<b>{{ item }}</b>
+{% endcall %}
+{% endblock %}
+"""
 
 
-@pytest.mark.slow
-def test_two_renders_are_equal_to_the_byte(given: dict[str, Any]) -> None:
-    assert render(**given) == render(**given)
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "page.html.j2").write_text(TEMPLATE, encoding="utf-8")
+    return tmp_path
 
 
-def test_a_hostile_title_or_name_stays_text(given: dict[str, Any]) -> None:
-    metrics = given["metrics"]
-    metrics[HOSTILE] = metrics["random"]
-    metrics[f"tuned_vs_{HOSTILE}"] = metrics["tuned_vs_random"]
-    page = render(**given)
-    assert "<script" not in page
-    assert "\x07" not in page
-    assert "alert" in page
-    assert page.count("</style>") == page.count("<style")
-    assert "<script" not in re.sub("`[^`]*`", "", summary(metrics))
+def page(folder: Path, **changed: object) -> str:
+    values = {
+        "name": "plain",
+        "rows": figure_rows(
+            {"base": {"f1": 0.4}, "tuned": {"f1": 0.5, "f1_low": 0.4, "f1_high": 0.6}}, ["f1"]
+        ),
+        "comparisons": comparison_rows(
+            {"base": {"f1": {"delta": 0.1, "low": -0.1, "high": 0.3, "p": 0.04}}, "other": {}},
+            ["f1"],
+        ),
+        "svg": Markup("<svg></svg>"),
+        "groups": [
+            ("joy read as anger", ["first", "second"], "None."),
+            ("unparsed", [], "No unparsed answers."),
+        ],
+    }
+    return render_page(folder, "page.html.j2", **{**SHELL, **values, **changed})
 
 
-@pytest.mark.parametrize(
-    ("tuned", "words"),
-    [
-        (0.7, "raised AUC per impression by 0.200 (95 % interval 0.180 to 0.220, p = 0.002)"),
-        (0.4, "lowered AUC per impression by 0.100"),
-        (0.51, "No difference shown: AUC per impression changed by +0.010"),
-    ],
-)
-def test_the_verdict_says_better_worse_or_no_difference(
-    tuned: float, words: str, given: dict[str, Any]
-) -> None:
-    given["metrics"] = evaluation(tuned=tuned)
-    assert words in render(**given)
-    assert words in summary(given["metrics"])
+def test_a_page_has_the_shell_around_its_content(folder: Path) -> None:
+    text = page(folder)
+    assert text.lstrip().startswith("<!doctype html>")
+    assert "<title>Fine-tuning raised accuracy</title>" in text
+    assert "<h1>Fine-tuning raised accuracy</h1>" in text
+    assert "default-src 'none'" in text
+    assert "--paper: #fff" in text
+    assert '<p class="box warn" role="note"><strong>Tiny model.</strong> No evidence.</p>' in text
+    assert "plain 0.123 \u22120.500 p &lt; 0.001\n1 row" in text
+    assert [["data", "made up"], ["rows", "12,345"]] in Page(text).tables
+    assert text.index("Tiny model.") < text.index("plain") < text.index("made up")
 
 
-def test_no_difference_comes_with_what_could_have_been_seen(given: dict[str, Any]) -> None:
-    assert "0.040 or more" in summary(evaluation(tuned=0.51))
-    assert "of 0.040 or more between base and" in render(**given)
-
-
-@pytest.mark.parametrize(("probe", "is_artefact"), [(0.55, False), (0.69, True), (0.8, True)])
-def test_a_model_that_does_not_beat_the_leak_probe_is_called_an_artefact(
-    probe: float, is_artefact: bool, given: dict[str, Any]
-) -> None:
-    given["metrics"] = evaluation(probe=probe)
-    assert ("artefact" in render(**given)) is is_artefact
-    assert ("artefact" in summary(given["metrics"])) is is_artefact
-
-
-def test_one_candidate_an_impression_is_judged_by_accuracy(given: dict[str, Any]) -> None:
-    metrics = given["metrics"]
-    for name, row in metrics.items():
-        for key in ("auc", "mrr", "ndcg_at_5", "ndcg_at_10"):
-            for suffix in ("", "_low", "_high"):
-                row.pop(key + suffix, None)
-        if name == "tuned_vs_base":
-            del row["detectable_auc"]
-    assert "raised accuracy by" in render(**given)
-    assert "accuracy stands in" in summary(metrics)
-
-
-def test_a_predictor_without_probabilities_has_dashes(given: dict[str, Any]) -> None:
-    (row,) = (line for line in summary(given["metrics"]).splitlines() if "| `nrms`" in line)
-    assert row.endswith("| – |")
-    assert "nrms" in render(**given)
-
-
-def test_warnings_stand_where_they_belong(given: dict[str, Any]) -> None:
-    assert "Tiny model" in render(**given)
-    assert "same_impression" not in render(**given)
-    given["model"]["source"] = "huggingface"
-    given["metrics"]["protocol"]["feedback"] = "same_impression"
-    page = render(**given)
-    assert "Tiny model" not in page
-    assert "same_impression" in page
-    assert "Tiny model" not in summary(given["metrics"], source="huggingface")
-
-
-def test_the_protocol_is_on_the_page_and_in_the_summary(given: dict[str, Any]) -> None:
-    assert "made up" in render(**given)
-    assert "data `made up`" in summary(given["metrics"])
-
-
-def test_the_most_confident_mistakes_of_each_kind_are_chosen(tmp_path: Path) -> None:
-    table = pd.DataFrame(
-        {
-            "impression_id": list("abcdef"),
-            "user_id": "U",
-            "news_id": "N",
-            "label": [0, 0, 1, 1, 0, 1],
-            "score": [0.9, 0.6, 0.1, 0.4, 0.2, 0.8],
-            "text": ["Yes.", "Yes.", "No.", "No.", "hm", "Yes."],
-        }
-    )
-    shown = table.assign(history=[["h"]] * 6, liked=[[]] * 6, disliked=[[]] * 6)
-    shown = shown.assign(target="t", category="c")
-    shown.to_parquet(tmp_path / "candidates.parquet")
-    found = most_confident_mistakes(tmp_path / "candidates.parquet", table, 1)
-    assert [(row["kind"], row["impression_id"]) for row in found] == [
-        ("false positive", "a"),
-        ("false negative", "c"),
-        ("unparsed", "e"),
+def test_tables_show_their_rows(folder: Path) -> None:
+    found = Page(page(folder))
+    assert found.table("count", "train") == [["rows", "1,234"]]
+    assert found.table("model", "F1") == [["base", "0.400"], ["tuned", "0.500 0.400\u20130.600"]]
+    assert found.table("tuned minus", "F1") == [
+        ["base", "+0.100 \u22120.100 to +0.300 p = 0.040"],
+        ["other", "\u2013"],
     ]
+    assert page(folder).count('<tr class="highlighted">') == 1
+
+
+def test_cards_are_shown_group_by_group(folder: Path) -> None:
+    text = page(folder)
+    assert "all (2)" in text
+    assert '<label for="show-1">joy read as anger (2)</label>' in text
+    assert text.count('<article class="group-1">') == 2
+    assert '<p class="group-2 muted">No unparsed answers.</p>' in text
+    assert "#show-2:checked ~ .cards > :not(.group-2) { display: none; }" in text
+    assert "#show-3" not in text
+
+
+def test_text_from_outside_stays_text(folder: Path) -> None:
+    for key, value in {
+        "name": HOSTILE,
+        "title": HOSTILE,
+        "lead": HOSTILE,
+        "fingerprint": [(HOSTILE, HOSTILE)],
+        "groups": [(HOSTILE, [HOSTILE], HOSTILE)],
+        "rows": [(HOSTILE, [("0", HOSTILE)])],
+    }.items():
+        text = page(folder, **{key: value})
+        assert "<script" not in text, key
+        assert "\x07" not in text, key
+        assert "alert" in text, key
+        assert text.count("</style>") == 1, key
+
+
+def test_a_value_that_is_missing_is_an_error(folder: Path) -> None:
+    (folder / "page.html.j2").write_text("{{ absent }}", encoding="utf-8")
+    with pytest.raises(UndefinedError, match="absent"):
+        page(folder)

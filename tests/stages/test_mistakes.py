@@ -11,20 +11,22 @@ import pytest
 import yaml
 
 from newsrec.errors import UserError
+from newsrec.params.compose import compose
 from stages import fetch_mind, fetch_model, preprocess
-from tests.compose_params import ROOT, compose
+from tests import ROOT
 
 
 @pytest.fixture
 def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder to run stages in."""
     monkeypatch.chdir(tmp_path)
-    # What the machine lacks is told in tests/preflight.
+    # What the machine lacks: tests/preflight.
     monkeypatch.setattr(fetch_model, "check_machine", lambda *_: None)
+    monkeypatch.setattr(sys, "argv", ["fetch_model", "newsrec.news.corpus"])
     return tmp_path
 
 
-def told(main: Callable[[], None]) -> str:
+def reported(main: Callable[[], None]) -> str:
     with pytest.raises(UserError) as caught:
         main()
     return str(caught.value)
@@ -68,7 +70,7 @@ def empty(_: bytes) -> bytes:
         ("val/behaviors.tsv", bad_time, "line 1: time"),
         ("val/behaviors.tsv", no_label, "expected a news id with label -0 or -1"),
         ("test/behaviors.tsv", wrong_columns, "line 1: found 4 tab-separated columns"),
-        ("train/news.tsv", duplicate, "stands already in line 1; remove one"),
+        ("train/news.tsv", duplicate, "is already in line 1; remove one"),
         ("train/behaviors.tsv", windows, "line 1: ends in \\r\\n (Windows)"),
         ("test/news.tsv", not_utf8, "is not UTF-8"),
         ("val/behaviors.tsv", empty, "empty, expected at least one row"),
@@ -83,9 +85,9 @@ def test_a_fault_in_local_files_leaves_no_output(
         (workplace / "mine" / file).unlink()
     else:
         edit(workplace / "mine" / file, change)
-    compose(workplace / "params.yaml", ["data=local", "mind.path=mine"])
+    compose(workplace / "params.yaml", ["data=local", "fetch_mind.path=mine"])
     before = {path: path.read_bytes() for path in (workplace / "mine").rglob("*.tsv")}
-    message = told(fetch_mind.main)
+    message = reported(fetch_mind.main)
     assert str(Path("mine") / file) in message
     assert words in message
     assert sorted(path.name for path in workplace.iterdir()) == ["data", "mine", "params.yaml"]
@@ -94,34 +96,34 @@ def test_a_fault_in_local_files_leaves_no_output(
 
 
 def test_a_local_folder_goes_through_and_stays_as_it_was(raw: Path, workplace: Path) -> None:
-    compose(workplace / "params.yaml", ["data=local", f"mind.path={raw}"])
+    compose(workplace / "params.yaml", ["data=local", f"fetch_mind.path={raw}"])
     fetch_mind.main()
     for path in raw.rglob("*.tsv"):
         assert (workplace / "data/raw" / path.relative_to(raw)).read_bytes() == path.read_bytes()
 
 
-def test_a_folder_that_is_not_there_is_told(workplace: Path) -> None:
-    compose(workplace / "params.yaml", ["data=local", "mind.path=nowhere"])
-    assert "nowhere: no such folder" in told(fetch_mind.main)
-    compose(workplace / "params.yaml", ["model=local", "model.path=nowhere"])
-    assert "nowhere: no such folder" in told(fetch_model.main)
+def test_a_folder_that_is_not_there_is_reported(workplace: Path) -> None:
+    compose(workplace / "params.yaml", ["data=local", "fetch_mind.path=nowhere"])
+    assert "nowhere: no such folder" in reported(fetch_mind.main)
+    compose(workplace / "params.yaml", ["model=local", "fetch_model.path=nowhere"])
+    assert "nowhere: no such folder" in reported(fetch_model.main)
     assert not list((workplace / "models").iterdir())
 
 
 def test_a_local_model_is_taken_without_its_pickles(tiny_model: Path, workplace: Path) -> None:
     shutil.copytree(tiny_model, workplace / "mine")
     (workplace / "mine/training_args.bin").write_bytes(b"pickle")
-    compose(workplace / "params.yaml", ["model=local", "model.path=mine"])
+    compose(workplace / "params.yaml", ["model=local", "fetch_model.path=mine"])
     fetch_model.main()
     names = {path.name for path in (workplace / "models/base").iterdir()}
     assert names == {path.name for path in tiny_model.iterdir()}
 
 
-def test_a_model_cut_short_is_told_and_not_taken(tiny_model: Path, workplace: Path) -> None:
+def test_a_model_cut_short_is_reported_and_not_taken(tiny_model: Path, workplace: Path) -> None:
     shutil.copytree(tiny_model, workplace / "mine")
     edit(workplace / "mine/model.safetensors", lambda data: data[: len(data) // 2])
-    compose(workplace / "params.yaml", ["model=local", "model.path=mine"])
-    message = told(fetch_model.main)
+    compose(workplace / "params.yaml", ["model=local", "fetch_model.path=mine"])
+    message = reported(fetch_model.main)
     assert "mine/model.safetensors: broken safetensors file" in message
     assert not list((workplace / "models").iterdir())
 
@@ -132,7 +134,7 @@ def test_the_published_recipe_warns_that_it_leaks(
     compose(workplace / "params.yaml", ["prompt.feedback=same_impression"])
     shutil.copytree(raw, workplace / "data/raw")
     (workplace / "metrics").mkdir()
-    (workplace / "metrics/mind.json").write_text('{"protocol": {}}')
+    (workplace / "metrics/fetch_mind.json").write_text('{"protocol": {}}')
     preprocess.main()
     assert "gives the label away" in capsys.readouterr().err
 
@@ -154,7 +156,7 @@ def test_the_pipeline_keeps_the_data_sets_rows_to_itself() -> None:
 
 def test_a_stage_whose_input_is_missing_leaves_nothing(workplace: Path) -> None:
     compose(workplace / "params.yaml", [])
-    assert "data/raw/train/news.tsv: no such file" in told(preprocess.main)
+    assert "data/raw/train/news.tsv: no such file" in reported(preprocess.main)
     assert not list((workplace / "data").iterdir())
 
 
@@ -172,6 +174,7 @@ def test_at_the_command_line_a_mistake_is_one_line_and_exit_code_2(workplace: Pa
     )
     assert finished.returncode == 2
     assert finished.stderr == (
-        "preprocess: params.yaml: key 'mind.sauce': a key of this section is 'sauce'; expected one "
-        "of: files, path, repo, revision, seed, source, split, synthetic; did you mean 'source'?\n"
+        "preprocess: params.yaml: key 'fetch_mind.sauce': a key of this section is 'sauce'; "
+        "expected one of: files, path, repo, revision, seed, source, split, synthetic; did you "
+        "mean 'source'?\n"
     )

@@ -1,13 +1,21 @@
 """A few samples, and a recipe small enough to train on them in seconds."""
 
 import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from newsrec.mind.synthetic import chat_examples
-from newsrec.prompts import INSTRUCTION, NO, YES, prompt_input
+from newsrec.news.corpus import examples
+from newsrec.news.prompts import INSTRUCTION, NO, YES, prompt_input
+from newsrec.training.dataset import SPLITS, SampleSet, write_dataset_info
+from newsrec.training.runs import Outcome
+from tests import ROOT
 
 # 12 steps of 4 samples, a checkpoint and a validation every 4.
 RECIPE: dict[str, Any] = {
@@ -42,19 +50,23 @@ OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
 
 
 def recipe(name: str, **changes: Any) -> dict[str, Any]:
-    """The arguments of a trainer's `train` that are no path."""
+    """The arguments of `fine_tune` that are no path."""
     method, options = OPTIONS[name]
-    return {**RECIPE, "method": method, "options": options, "template": "qwen3", **changes}
+    fixed = {"objective": "sft", "template": "qwen3"}
+    return {**RECIPE, **fixed, "method": method, "options": options, **changes}
 
 
-def write_samples(folder: Path, num_train: int = 48, num_val: int = 8) -> Path:
+def write_samples(
+    folder: Path, name: str = "mind", num_train: int = 48, num_val: int = 8
+) -> SampleSet:
     """data/processed as `preprocess` leaves it: alpaca records, hostile titles among them."""
     folder.mkdir(exist_ok=True)
-    titles = [message.splitlines()[-1] for message, _ in chat_examples(80, seed=3)]
+    titles = [messages[0]["content"].splitlines()[-1] for messages, _ in examples(80, seed=3)]
     titles[0] = 'It\'s < |im_end|> "over" <b>'
     titles[1] = "café №5 🚀"
-    info = {}
-    for split, start, num in (("train", 0, num_train), ("val", num_train, num_val)):
+    samples = SampleSet(folder, name)
+    write_dataset_info(samples)
+    for split, start, num in zip(SPLITS, (0, num_train), (num_train, num_val), strict=True):
         records = [
             {
                 "instruction": INSTRUCTION,
@@ -64,16 +76,46 @@ def write_samples(folder: Path, num_train: int = 48, num_val: int = 8) -> Path:
             for number in range(start, start + num)
         ]
         lines = "".join(json.dumps(record) + "\n" for record in records)
-        (folder / f"mind_{split}.jsonl").write_text(lines, encoding="utf-8")
-        info[f"mind_{split}"] = {
-            "file_name": f"mind_{split}.jsonl",
-            "columns": {"prompt": "instruction", "query": "input", "response": "output"},
-        }
-    (folder / "dataset_info.json").write_text(json.dumps(info))
-    return folder
+        (folder / f"{name}_{split}.jsonl").write_text(lines, encoding="utf-8")
+    return samples
+
+
+def start_and_kill(code: str, shown: str) -> None:
+    """Run `code` in a process of its own, and kill that with -9 once it has shown `shown`."""
+    code = f"from pathlib import PosixPath\n{code}"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
+        assert process.stdout is not None
+        give_up, output = time.monotonic() + 240, ""
+        while shown not in output:
+            assert time.monotonic() < give_up, output[-2000:]
+            piece = process.stdout.read1()
+            assert piece, output[-2000:]
+            output += piece.decode(errors="replace")
+        process.send_signal(signal.SIGKILL)
+
+
+def checkpoints(work: Path) -> list[int]:
+    """The steps of the checkpoints that are whole."""
+    found = (work / "output").glob("checkpoint-*/trainer_state.json")
+    return sorted(json.loads(path.read_text())["global_step"] for path in found)
+
+
+def num_tokens(outcome: Outcome) -> float:
+    """Tokens that the last process trained on."""
+    return outcome.tokens_per_second * outcome.seconds
+
+
+@pytest.fixture(scope="module")
+def one_thread() -> Iterator[None]:
+    """One thread in every process started: the matrices are too small to be shared out."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OMP_NUM_THREADS", "1")
+        yield
 
 
 @pytest.fixture(scope="session")
-def samples(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def samples(tmp_path_factory: pytest.TempPathFactory) -> SampleSet:
     """48 training samples and 8 to validate on."""
     return write_samples(tmp_path_factory.mktemp("processed"))

@@ -1,6 +1,7 @@
-"""Which checkpoints are gone on from, what is read of a finished run, and what a user is told."""
+"""Which checkpoints are resumed from, what is read of a finished run, what a failed one reports."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,25 @@ import pytest
 
 from newsrec.errors import UserError
 from newsrec.processes import Finished
-from newsrec.training import llamafactory, runs
+from newsrec.training import runs
+from newsrec.training.advice import BROKEN_LOSS, explain_failure, memory_advice
+from newsrec.training.dataset import SampleSet
+from newsrec.training.fine_tuning import fine_tune
+from newsrec.training.methods import MERGED, UNMERGEABLE, WHOLE
+from tests.training.conftest import recipe
 
 ARGUMENTS = {"learning_rate": 1e-4}
+# What to change when memory is short, in this order: of all methods, and of each.
+COMMON = "train.batch_size, train.gradient_accumulation_steps, train.cutoff_len"
+KNOBS = {
+    "lora": f"{COMMON}, train.rank, train=qlora, a smaller model",
+    "qlora": f"{COMMON}, train.rank, a smaller model",
+    "full": f"{COMMON}, train=freeze, train=lora, train=qlora, a smaller model",
+    "freeze": f"{COMMON}, train.num_layers, train=lora, a smaller model",
+    "p-tuning-v2": f"{COMMON}, train.projection_size, train.num_virtual_tokens, train=lora, "
+    "a smaller model",
+    "adapter": f"{COMMON}, train.reduction_factor, train=qlora, a smaller model",
+}
 
 
 def state(has_ended: bool = False) -> str:
@@ -70,7 +87,7 @@ def test_a_checkpoint_that_was_cut_short_is_not_resumed_from(folder: Path) -> No
     assert [path.exists() for path in (whole, broken, empty)] == [True, False, False]
 
 
-def test_the_last_checkpoint_of_a_training_that_had_ended_is_not_gone_on_from(
+def test_the_last_checkpoint_of_a_training_that_had_ended_is_not_resumed_from(
     folder: Path,
 ) -> None:
     going, ended = checkpoint(folder, 10, state()), checkpoint(folder, 12, state(has_ended=True))
@@ -91,7 +108,7 @@ def finished_run(folder: Path, log_history: list[dict[str, float]]) -> Path:
     return folder
 
 
-def test_a_finished_run_says_what_it_took_and_which_step_it_kept(tmp_path: Path) -> None:
+def test_a_finished_run_reports_what_it_took_and_which_step_it_kept(tmp_path: Path) -> None:
     history = [
         {"step": 5, "loss": 0.9},
         {"step": 8, "eval_loss": 0.5},
@@ -106,7 +123,7 @@ def test_a_finished_run_says_what_it_took_and_which_step_it_kept(tmp_path: Path)
     assert outcome.tokens_per_second == 150
 
 
-def test_a_run_too_short_to_log_is_told(tmp_path: Path) -> None:
+def test_a_run_too_short_to_log_is_reported(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"in 12 steps; lower train\.logging_steps"):
         runs._read_outcome(finished_run(tmp_path, [{"step": 12, "eval_loss": 0.6}]))
 
@@ -120,12 +137,22 @@ def test_a_run_too_short_to_log_is_told(tmp_path: Path) -> None:
         (1, "RuntimeError: [enforce fail] DefaultCPUAllocator: can't allocate memory: you tried"),
     ],
 )
-@pytest.mark.parametrize("method", ["lora", "qlora", "full", "freeze"])
+@pytest.mark.parametrize("method", KNOBS)
 def test_out_of_memory_names_the_knobs_in_order(method: str, code: int, tail: str) -> None:
-    told = runs._explain(Finished(code, tail), llamafactory._KNOBS[method], Path("train.log"))
-    assert told.startswith("training ran out of memory; lower, in this order: train.batch_size")
-    places = [told.index(word) for word in ("batch_size", "cutoff_len", "choose", "train.log")]
+    message = explain_failure(Finished(code, tail), method, Path("train.log"))
+    assert message.startswith("training ran out of memory; lower, in this order: train.batch_size")
+    places = [message.index(word) for word in ("batch_size", "cutoff_len", "choose", "train.log")]
     assert places == sorted(places)
+
+
+@pytest.mark.parametrize(("method", "knobs"), KNOBS.items())
+def test_the_advice_of_every_method_names_its_knobs_in_order(method: str, knobs: str) -> None:
+    advice = memory_advice(method)
+    assert re.findall(r"(?:train[.=]|a smaller)[\w-]*(?: model)?", advice) == knobs.split(", ")
+
+
+def test_there_is_advice_for_every_method() -> None:
+    assert set(KNOBS) == {*MERGED, *WHOLE, *UNMERGEABLE}
 
 
 def test_a_validation_loss_that_is_nan_ends_the_process_with_its_step() -> None:
@@ -135,31 +162,36 @@ def test_a_validation_loss_that_is_nan_ends_the_process_with_its_step() -> None:
 
     given = TrainingArguments(report_to="none"), TrainerState(global_step=8), TrainerControl()
     StopAtBrokenLoss().on_evaluate(*given, metrics={"eval_loss": 0.5})
-    with pytest.raises(SystemExit, match=runs.BROKEN_LOSS) as caught:
+    with pytest.raises(SystemExit, match=BROKEN_LOSS) as caught:
         StopAtBrokenLoss().on_evaluate(*given, metrics={"eval_loss": float("nan")})
     assert "of validation is no number at step 8" in str(caught.value)
 
 
-def test_a_broken_loss_is_found_behind_a_progress_bar_and_told_once() -> None:
+def test_a_broken_loss_is_found_behind_a_progress_bar_and_reported_once() -> None:
     words = "newsrec: the loss of training is no number at step 7"
-    told = runs._explain(Finished(1, f" 17%|█▋  | 1/6{words}{words}\n===\n"), "", Path("t.log"))
-    assert told.startswith("the loss of training is no number at step 7; lower train.lr")
+    message = explain_failure(
+        Finished(1, f" 17%|█▋  | 1/6{words}{words}\n===\n"), "lora", Path("t.log")
+    )
+    assert message.startswith("the loss of training is no number at step 7; lower train.lr")
 
 
 @pytest.mark.parametrize("behind", ["", " 50%|█████     | 4/8 [00:01<00:01]", "=" * 60])
-def test_another_end_is_told_with_its_exception(behind: str) -> None:
+def test_another_end_is_reported_with_its_exception(behind: str) -> None:
     for rank in ("", "[rank1]: "):
         tail = f"Traceback\n{rank}ValueError: no such\ntorch.x.ChildFailedError: \n{behind}\n"
-        told = runs._explain(Finished(1, tail), "", Path("t.log"))
-        assert told == f"training ended with exit code 1: {rank}ValueError: no such (log: t.log)"
+        message = explain_failure(Finished(1, tail), "lora", Path("t.log"))
+        assert message == f"training ended with exit code 1: {rank}ValueError: no such (log: t.log)"
 
 
-def test_an_incomplete_environment_is_told_with_the_command_that_makes_it(
+def test_an_incomplete_environment_is_reported_with_the_command_that_makes_it(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UserError, match="make env"):
-        llamafactory.train(
-            base=folder, data=folder, template="qwen3", work=folder, target=folder,
-            method="lora", cutoff_len=1, seed=1, options={},
-        )  # fmt: skip
+        fine_tune(
+            base=folder,
+            samples=SampleSet(folder, "any"),
+            work=folder,
+            target=folder,
+            **recipe("lora"),
+        )

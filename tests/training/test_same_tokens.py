@@ -1,13 +1,15 @@
 """What LLaMA-Factory trains on is what an engine is asked, for every model that ships."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from newsrec.errors import UserError
-from newsrec.prompts import INSTRUCTION, prompt_input
-from tests.compose_params import ROOT
+from newsrec.news.prompts import INSTRUCTION, prompt_input
+from tests import ROOT
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
@@ -30,16 +32,46 @@ def samples(tmp_path: Path) -> Path:
     return path
 
 
+def with_chat_template(model: Path, old: str, new: str, target: Path) -> Path:
+    """A tokenizer as in `model`, with another chat template."""
+    shutil.copytree(model, target)
+    file = target / "chat_template.jinja"
+    template = file.read_text()
+    assert old in template
+    file.write_text(template.replace(old, new))
+    return target
+
+
+@pytest.fixture
+def published(tiny_model: Path, tmp_path: Path) -> Path:
+    """With an empty think block in answers too, as Qwen3's own chat template has it."""
+    return with_chat_template(
+        tiny_model,
+        "'\n' + message.content",
+        "('\n<think>\n\n</think>\n\n' if message.role == 'assistant' else '\n') + message.content",
+        tmp_path / "published",
+    )
+
+
 @pytest.mark.parametrize("profile", PROFILES, ids=lambda path: path.stem)
 def test_every_shipped_template_gives_the_ids_that_are_scored(
-    profile: Path, samples: Path, tiny_model: Path
+    profile: Path, samples: Path, tiny_model: Path, published: Path
 ) -> None:
     from newsrec.training.same_tokens import check_same_tokens
 
-    (template,) = (
-        line.split(":")[1].strip() for line in profile.open() if line.startswith("  template:")
-    )
-    assert 50 < check_same_tokens(tiny_model, samples, template, 1024, 50) < 1024
+    template = yaml.safe_load(profile.read_text())["model"]["template"]
+    model = published if template == "auto" else tiny_model
+    assert 50 < check_same_tokens(model, samples, template, 1024, 50) < 1024
+
+
+def test_the_template_of_a_model_that_does_not_think_is_read_by_auto(
+    samples: Path, tiny_model: Path, tmp_path: Path
+) -> None:
+    from newsrec.training.same_tokens import check_same_tokens
+
+    block = "<think>\n\n</think>\n\n"
+    plain = with_chat_template(tiny_model, block, "", tmp_path / "plain")
+    assert 50 < check_same_tokens(plain, samples, "auto", 1024, 50) < 1024
 
 
 def test_a_template_that_opens_no_think_block_is_found_by_its_first_token(
@@ -51,7 +83,7 @@ def test_a_template_that_opens_no_think_block_is_found_by_its_first_token(
         check_same_tokens(tiny_model, samples, "qwen3_nothink", 1024, 50)
 
 
-def test_a_sample_that_would_be_cut_is_told(samples: Path, tiny_model: Path) -> None:
+def test_a_sample_that_would_be_cut_is_reported(samples: Path, tiny_model: Path) -> None:
     from newsrec.training.same_tokens import check_same_tokens
 
     with pytest.raises(UserError, match=r"line 1: .* would cut the sample at train\.cutoff_len=60"):

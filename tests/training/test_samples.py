@@ -5,13 +5,14 @@ from pathlib import Path
 import pytest
 
 from newsrec.training import runs
+from newsrec.training.dataset import SampleSet
 from tests.training.conftest import RECIPE
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 
 def test_both_trainers_see_the_same_token_ids_and_labels(
-    samples: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    samples: SampleSet, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # LLaMA-Factory's own way from the files to the Trainer, against the worker's.
     from llamafactory.data import get_dataset, get_template_and_fix_tokenizer
@@ -27,7 +28,7 @@ def test_both_trainers_see_the_same_token_ids_and_labels(
     model_args, data_args, training_args, *_ = get_train_args(
         {
             "model_name_or_path": str(tiny_model), "stage": "sft", "finetuning_type": "lora",
-            "dataset_dir": str(samples), "dataset": "mind_train", "eval_dataset": "mind_val",
+            "dataset_dir": str(samples.folder), "dataset": "mind_train", "eval_dataset": "mind_val",
             "template": "qwen3", "enable_thinking": False, "cutoff_len": cutoff_len,
             "overwrite_cache": True, **trainer,
         }
@@ -38,7 +39,7 @@ def test_both_trainers_see_the_same_token_ids_and_labels(
 
     job = {"base": str(tiny_model), "template": "qwen3", "cutoff_len": cutoff_len}
     for split, name, num in (("train", "train_dataset", 48), ("val", "eval_dataset", 8)):
-        ours = _encoded(str(samples / f"mind_{split}.jsonl"), job)
+        ours = _encoded(str(samples.file(split)), job)
         assert len(ours) == len(theirs[name]) == num
         for key in ("input_ids", "labels", "attention_mask"):
             assert list(ours[key]) == list(theirs[name][key])
@@ -48,9 +49,9 @@ def test_both_trainers_see_the_same_token_ids_and_labels(
 
 
 def test_a_sample_longer_than_the_model_is_given_ends_the_run(
-    samples: Path, tiny_model: Path
+    samples: SampleSet, tiny_model: Path
 ) -> None:
     from newsrec.training.peft_worker import _encode
 
     with pytest.raises(SystemExit, match=r"mind_val\.jsonl, line 1: \d+ tokens, expected 60"):
-        list(_encode(str(samples / "mind_val.jsonl"), str(tiny_model), "qwen3", 60))
+        list(_encode(str(samples.file("val")), str(tiny_model), "qwen3", 60))

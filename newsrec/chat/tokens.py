@@ -1,0 +1,76 @@
+"""Chat messages as token ids, by a model's own tokenizer and chat template.
+
+The one place where text becomes tokens: every engine gets the ids that are made here.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from transformers import AutoTokenizer, PreTrainedTokenizerBase
+
+from newsrec.errors import UserError
+
+# A chat in the form of `apply_chat_template`: `role` (system, user, assistant) and `content`.
+Messages = Sequence[Mapping[str, str]]
+
+
+def user_turn(text: str) -> Messages:
+    """A chat of one user message."""
+    return [{"role": "user", "content": text}]
+
+
+def load_tokenizer(model: Path) -> PreTrainedTokenizerBase:
+    """The tokenizer in a model's folder; code from the folder is never run."""
+    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+        model, trust_remote_code=False
+    )
+    return tokenizer
+
+
+def encode_chat(tokenizer: PreTrainedTokenizerBase, messages: Messages) -> list[int]:
+    """Token ids of a chat up to where the answer begins, thinking off."""
+    ids: list[int] = tokenizer.encode(_chat_text(tokenizer, messages), add_special_tokens=False)
+    return ids
+
+
+def first_tokens(
+    tokenizer: PreTrainedTokenizerBase, messages: Messages, answers: Sequence[str]
+) -> tuple[int, ...]:
+    """The first token of each answer when it follows the prompt of `messages`.
+
+    Raises:
+        UserError: two answers begin with the same token, or an answer changes the prompt's own
+            tokens.
+    """
+    prompt = _chat_text(tokenizer, messages)
+    prompt_ids = tokenizer.encode(prompt, add_special_tokens=False)
+    answer_of: dict[int, str] = {}
+    for answer in answers:
+        ids = tokenizer.encode(prompt + answer, add_special_tokens=False)
+        if ids[: len(prompt_ids)] != prompt_ids or len(ids) == len(prompt_ids):
+            raise UserError(
+                f"the answer {answer!r} cannot be separated from the prompt's last token with this "
+                "tokenizer; choose a model whose chat template ends in a line end or a control "
+                "token"
+            )
+        first = ids[len(prompt_ids)]
+        if first in answer_of:
+            raise UserError(
+                f"{answer_of[first]!r} and {answer!r} begin with the same token ({first}) with "
+                "this tokenizer; choose another model"
+            )
+        answer_of[first] = answer
+    return tuple(answer_of)
+
+
+def control_tokens(tokenizer: PreTrainedTokenizerBase) -> set[int]:
+    """The ids that text of the data must never become."""
+    return set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
+
+
+def _chat_text(tokenizer: PreTrainedTokenizerBase, messages: Messages) -> str:
+    text = tokenizer.apply_chat_template(
+        list(messages), add_generation_prompt=True, enable_thinking=False, tokenize=False
+    )
+    assert isinstance(text, str)
+    return text

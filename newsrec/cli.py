@@ -1,0 +1,178 @@
+"""The command `newsrec`: what is done beside the pipeline itself, which DVC runs."""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import typer
+
+from newsrec.errors import UserError, report_user_error
+
+app = typer.Typer(
+    name="newsrec",
+    help="Fine-tune language models for recommendation, and use what was trained. The pipeline "
+    "itself is DVC's: dvc repro, dvc exp run, dvc metrics diff.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+submission = typer.Typer(help="The leaderboard's file.", no_args_is_help=True)
+app.add_typer(submission, name="submission")
+
+Titles = list[str] | None
+
+
+def main() -> None:
+    """Run the command; a mistake is one line on stderr and exit code 2."""
+    with report_user_error("newsrec"):
+        app()
+
+
+@app.command()
+def doctor() -> None:
+    """Compare what the chosen configuration needs with this machine."""
+    from newsrec.news.needs import data_needs
+    from newsrec.news.params import Params
+    from newsrec.params.load import load_params
+    from newsrec.params.sections import SharedParams
+    from newsrec.preflight.doctor import report
+
+    if "fetch_mind:" in _params_text():
+        params = load_params(Params)
+        report(params, data_needs(params.fetch_mind), {"fetch_mind"})
+    else:
+        report(load_params(SharedParams), None, set())
+
+
+def _params_text() -> str:
+    path = Path("params.yaml")
+    if not path.exists():
+        raise UserError(f"{path}: no such file; run newsrec in the folder of a pipeline")
+    return path.read_text(encoding="utf-8")
+
+
+@app.command()
+def compare(
+    commit: Annotated[str, typer.Argument(help="a commit, branch or tag, like HEAD~1")],
+    other: Annotated[str | None, typer.Argument(help="another; the files here if left out")] = None,
+) -> None:
+    """Compare the tuned model of two commits, if both were measured alike."""
+    from newsrec.news.compare import compare as compare_commits
+
+    print(compare_commits(commit, other))
+
+
+@app.command()
+def power(
+    predictions: Annotated[list[Path], typer.Argument(help="one or two predictions tables")],
+    delta: Annotated[float, typer.Option(help="the difference in mean AUC to show")] = 0.01,
+) -> None:
+    """How many impressions it takes to show a difference, and what those at hand show.
+
+    With one table, the difference of its AUC from chance, 0.5.
+    """
+    from newsrec.news.power import power as needed
+
+    print(needed(delta, predictions))
+
+
+@app.command()
+def params(
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="choices and values, like train=qlora train.lr=5e-5")
+    ] = None,
+    output: Annotated[Path, typer.Option(help="the file to write")] = Path("params.yaml"),
+) -> None:
+    """Write params.yaml as DVC composes it from conf/."""
+    from newsrec.params.compose import compose_pipeline
+
+    compose_pipeline(output, overrides or [])
+
+
+@app.command()
+def rank(
+    requests: Annotated[
+        str | None, typer.Argument(help="file of JSON lines, or - for standard input")
+    ] = None,
+    history: Annotated[Titles, typer.Option(help="a title that was clicked; oldest first")] = None,
+    candidate: Annotated[Titles, typer.Option(help="a title to rank")] = None,
+    liked: Annotated[Titles, typer.Option(help="a title that was liked")] = None,
+    disliked: Annotated[Titles, typer.Option(help="a title that was disliked")] = None,
+    model: Annotated[Path, typer.Option(help="folder of the tuned model")] = Path("models/merged"),
+    engine: Annotated[
+        str | None, typer.Option(help="vllm, transformers or openai-api; else score.engine")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON lines")] = False,
+) -> None:
+    """Rank titles with the tuned model, with P(Yes) as the model gives it.
+
+    One request from options, or many from a file of JSON lines like
+    {"history": ["…"], "candidates": ["…", "…"]} (also liked and disliked).
+    """
+    from newsrec.news.params import Params
+    from newsrec.news.ranking import Ranked, RankRequest, read_requests
+    from newsrec.news.ranking import rank as rank_titles
+    from newsrec.params.load import load_params
+
+    given = [tuple(titles or ()) for titles in (candidate, history, liked, disliked)]
+    if (requests is None) == (not given[0]):
+        raise UserError("expected either --candidate (two or more) or a file of requests")
+    asked = (
+        iter([RankRequest(*given)])
+        if requests is None
+        else read_requests(_lines(requests), requests)
+    )
+    values = load_params(Params)
+    # The output of an engine must not mix with the result.
+    with TemporaryDirectory(prefix="newsrec-rank-") as work, redirect_stdout(sys.stderr):
+        rankings: list[list[Ranked]] = list(
+            rank_titles(
+                asked,
+                values.engine_settings(engine),
+                model,
+                Path(work),
+                num_history=values.prompt.num_history,
+                num_feedback=values.prompt.num_feedback,
+                max_prompt_tokens=values.score.max_prompt_tokens,
+                max_answer_tokens=values.score.max_answer_tokens,
+            )
+        )
+    for number, ranking in enumerate(rankings):
+        if as_json:
+            print(json.dumps([asdict(one) for one in ranking], ensure_ascii=False))
+            continue
+        print("\n" * (number > 0) + "rank  P(Yes)  title")
+        for one in ranking:
+            print(f"{one.rank:4}  {one.probability:6.4f}  {one.title}")
+
+
+def _lines(source: str) -> Iterator[str]:
+    if source == "-":
+        yield from sys.stdin
+        return
+    path = Path(source)
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; expected JSON lines of requests")
+    with path.open(encoding="utf-8") as stream:
+        yield from stream
+
+
+@submission.command()
+def check(
+    prediction: Annotated[Path, typer.Argument(help="prediction.txt, or a zip that holds it")],
+    behaviors: Annotated[Path, typer.Argument(help="behaviors.tsv of the split")],
+) -> None:
+    """Check a prediction file, whoever wrote it, against the impressions that it is for."""
+    from newsrec.news.leaderboard.submission import validate_submission
+
+    print(f"valid: {validate_submission(prediction, behaviors):,} impressions")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,29 @@
+"""What a person can do about an engine that failed."""
+
+from pathlib import Path
+
+from newsrec.processes import Finished
+
+
+def explain_vllm(finished: Finished, log: Path) -> str:
+    """Why vLLM ended, in one line, with what to do about it."""
+    if finished.says("KV cache", "max seq len") and finished.says("max_model_len"):
+        knobs = "raise score.cpu_kv_cache_gib or score.gpu_memory_utilization, or lower "
+        return f"vLLM has no room for one prompt; {knobs}score.max_model_len (log: {log})"
+    if finished.ran_out_of_memory or finished.says("Free memory on device"):
+        return (
+            "vLLM ran out of memory; free the GPU of other processes (nvidia-smi), then lower, in "
+            "this order: score.gpu_memory_utilization, score.max_model_len, score.cpu_kv_cache_gib"
+            f"; or choose a smaller model (log: {log})"
+        )
+    return f"vLLM ended with exit code {finished.code}: {finished.last_line} (log: {log})"
+
+
+def explain_server(what: str, finished: Finished, log: Path) -> str:
+    """Why a server ended, in one line, with what to do about it."""
+    if finished.ran_out_of_memory:
+        return (
+            f"{what} ran out of memory; free the GPU of other processes (nvidia-smi), choose "
+            f"score.dtype: bfloat16, or a smaller model (log: {log})"
+        )
+    return f"{what} ended with exit code {finished.code}: {finished.last_line} (log: {log})"

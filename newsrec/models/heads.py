@@ -1,0 +1,41 @@
+"""What a model's last layer answers: the next token, or the class of the whole text."""
+
+from typing import Any, Literal
+
+import torch
+
+Head = Literal["causal-lm", "sequence-classification"]
+
+ARCHITECTURE_SUFFIX: dict[Head, str] = {
+    "causal-lm": "ForCausalLM",
+    "sequence-classification": "ForSequenceClassification",
+}
+
+
+def auto_class(head: Head) -> Any:
+    """The class of transformers that loads a model with this head."""
+    # Importing these imports the models; whoever only names a head does without.
+    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
+
+    if head == "causal-lm":
+        return AutoModelForCausalLM
+    return AutoModelForSequenceClassification
+
+
+def known_architectures(head: Head) -> set[str]:
+    """The architectures with this head that transformers has code of its own for."""
+    from transformers.models.auto import modeling_auto
+
+    if head == "causal-lm":
+        return set(modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values())
+    return set(modeling_auto.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES.values())
+
+
+def answer_logits(logits: torch.Tensor, head: Head) -> torch.Tensor:
+    """What a model answers to one prompt, shape (words,) or (classes,).
+
+    Args:
+        logits: its output, shape (1, tokens, words) or (1, classes).
+        head: of the model.
+    """
+    return logits[0, -1] if head == "causal-lm" else logits[0]

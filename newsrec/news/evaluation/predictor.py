@@ -1,0 +1,203 @@
+"""All the numbers of one predictor, each with its interval, and of one against another."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from newsrec.metrics.calibration import brier, clipped_logit, ece, log_loss
+from newsrec.metrics.classification import classification_metrics, pooled_auc
+from newsrec.metrics.ranking import rank_metrics
+from newsrec.metrics.significance import ClusterBootstrap, interval, mcnemar, paired
+
+RANKING = ("auc", "mrr", "ndcg_at_5", "ndcg_at_10")
+COMPARED = ("auc", "mrr", "ndcg_at_10", "accuracy")
+NUM_BINS = 15
+
+# The figure of each resample, shape (resamples,).
+Samples = np.ndarray
+Sum = Callable[[pd.DataFrame], "pd.Series[float]"]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """The figures of a predictor, and of its resamples those that are compared."""
+
+    figures: dict[str, float]
+    samples: dict[str, Samples]
+    correct: np.ndarray | None
+
+
+def measure(
+    predictions: pd.DataFrame, decision: pd.Series | None, bootstrap: ClusterBootstrap
+) -> Measured:
+    """Measure one predictor; a figure `x` with an interval has `x_low` and `x_high` beside it.
+
+    Ranking metrics are means over the impressions that have both a click and another candidate; the
+    others are counted in `num_one_class`. The rest is over all rows. Intervals are of 95 %, from
+    resampled users.
+
+    Args:
+        predictions: one row per (impression, candidate) with impression_id, label, score and, of a
+            model, answer_mass.
+        decision: True, False or NA for each row; NA is an answer that could not be read. None for a
+            predictor whose scores order candidates and are no probabilities: it decides nothing.
+        bootstrap: over the users of the rows.
+
+    Returns:
+        Finite numbers under stable keys; a metric that cannot be computed has no key.
+    """
+    label, score = predictions["label"], predictions["score"]
+    ranks = rank_metrics(predictions["impression_id"], label, score)
+    usable = ranks[ranks["auc"].notna()]
+    first = ~predictions["impression_id"].duplicated()
+    figures: dict[str, float] = {}
+    samples: dict[str, Samples] = {}
+    for name in RANKING:
+        if len(usable):
+            figures[name] = float(usable[name].mean())
+            per_row = predictions["impression_id"].map(usable[name]).where(first)
+            samples[name] = bootstrap.mean(per_row)
+    pooled = pooled_auc(label, score)
+    if pooled is not None:
+        figures["pooled_auc"] = pooled
+        samples["pooled_auc"] = bootstrap.weighted_auc(label, score)
+    correct = None
+    if decision is not None:
+        figures |= decision_figures(label, decision)
+        samples |= _decision_samples(label, decision, bootstrap)
+        figures |= {"log_loss": log_loss(label, score), "brier": brier(label, score)}
+        figures["ece"] = ece(label, score, NUM_BINS)
+        samples |= probability_samples(label, score, bootstrap)
+        said = decision.fillna(False).astype(bool) == label.astype(bool)
+        correct = (said & decision.notna()).to_numpy(dtype=bool)
+    num_pairs = int(usable["pairs"].sum())
+    if num_pairs:
+        figures["tie_rate"] = float(usable["tied_pairs"].sum() / num_pairs)
+        tied, pairs = (
+            predictions["impression_id"].map(usable[name]).where(first)
+            for name in ("tied_pairs", "pairs")
+        )
+        samples["tie_rate"] = bootstrap.ratio(tied, pairs)
+    if decision is not None and "answer_mass" in predictions:
+        figures["unparsed_rate"] = float(decision.isna().mean())
+        samples["unparsed_rate"] = bootstrap.mean(decision.isna())
+        if predictions["answer_mass"].notna().all():
+            figures["answer_mass"] = float(predictions["answer_mass"].mean())
+            samples["answer_mass"] = bootstrap.mean(predictions["answer_mass"])
+    figures |= intervals(samples)
+    figures |= {
+        "num_impressions": len(ranks),
+        "num_candidates": len(predictions),
+        "num_users": len(bootstrap.clusters),
+        "num_one_class": len(ranks) - len(usable),
+    }
+    return Measured(figures, samples, correct)
+
+
+def decision_figures(label: pd.Series, decision: pd.Series) -> dict[str, float]:
+    """Accuracy, precision, recall and F1 of yes or no, and the four counts they come from.
+
+    Args:
+        label: 1 or 0, shape (rows,).
+        decision: True, False or NA, shape (rows,), of pandas' `boolean` type; NA counts as wrong
+            and is in none of the counts, see `classification_metrics`.
+    """
+    found = classification_metrics(label, decision.astype("Int8"), classes=(0, 1))
+    yes = found.per_class.loc[1]
+    (tn, fp), (fn, tp) = found.confusion.tolist()
+    return {
+        "accuracy": found.accuracy,
+        "precision": float(yes["precision"]),
+        "recall": float(yes["recall"]),
+        "f1": float(yes["f1"]),
+        "tn": tn,
+        "fp": fp,
+        "fn": fn,
+        "tp": tp,
+    }
+
+
+def intervals(samples: dict[str, Samples]) -> dict[str, float]:
+    """The 95 % interval of each figure as `<name>_low` and `<name>_high`."""
+    return {
+        f"{name}_{bound}": value
+        for name, drawn in samples.items()
+        for bound, value in zip(("low", "high"), interval(drawn), strict=True)
+    }
+
+
+def compare(one: Measured, other: Measured) -> dict[str, dict[str, float]]:
+    """What `one` gains over `other`: delta, its 95 % interval and p, from the same resamples.
+
+    `accuracy` has `p_mcnemar` beside it, which takes rows as independent.
+    """
+    result: dict[str, dict[str, float]] = {}
+    for name in COMPARED:
+        if name in one.figures and name in other.figures:
+            difference = paired(
+                other.figures[name], other.samples[name], one.figures[name], one.samples[name]
+            )
+            result[name] = {
+                "delta": difference.delta,
+                "low": difference.low,
+                "high": difference.high,
+                "p": difference.p,
+            }
+    if other.correct is not None and one.correct is not None:
+        result["accuracy"]["p_mcnemar"] = mcnemar(other.correct, one.correct)
+    return result
+
+
+def _decision_samples(
+    label: pd.Series, decision: pd.Series, bootstrap: ClusterBootstrap
+) -> dict[str, Samples]:
+    clicked = label.astype(bool)
+    said_yes = decision.fillna(False).astype(bool)
+    said_no = (~decision).fillna(False).astype(bool)
+    sums = bootstrap.cluster_sums(
+        pd.DataFrame(
+            {
+                "tp": said_yes & clicked,
+                "fp": said_yes & ~clicked,
+                "tn": said_no & ~clicked,
+                "clicked": clicked,
+                "rows": np.ones(len(label)),
+            }
+        ).astype(float)
+    )
+
+    def ratio(above: Sum, below: Sum) -> Samples:
+        # Without a denominator 0, as the figure itself.
+        return bootstrap.statistic(
+            sums, lambda s: (above(s) / below(s).replace(0, np.nan)).fillna(0)
+        )
+
+    return {
+        "accuracy": ratio(lambda s: s["tp"] + s["tn"], lambda s: s["rows"]),
+        "precision": ratio(lambda s: s["tp"], lambda s: s["tp"] + s["fp"]),
+        "recall": ratio(lambda s: s["tp"], lambda s: s["clicked"]),
+        "f1": ratio(lambda s: 2 * s["tp"], lambda s: s["tp"] + s["fp"] + s["clicked"]),
+    }
+
+
+def probability_samples(
+    label: pd.Series, score: pd.Series, bootstrap: ClusterBootstrap
+) -> dict[str, Samples]:
+    """Log loss, Brier score and ECE of probabilities in each resample."""
+    logit = clipped_logit(score)
+    losses = np.logaddexp(0, np.where(label == 1, -logit, logit))
+    bins = np.minimum((score.to_numpy() * NUM_BINS).astype(int), NUM_BINS - 1)
+    gaps = pd.DataFrame(
+        {number: (score - label).where(bins == number, 0.0) for number in np.unique(bins)}
+    )
+    gaps["rows"] = 1.0
+    return {
+        "log_loss": bootstrap.mean(losses),
+        "brier": bootstrap.mean((score - label) ** 2),
+        "ece": bootstrap.statistic(
+            bootstrap.cluster_sums(gaps),
+            lambda sums: sums.drop(columns="rows").abs().sum(axis=1) / sums["rows"],
+        ),
+    }

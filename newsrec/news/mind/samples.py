@@ -1,0 +1,214 @@
+"""MIND's impressions turned into training samples and the evaluation set.
+
+Impressions are walked user by user in the order of time, so that what a prompt says of a user's
+feedback comes from that user's earlier impressions alone (`feedback="earlier"`).
+"""
+
+import random
+from collections import deque
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from newsrec.chat.text import plain_text
+from newsrec.errors import UserError
+from newsrec.news.mind.row_counts import RowCounts, row_counts_as_json
+from newsrec.news.mind.sample_files import SAMPLE, SCORE, SampleFiles
+from newsrec.news.mind.store import ImpressionStore, StoredImpression, draw_of, impression_store
+from newsrec.news.mind.tables import Impression, News, read_behaviors, read_news
+from newsrec.news.prompts import NO, YES
+
+FEEDBACK_CHOICES = ("earlier", "none", "same_impression")
+TARGET_CHOICES = ("last", "sampled")
+CANDIDATES_CHOICES = ("all", "last")
+SPLITS = ("train", "val", "test")
+
+
+def preprocess(
+    raw: Path,
+    processed: Path,
+    *,
+    feedback: str,
+    num_history: int,
+    num_feedback: int,
+    target: str,
+    positive_rate: float,
+    max_samples: Mapping[str, int | None],
+    test_candidates: str,
+    num_val_impressions: int,
+    num_test_impressions: int | None,
+    seed: int,
+) -> dict[str, Any]:
+    """Write the training samples and the evaluation set of `raw` into the folder `processed`.
+
+    Args:
+        raw: holds train, val and test, each with news.tsv and behaviors.tsv; only read.
+        processed: where mind_train.jsonl, mind_val.jsonl, dataset_info.json,
+            candidates_val.parquet and candidates_test.parquet go.
+        feedback: where liked and disliked news come from, one of `FEEDBACK_CHOICES`.
+        num_history: the last clicked titles shown, at most.
+        num_feedback: liked titles shown at most, and disliked ones.
+        target: `last` predicts the last candidate of an impression; `sampled` a clicked one and as
+            many that were not as `positive_rate` asks for.
+        positive_rate: the share of clicks among sampled targets, between 0 and 1.
+        max_samples: of train and val; None takes all.
+        test_candidates: `all` candidates of an impression are scored, or the `last` one.
+        num_val_impressions: set aside to calibrate scores on, at most half of val.
+        num_test_impressions: of the evaluation set; None takes all.
+        seed: of every draw.
+
+    Returns:
+        How many rows were read, kept, and left out by reason.
+
+    Raises:
+        UserError: a fault in the raw files, or a split of which nothing is left.
+    """
+    news: dict[str, News] = {}
+    for split in SPLITS:
+        news |= read_news(raw / split / "news.tsv")
+    titles = {news_id: plain_text(row.title) for news_id, row in news.items()}
+    row_counts = {split: RowCounts() for split in SPLITS}
+
+    with impression_store(processed) as store:
+        for split in SPLITS:
+            how = test_candidates if split == "test" else target
+            path = raw / split / "behaviors.tsv"
+            for row in tqdm(read_behaviors(path), desc=f"reading {split}", mininterval=5):
+                draw = draw_of(seed, split, row.impression_id)
+                targets = _targets(row, titles, how, positive_rate, draw)
+                row_counts[split].count_read(row, titles, bool(targets))
+                store.add(split, row, targets, draw)
+        half_of_val = row_counts["val"].num_impressions_read // 2
+        wanted: list[tuple[str, str, int | None, int | None]] = [
+            ("train", SAMPLE, max_samples["train"], None),
+            # The impressions that calibrate the scores are not those that watch the training.
+            ("val", SCORE, None, max(1, min(num_val_impressions, half_of_val))),
+            ("val", SAMPLE, max_samples["val"], None),
+            ("test", SCORE, None, num_test_impressions),
+        ]
+        for split, purpose, max_targets, max_impressions in wanted:
+            kept = store.select(split, purpose, max_targets, max_impressions)
+            row_counts[split].num_impressions_kept += kept
+            if kept == 0:
+                raise UserError(
+                    f"{raw / split / 'behaviors.tsv'}: no impression left to {purpose}; expected "
+                    "one or more with a title in news.tsv, and a max_samples and num_impressions "
+                    "above 0"
+                )
+        with SampleFiles(
+            processed, news, store.users("train"), row_counts["train"].news_ids
+        ) as writer:
+            total = sum(counts.num_impressions_read for counts in row_counts.values())
+            with tqdm(total=total, desc="writing samples", mininterval=5) as progress:
+                for moment, liked, disliked in _with_feedback(store, titles, num_feedback):
+                    progress.update(len(moment))
+                    for stored in moment:
+                        if stored.purpose == SCORE:
+                            stored = _all_to_score(stored, titles, test_candidates)
+                        for sample in _samples(
+                            stored, titles, feedback, num_history, num_feedback, liked, disliked
+                        ):
+                            row_counts[stored.split].count_sample(stored.purpose, sample["label"])
+                            writer.write(stored.split, stored.purpose, sample)
+        _require_both_answers(row_counts["train"], raw / "train/behaviors.tsv")
+        return row_counts_as_json(row_counts, store)
+
+
+def _require_both_answers(train: RowCounts, path: Path) -> None:
+    if train.num_positives in (0, train.num_samples):
+        answer = NO if train.num_positives == 0 else YES
+        raise UserError(
+            f"{path}: all {train.num_samples} training samples say {answer!r}; expected both "
+            "answers; give more data, or set preprocess.target to sampled"
+        )
+
+
+def _all_to_score(
+    stored: StoredImpression, titles: Mapping[str, str], how: str
+) -> StoredImpression:
+    return replace(stored, targets=tuple(_targets(stored.impression, titles, how, 1.0, 0)))
+
+
+def _targets(
+    row: Impression, titles: Mapping[str, str], how: str, positive_rate: float, draw: int
+) -> list[int]:
+    """The places of the candidates to predict."""
+    places = [place for place, news_id in enumerate(row.candidates) if news_id in titles]
+    if row.labels is None or how == "all":
+        return places
+    if how == "last":
+        last = len(row.candidates) - 1
+        return [last] if last in places else []
+    rng = random.Random(draw)
+    clicked = [place for place in places if row.labels[place]]
+    others = [place for place in places if not row.labels[place]]
+    if not clicked or not others:
+        return []
+    wanted = (1 - positive_rate) / positive_rate  # not-clicked ones for each click
+    num_others = int(wanted) + (rng.random() < wanted % 1)
+    return sorted([rng.choice(clicked), *rng.sample(others, min(num_others, len(others)))])
+
+
+def _with_feedback(
+    store: ImpressionStore, titles: Mapping[str, str], num_feedback: int
+) -> Iterator[tuple[list[StoredImpression], list[str], list[str]]]:
+    """Yield each user's moments with the titles that the user liked and disliked before them."""
+    user = None
+    liked: deque[str] = deque(maxlen=num_feedback)
+    disliked: deque[str] = deque(maxlen=num_feedback)
+    for moment in store.walk():
+        if moment[0].impression.user_id != user:
+            user = moment[0].impression.user_id
+            liked.clear()
+            disliked.clear()
+        yield moment, list(liked), list(disliked)
+        for stored in moment:
+            impression = stored.impression
+            if impression.labels is None:
+                continue  # what an unlabelled split shows is neither liked nor disliked
+            for news_id, label in zip(impression.candidates, impression.labels, strict=True):
+                if news_id in titles:
+                    (liked if label else disliked).append(titles[news_id])
+
+
+def _samples(
+    stored: StoredImpression,
+    titles: Mapping[str, str],
+    feedback: str,
+    num_history: int,
+    num_feedback: int,
+    liked: list[str],
+    disliked: list[str],
+) -> Iterator[dict[str, Any]]:
+    impression = stored.impression
+    labels = impression.labels
+    history = [titles[news_id] for news_id in impression.history if news_id in titles]
+    history = history[max(0, len(history) - num_history) :]
+    for place in stored.targets:
+        if feedback == "none":
+            liked, disliked = [], []
+        elif feedback == "same_impression":
+            assert labels is not None
+            liked, disliked = (
+                [
+                    titles[news_id]
+                    for other, news_id in enumerate(impression.candidates)
+                    if other != place and labels[other] == label and news_id in titles
+                ][:num_feedback]
+                for label in (1, 0)
+            )
+        yield {
+            "impression_id": impression.impression_id,
+            "user_id": impression.user_id,
+            "news_id": impression.candidates[place],
+            "label": None if labels is None else labels[place],
+            "time": impression.time,
+            "history": history,
+            "liked": liked,
+            "disliked": disliked,
+            "target": titles[impression.candidates[place]],
+            "history_length": len(impression.history),
+        }

@@ -1,0 +1,107 @@
+"""The prompts of an unlabelled split: every candidate whose clicks only the leaderboard knows."""
+
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from tqdm import tqdm
+
+from newsrec.chat.text import plain_text
+from newsrec.errors import UserError
+from newsrec.files import atomic_file
+from newsrec.news.mind.sample_files import CANDIDATES_SCHEMA, SCORE
+from newsrec.news.mind.samples import SPLITS, _samples, _targets, _with_feedback
+from newsrec.news.mind.store import draw_of, impression_store
+from newsrec.news.mind.tables import News, read_behaviors, read_news
+
+UNLABELLED = "unlabelled"
+# What scoring reads; the rest would be a waste at tens of millions of rows.
+_SCHEMA = pa.schema(
+    [
+        CANDIDATES_SCHEMA.field(name)
+        for name in (
+            *("impression_id", "user_id", "news_id", "label"),
+            *("history", "liked", "disliked", "target"),
+        )
+    ]
+)
+_BATCH_ROWS = 5_000
+
+
+def write_candidates_unlabelled(
+    raw: Path,
+    target: Path,
+    *,
+    feedback: str,
+    num_history: int,
+    num_feedback: int,
+    seed: int,
+    num_impressions: int | None = None,
+) -> int:
+    """Write the candidates of the unlabelled split as an evaluation set; every label is null.
+
+    Args:
+        raw: holds train, val, test and unlabelled, each with news.tsv and behaviors.tsv.
+        target: the Parquet file to write; a scratch file is beside it meanwhile.
+        feedback: `earlier` shows what the user liked in the labelled splits before the impression,
+            `none` nothing.
+        num_history: the last clicked titles shown, at most.
+        num_feedback: liked titles shown at most, and disliked ones.
+        seed: of the draw of impressions.
+        num_impressions: drawn, for a trial; None takes all, as the leaderboard wants.
+
+    Returns:
+        The number of prompts: candidates that have a title in news.tsv.
+
+    Raises:
+        UserError: a fault in the raw files, no unlabelled split or nothing of it to score, or
+            feedback that needs the labels.
+    """
+    if feedback == "same_impression":
+        raise UserError(
+            "prompt.feedback is 'same_impression', which shows the labels of the impression; an "
+            "unlabelled split has none; expected 'earlier' or 'none': set it and train again"
+        )
+    if not (raw / UNLABELLED).is_dir():
+        raise UserError(
+            f"{raw / UNLABELLED}: no such folder; expected the impressions without labels (MIND's "
+            "test); add them to the data of fetch_mind.source and run: dvc repro fetch_mind"
+        )
+    news: dict[str, News] = {}
+    for split in (*SPLITS, UNLABELLED):
+        news |= read_news(raw / split / "news.tsv")
+    titles = {news_id: plain_text(row.title) for news_id, row in news.items()}
+
+    # Labelled impressions are walked for the feedback that they give, and not scored.
+    splits = (*SPLITS, UNLABELLED) if feedback == "earlier" else (UNLABELLED,)
+    with impression_store(target.parent) as store:
+        for split in splits:
+            path = raw / split / "behaviors.tsv"
+            for row in tqdm(read_behaviors(path), desc=f"reading {split}", mininterval=5):
+                places = _targets(row, titles, "all", 1.0, 0) if split == UNLABELLED else []
+                store.add(split, row, places, draw_of(seed, split, row.impression_id))
+        if store.select(UNLABELLED, SCORE, None, num_impressions) == 0:
+            raise UserError(
+                f"{raw / UNLABELLED / 'behaviors.tsv'}: no impression left to score; expected one "
+                "or more with a title in news.tsv; fetch the data again"
+            )
+        with (
+            atomic_file(target) as draft,
+            pq.ParquetWriter(draft, _SCHEMA, compression="zstd") as writer,
+            tqdm(desc="writing prompts", unit="prompt", mininterval=5) as progress,
+        ):
+            count, rows = 0, list[dict[str, Any]]()
+            for moment, liked, disliked in _with_feedback(store, titles, num_feedback):
+                for stored in moment:
+                    rows += _samples(
+                        stored, titles, feedback, num_history, num_feedback, liked, disliked
+                    )
+                if len(rows) >= _BATCH_ROWS:
+                    writer.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA))
+                    count += len(rows)
+                    progress.update(len(rows))
+                    rows.clear()
+            if rows:
+                writer.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA))
+            return count + len(rows)

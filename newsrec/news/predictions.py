@@ -1,0 +1,186 @@
+"""The predictions table: what every predictor, whatever it is, becomes before it is measured.
+
+One row per (impression, candidate) in the order of the evaluation set. Models
+add what they answered.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from newsrec.errors import UserError
+from newsrec.files import atomic_file
+from newsrec.news.prompts import parse_answer
+
+KEYS = ["impression_id", "user_id", "news_id"]
+# The two predictors that are language models, as their files are called.
+MODELS = ("base", "tuned")
+_BASE_FIELDS = [
+    ("impression_id", pa.string()),
+    ("user_id", pa.string()),
+    ("news_id", pa.string()),
+    ("label", pa.int8()),
+    ("score", pa.float64()),
+]
+SCHEMA = pa.schema(_BASE_FIELDS)
+MODEL_SCHEMA = pa.schema(
+    [
+        *_BASE_FIELDS,
+        ("p_yes", pa.float64()),
+        ("p_no", pa.float64()),
+        ("answer_mass", pa.float64()),
+        ("text", pa.string()),
+    ]
+)
+_BATCH_ROWS = 10_000
+
+
+@dataclass
+class AnswerAudit:
+    """What an engine's answers to one evaluation set are worth, as counts of rows."""
+
+    num_answers: int = 0
+    num_unparsed: int = 0
+    num_thinking: int = 0
+    num_text_only: int = 0
+    total_answer_mass: float = 0.0
+
+    @property
+    def mean_answer_mass(self) -> float | None:
+        """Mean of P(Yes) + P(No); None where the engine has no probabilities."""
+        num_with_mass = self.num_answers - self.num_text_only
+        return self.total_answer_mass / num_with_mass if num_with_mass else None
+
+
+def write_model_predictions(
+    candidates: Path, answers: Path, target: Path, start: int = 0
+) -> AnswerAudit:
+    """Join an engine's answers to an evaluation set and write the predictions table.
+
+    p_yes = P(Yes) / (P(Yes) + P(No)) at the first answer position and answer_mass = P(Yes) + P(No);
+    the score is p_yes. An engine without probabilities leaves both null, and the score is
+    what it wrote: 1 for yes, 0 for no, 0.5 for neither.
+
+    Args:
+        candidates: the evaluation set.
+        answers: Parquet of `newsrec.engines.request.ANSWERS_SCHEMA`, the log-probabilities those
+            of Yes and No; from row `start` on, one row for each of `candidates`.
+        target: the predictions table to write.
+        start: where this set's answers begin.
+
+    Raises:
+        UserError: there are too few answers, or a probability is no number.
+    """
+    asked, answered = pq.ParquetFile(candidates), pq.ParquetFile(answers)
+    num_rows, num_answers = asked.metadata.num_rows, answered.metadata.num_rows - start
+    if num_answers < num_rows:
+        raise UserError(f"{candidates}: {num_rows} prompts but {num_answers} answers; score again")
+    audit = AnswerAudit()
+    with atomic_file(target) as draft, pq.ParquetWriter(draft, MODEL_SCHEMA) as writer:
+        replies_of = _batches(answered, start=start)
+        for rows in _batches(asked, [*KEYS, "label"]):
+            replies = next(replies_of).iloc[: len(rows)]
+            yes, no = (replies["logprobs"].str[place].astype(float) for place in (0, 1))
+            has_logprobs = yes.notna() & no.notna()
+            said = replies["text"].map(parse_answer)
+            rows["answer_mass"] = np.exp(yes) + np.exp(no)
+            # From the difference of the logarithms: both may be too small to divide.
+            rows["p_yes"] = 1 / (1 + np.exp(-(yes - no)))
+            rows["p_no"] = 1 - rows["p_yes"]
+            by_text = said.astype("boolean").astype("Float64").fillna(0.5).astype(float)
+            rows["score"] = rows["p_yes"].where(has_logprobs, by_text)
+            rows["text"] = replies["text"]
+            if not np.isfinite(rows["score"]).all():
+                raise UserError(f"{answers}: an answer's probability is no number; score again")
+            audit.num_answers += len(rows)
+            audit.num_unparsed += int(said.isna().sum())
+            audit.num_thinking += int(replies["text"].str.contains("<think", regex=False).sum())
+            audit.num_text_only += int((~has_logprobs).sum())
+            audit.total_answer_mass += float(rows["answer_mass"][has_logprobs].sum())
+            table = pa.Table.from_pandas(rows, schema=MODEL_SCHEMA, preserve_index=False)
+            writer.write_table(table)
+    return audit
+
+
+def write_predictions(candidates: pd.DataFrame, score: np.ndarray, target: Path) -> None:
+    """Write the predictions of something that is no language model: a score for each row."""
+    table = candidates[[*KEYS, "label"]].assign(score=score)
+    with atomic_file(target) as draft:
+        pq.write_table(pa.Table.from_pandas(table, schema=SCHEMA, preserve_index=False), draft)
+
+
+def _batches(
+    file: pq.ParquetFile, columns: list[str] | None = None, start: int = 0
+) -> Iterator[pd.DataFrame]:
+    """Batches of `_BATCH_ROWS` rows whatever the file's row groups, so that two files keep step."""
+    held = pa.Table.from_batches([], schema=file.schema_arrow)
+    held = held.select(columns) if columns else held
+    for batch in file.iter_batches(_BATCH_ROWS, columns=columns):
+        part = pa.Table.from_batches([batch])
+        skipped = min(start, part.num_rows)
+        start -= skipped
+        held = pa.concat_tables([held, part.slice(skipped)])
+        while held.num_rows >= _BATCH_ROWS:
+            yield held.slice(0, _BATCH_ROWS).to_pandas().reset_index(drop=True)
+            held = held.slice(_BATCH_ROWS)
+    if held.num_rows:
+        yield held.to_pandas().reset_index(drop=True)
+
+
+def read_predictions(source: Path) -> pd.DataFrame:
+    """Read and check a predictions table.
+
+    Raises:
+        UserError: the file is missing or no Parquet, or a column, label or score is not as it must.
+    """
+    try:
+        table = pd.read_parquet(source)
+    except FileNotFoundError:
+        raise UserError(f"{source}: no such file; make it with: dvc repro") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        raise UserError(f"{source}: not a Parquet file ({error}); make it again") from None
+    missing = [name for name in SCHEMA.names if name not in table]
+    if missing:
+        raise UserError(f"{source}: no column {', '.join(missing)}; expected {SCHEMA.names}")
+    if not table["label"].isin([0, 1]).all():
+        raise UserError(f"{source}: a label other than 0 and 1; expected one of them in every row")
+    if not np.isfinite(table["score"]).all():
+        raise UserError(f"{source}: a score that is no finite number; expected one in every row")
+    return table
+
+
+def decisions(table: pd.DataFrame) -> pd.Series:
+    """Yes or no for each row: what a model said, or whether another predictor's score reaches 0.5.
+
+    Returns:
+        True, False or, for an answer that is neither, NA; pandas' `boolean` type.
+    """
+    if "text" in table:
+        return table["text"].map(parse_answer).astype("boolean")
+    return (table["score"] >= 0.5).astype("boolean")
+
+
+def require_same_rows(table: pd.DataFrame, candidates: pd.DataFrame, name: str) -> None:
+    """Check a predictor's rows against the evaluation set.
+
+    Raises:
+        UserError: other impressions, candidates or labels, or another order.
+    """
+    columns = [*KEYS, "label"]
+    if len(table) != len(candidates):
+        found = f"{len(table):,} rows"
+    else:
+        differs = (table[columns].to_numpy() != candidates[columns].to_numpy()).any(axis=1)
+        if not differs.any():
+            return
+        row = int(differs.argmax())
+        found = f"in row {row} {tuple(map(str, table[columns].iloc[row]))}"
+    raise UserError(
+        f"predictions of {name}: {found}; expected the {len(candidates):,} rows of the evaluation "
+        "set in its order; score again (dvc repro)"
+    )

@@ -1,0 +1,129 @@
+"""The sections of params.yaml that every pipeline has, as frozen dataclasses.
+
+Unknown keys and wrong values raise. The values, and what each does, are in `conf/`.
+"""
+
+from dataclasses import asdict
+from typing import Literal
+
+from omegaconf import OmegaConf
+from pydantic import ConfigDict, model_validator
+from pydantic.dataclasses import dataclass
+
+from newsrec.engines.settings import Settings, choose_settings
+from newsrec.models.shape import Shape
+from newsrec.params.compose import CONF
+from newsrec.params.train import Train
+from newsrec.training.methods import UNMERGEABLE
+
+STRICT = ConfigDict(extra="forbid")
+# A stage that several pipelines share reads the sections below and passes over the others.
+_SHARED = ConfigDict(extra="ignore")
+
+
+@dataclass(frozen=True, config=STRICT)
+class Tiny:
+    """The tiny model that is built where `fetch_model.source` is `tiny`."""
+
+    vocab_size: int
+    hidden_size: int
+    num_layers: int
+    max_length: int
+    steps: int
+    batch_size: int
+    lr: float
+    seed: int
+
+
+@dataclass(frozen=True, config=STRICT)
+class FetchModel:
+    """Where the base model comes from."""
+
+    source: Literal["tiny", "modelscope", "huggingface", "local"]
+    name: str
+    revision: str
+    path: str
+    tiny: Tiny | None
+
+
+@dataclass(frozen=True, config=STRICT)
+class Model:
+    """What several stages need to know of the base model."""
+
+    template: str
+    dtype: str
+    context: int | None
+    lora_targets: str
+    shape: Shape | None
+
+
+@dataclass(frozen=True, config=STRICT)
+class Merge:
+    """How the merged model is written, and how far its logits may be off."""
+
+    max_shard_size: str
+    num_prompts: int
+    tolerance: float
+
+
+@dataclass(frozen=True, config=STRICT)
+class Score:
+    """The engine that answers the prompts."""
+
+    engine: Literal["vllm", "openai-api", "transformers"]
+    dtype: str
+    max_model_len: int
+    max_answer_tokens: int
+    gpu_memory_utilization: float
+    cpu_kv_cache_gib: int
+    enforce_eager: bool
+    batch_size: int
+    api_server: Literal["llamafactory", "url"]
+    api_port: int
+    api_concurrency: int
+    api_max_tries: int
+    api_timeout: float
+    api_top_logprobs: int
+    api_turns_thinking_off: bool
+    seed: int
+
+    @property
+    def max_prompt_tokens(self) -> int:
+        """What fits beside the answer."""
+        return self.max_model_len - self.max_answer_tokens
+
+
+@dataclass(frozen=True, config=_SHARED)
+class SharedParams:
+    """The sections that every pipeline has; a pipeline's own `Params` adds its own.
+
+    A section has the name of its stage; `model` is what several stages read.
+    """
+
+    fetch_model: FetchModel
+    model: Model
+    train: Train
+    merge: Merge
+    score: Score
+
+    @model_validator(mode="after")
+    def _the_engine_can_load_the_model(self) -> "SharedParams":
+        if self.train.method in UNMERGEABLE and self.score.engine != "transformers":
+            raise ValueError(
+                f"score.engine is {self.score.engine}, and train.method is {self.train.method}, "
+                f"which cannot be merged: {self.score.engine} cannot load what it trains; set "
+                "score.engine to transformers (engine=transformers), or choose lora, qlora, full "
+                "or freeze"
+            )
+        return self
+
+    def engine_settings(self, engine: str | None = None) -> Settings:
+        """The settings of the engine that `score.engine` names, or of another one.
+
+        Another one takes its own values from `conf/engine/` and the rest from here.
+        """
+        options = asdict(self.score) | {"template": self.model.template}
+        own = CONF / f"engine/{engine}.yaml"
+        if engine is not None and own.exists():
+            options |= dict(OmegaConf.load(own).score)
+        return choose_settings(engine or self.score.engine, options)

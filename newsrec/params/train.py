@@ -1,0 +1,104 @@
+"""The section `train`: one dataclass for each method of fine-tuning."""
+
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, model_validator
+from pydantic.dataclasses import dataclass
+
+_STRICT = ConfigDict(extra="forbid")
+_Steps = Annotated[int, Field(gt=0)]
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Recipe:
+    """What every method of fine-tuning takes."""
+
+    lr: float
+    scheduler: str
+    warmup_ratio: float
+    epochs: float
+    max_steps: int
+    batch_size: int
+    gradient_accumulation_steps: int
+    cutoff_len: int
+    precision: Literal["auto", "bf16", "fp32"]
+    logging_steps: _Steps
+    save_steps: _Steps
+    early_stopping: Annotated[int, Field(gt=0)] | None
+    seed: int
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Lora(Recipe):
+    """LoRA by LLaMA-Factory, with its variants."""
+
+    method: Literal["lora"]
+    rank: int
+    alpha: int
+    dropout: float
+    targets: str
+    dora: bool
+    rslora: bool
+    pissa: bool
+    loraplus: float | None
+
+    @model_validator(mode="after")
+    def _what_was_trained_can_be_kept(self) -> "Lora":
+        if self.pissa and self.dora:
+            # PEFT 0.18.1 converts A and B alone, and DoRA's magnitudes would be lost.
+            raise ValueError(
+                "pissa and dora are both true, and an adapter of PiSSA cannot be converted with "
+                "DoRA's magnitudes; choose one of them"
+            )
+        return self
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Qlora(Recipe):
+    """LoRA by LLaMA-Factory on a base held in 4 bit by bitsandbytes."""
+
+    method: Literal["qlora"]
+    rank: int
+    alpha: int
+    dropout: float
+    targets: str
+    dora: bool
+    rslora: bool
+    loraplus: float | None
+    quantization: Literal["nf4", "fp4"]
+    double_quantization: bool
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Full(Recipe):
+    """Every weight, by LLaMA-Factory."""
+
+    method: Literal["full"]
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Freeze(Recipe):
+    """The last or first layers, by LLaMA-Factory."""
+
+    method: Literal["freeze"]
+    num_layers: int
+
+
+@dataclass(frozen=True, config=_STRICT)
+class PTuningV2(Recipe):
+    """Prefix tuning with a projection, by PEFT."""
+
+    method: Literal["p-tuning-v2"]
+    num_virtual_tokens: int
+    projection_size: int
+
+
+@dataclass(frozen=True, config=_STRICT)
+class Adapter(Recipe):
+    """Bottleneck adapters, by the library `adapters`."""
+
+    method: Literal["adapter"]
+    reduction_factor: int
+
+
+Train = Annotated[Lora | Qlora | Full | Freeze | PTuningV2 | Adapter, Field(discriminator="method")]

@@ -1,0 +1,57 @@
+"""Compare what the chosen configuration needs with this machine, before hours are spent."""
+
+import sys
+from typing import Literal, get_args
+
+from newsrec.errors import UserError
+from newsrec.params.sections import SharedParams
+from newsrec.preflight import machine
+from newsrec.preflight.examine import DataNeeds, Step, examine
+
+Stage = Literal["fetch_model", "train", "score"]
+
+
+def report(params: SharedParams, data: DataNeeds | None, data_stages: set[str]) -> None:
+    """Print what `dvc repro` would need, `data` for its `data_stages`, and what this machine has.
+
+    Raises:
+        UserError: something cannot work.
+    """
+    stale = machine.stale_stages()
+    steps = _steps({"fetch_model", *data_stages} if stale is None else stale, data_stages)
+    findings = list(examine(params, steps, data if "data" in steps else None)) if steps else []
+    rows = [("what", "needed", "found", "verdict")]
+    rows += [(one.what, one.needed, one.found, one.level) for one in findings]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        print("  ".join(map(str.ljust, row, widths)).rstrip())
+    faults = sorted((one for one in findings if one.level != "ok"), key=lambda one: one.problem)
+    for one in faults:
+        print(f"{one.level}: {one.line}")
+    if problems := sum(one.problem for one in faults):
+        raise UserError(f"{problems} of {len(findings)} checks found a problem, see above")
+    print(f"doctor: warnings: {len(faults)}" if faults else "doctor: no problems found")
+
+
+def check_machine(params: SharedParams, first_stage: Stage) -> None:
+    """Check the machine for what lies ahead from `first_stage`; warnings go to stderr.
+
+    Raises:
+        UserError: something cannot work, with what to change.
+    """
+    findings = list(examine(params, _steps({first_stage}, set())))
+    for one in findings:
+        if one.level == "warning":
+            print(f"{first_stage}: warning: {one.line}", file=sys.stderr)
+    if problems := [one.line for one in findings if one.problem]:
+        raise UserError(" | ".join(problems))
+
+
+def _steps(stages: set[str], data_stages: set[str]) -> set[Step]:
+    """What is to be done where these stages run again."""
+    model, data = "fetch_model" in stages, bool(data_stages & stages)
+    train = model or data or bool({"preprocess", "train"} & stages)
+    merge = train or "merge" in stages
+    score = merge or any(stage.startswith("score") for stage in stages)
+    ahead = zip(get_args(Step), (model, data, train, merge, score), strict=True)
+    return {step for step, lies_ahead in ahead if lies_ahead}

@@ -1,0 +1,209 @@
+"""What the steps of a pipeline need, each compared with this machine."""
+
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from newsrec.engines.vllm_engine import PYTHON_VARIABLE, vllm_python
+from newsrec.files import read_json
+from newsrec.models.shape import Shape, read_shape
+from newsrec.params.sections import Score, SharedParams
+from newsrec.preflight import machine, needs
+from newsrec.preflight.machine import Memory
+from newsrec.training.advice import LIGHTER, memory_advice
+
+Memories = list[Memory]
+Step = Literal["model", "data", "train", "merge", "score"]
+
+ROOT = Path(__file__).resolve().parents[2]
+# Whose versions must work together; the others are small, or missed at once.
+PACKAGES = "accelerate adapters bitsandbytes datasets llamafactory peft torch transformers trl"
+SMALLER = "choose a smaller model"
+
+
+@dataclass(frozen=True)
+class DataNeeds:
+    """What a pipeline's own data takes, and where it comes from."""
+
+    disk: int  # bytes of archives, tables and samples with DVC's copies
+    hub: str | None = None  # huggingface or modelscope, if one is asked
+    instead: str = ""  # where else it could come from
+    path: tuple[str, Path] | None = None  # a setting that names the user's folder, and that folder
+
+
+class Finding(NamedTuple):
+    """One thing compared, and what to do if it cannot work (a problem) or may fail (a warning)."""
+
+    what: str
+    needed: str
+    found: str
+    remedy: str = ""
+    problem: bool = False
+    warning: bool = False
+
+    @property
+    def level(self) -> str:
+        return "problem" if self.problem else "warning" if self.warning else "ok"
+
+    @property
+    def line(self) -> str:
+        """All of it, for a message."""
+        needed = f", {self.needed} needed" if self.needed else ""
+        return f"{self.what}: {self.found}{needed}; {self.remedy}"
+
+
+Findings = Iterator[Finding]
+Model = tuple[Shape, int, str, needs.Options]
+
+
+def examine(params: SharedParams, steps: set[Step], data: DataNeeds | None = None) -> Findings:
+    """What the steps that lie ahead need, each compared with this machine; all end with scoring."""
+    fetch, train, score = params.fetch_model, params.train, params.score
+    path = Path(fetch.path) / "config.json"
+    config = read_json(path) if fetch.source == "local" and path.exists() else {}
+    weight_bytes = _weight_bytes(params.model.dtype, config)
+    shape = params.model.shape or read_shape(config)
+    model = (shape, weight_bytes, train.method, asdict(train)) if shape else None
+    gpus = machine.gpus()
+
+    if "model" in steps and fetch.source == "local":
+        yield _path("fetch_model.path", path)
+    elif "model" in steps and fetch.source != "tiny":
+        yield _hub("model", fetch.source, "another fetch_model.source and revision, or model=local")
+    if data and data.path:
+        yield _path(*data.path)
+    if data and data.hub:
+        yield _hub("data", data.hub, data.instead)
+    lengths = {"train.cutoff_len": train.cutoff_len, "score.max_model_len": score.max_model_len}
+    context = params.model.context or config.get("max_position_embeddings") or sys.maxsize
+    for key, length in lengths.items():
+        if key.split(".")[0] in steps:
+            remedy = f"lower {key} to {context} or less, or choose a model that reads more"
+            yield Finding(key, f"{context} at most", str(length), remedy, length > context)
+    if "train" in steps:
+        # What freeze trains in float32 does not compute with frozen layers in 16 bit.
+        bf16 = train.precision == "bf16" or (train.method == "freeze" and weight_bytes == 2)
+        fails = bf16 and (train.precision == "fp32" or not gpus)
+        remedy = "use a GPU and train.precision=auto, or fp32 and (if train=freeze) train=lora"
+        yield Finding("train.precision", "bf16 on a GPU" * bf16, train.precision, remedy, fails)
+        remedy = "let pip take PyPI's builds, then rm -r .venv && make env"
+        yield from _packages(PACKAGES, Path(sys.executable), "requirements.txt", gpus, remedy)
+    if score.engine == "vllm":
+        build = "cuda" if gpus else "cpu"
+        remedy = f"make VLLM={build} env, {PYTHON_VARIABLE}=another/python, or engine=transformers"
+        yield from _packages("vllm", vllm_python(), f"requirements-vllm-{build}.txt", gpus, remedy)
+    yield from _disk(steps, model, data.disk if data else 0)
+    if model is not None:
+        yield from _memory(params, steps, model, gpus)
+        # vLLM's `auto` takes bfloat16 for float32 weights.
+        weight_bytes = _weight_bytes(score.dtype, {} if score.engine == "vllm" else config)
+        yield _memory_to_score(score, model[0], weight_bytes, gpus)
+    elif fetch.source != "tiny":
+        yield Finding("memory", "not estimated", "a model of unknown shape")
+
+
+def _weight_bytes(dtype: str, config: dict[str, Any]) -> int:
+    name = config.get("dtype", config.get("torch_dtype")) if dtype == "auto" else dtype
+    return 4 if name in ("float32", "float") else 2
+
+
+def _path(key: str, path: Path) -> Finding:
+    found = f"{path}" if path.exists() else f"{path}: not found"
+    return Finding(key, "", found, f"correct {key}", problem=not path.exists())
+
+
+def _hub(what: str, source: str, instead: str) -> Finding:
+    url, trouble = machine.ask_hub(source)
+    found = f"no answer ({trouble})" if trouble else "it answers"
+    remedy = f"check the network, proxies, HF_ENDPOINT or MODELSCOPE_ENDPOINT; or {instead}"
+    return Finding(f"hub of the {what}", f"an answer from {url}", found, remedy, bool(trouble))
+
+
+def _packages(names: str, python: Path, file: str, gpus: Memories, remedy: str) -> Findings:
+    """Whether packages have the versions that are pinned, and use the GPU where there is one."""
+    pins, packages = machine.versions((ROOT / file).read_text()), machine.packages(python)
+    for name in names.split():
+        pin, found = pins[name], packages.get(name, f"missing in {python}")
+        other = found.partition("+")[0] != pin.partition("+")[0]
+        idle = bool(gpus) and "+cpu" in found
+        fails = name not in packages or ("+cpu" in pin and "+cpu" not in found)
+        yield Finding(name, pin, found, "the GPU is idle: " * idle + remedy, fails, other or idle)
+
+
+def _disk(steps: set[Step], model: Model | None, work: int) -> Findings:
+    outputs = 0
+    if model and "model" in steps:
+        outputs += model[0].num_parameters_on_disk * model[1]
+    if model and "train" in steps:
+        outputs += needs.model_trained(*model)
+        work += needs.disk_for_checkpoints(*model)
+    if model and "merge" in steps:
+        outputs += needs.disk_for_merged(*model)
+    cache, copies = machine.dvc_cache()
+    needed = {Path(): work + copies * outputs}
+    needed[cache] = needed.get(cache, 0) + outputs
+    links = "spare DVC's copies (dvc config cache.type reflink,hardlink,symlink,copy); or "
+    for folder, size in needed.items():
+        what, free = f"disk of {folder.absolute()}", shutil.disk_usage(folder).free
+        remedy = f"free {_gb(size - free)}; or {links * copies}{SMALLER}"
+        yield Finding(what, _gb(size), f"{_gb(free)} free", remedy, problem=size > free)
+
+
+def _memory(params: SharedParams, steps: set[Step], model: Model, gpus: Memories) -> Findings:
+    train, ram, billions = params.train, machine.ram(), model[0].num_parameters / 10**9
+    found = ", ".join(gpu.device for gpu in gpus) or "none (nvidia-smi, CUDA_VISIBLE_DEVICES)"
+    remedy = f"{billions:.1f} billion parameters take days on the CPU: use one, or {SMALLER}"
+    yield Finding("GPU", "", found, remedy, warning=not gpus and billions > 1)
+    if "train" in steps:
+        needed = needs.memory_to_train(*model, train.batch_size, train.cutoff_len)
+        needed += needs.CUDA if gpus else needs.PROCESS
+        least = min(gpus, key=lambda gpu: gpu.free, default=ram)  # every GPU holds all of it
+        advice = memory_advice(train.method), f"choose {LIGHTER[train.method]}"
+        weights = needs.weights_to_train(*model)
+        yield _fits(f"train ({train.method})", needed, weights, least, *advice)
+    if "merge" in steps:
+        size = needs.ram_to_merge(*model[:3])
+        yield _fits("load and merge", size + needs.PROCESS, size, ram)
+
+
+def _memory_to_score(score: Score, shape: Shape, weight_bytes: int, gpus: Memories) -> Finding:
+    weights, length = shape.num_parameters * weight_bytes, score.max_model_len
+    memory, beside = (gpus[0], needs.CUDA) if gpus else (machine.ram(), needs.PROCESS)
+    if score.engine == "openai-api" and score.api_server == "url":
+        return Finding("memory to score", "", "the server's")
+    if score.engine == "vllm" and gpus:
+        least = needs.memory_to_score_vllm(shape, weight_bytes, length)
+        key = "score.gpu_memory_utilization"
+        share = int(memory.total * score.gpu_memory_utilization)
+        less = f"lower {key}: vLLM takes its whole share at start"
+        if least > share:
+            less = f"raise {key}, lower score.max_model_len, set score.enforce_eager, or {SMALLER}"
+        own = Memory(memory.device, share, min(share, memory.free))
+        other = f"raise {key}, or " * (weights <= memory.total) + SMALLER
+        return _fits("score", max(least, share), weights, own, less, other)
+    knob, needed = "score.cpu_kv_cache_gib", weights + score.cpu_kv_cache_gib * 2**30
+    if score.engine != "vllm":
+        # LLaMA-Factory's server answers one prompt at a time.
+        batch = score.batch_size if score.engine == "transformers" else 1
+        knob = "score.batch_size"
+        needed = needs.memory_to_score_transformers(shape, weight_bytes, batch, length)
+    return _fits("score", needed + beside, weights, memory, f"lower {knob}, or {SMALLER}")
+
+
+def _fits(
+    step: str, needed: int, weights: int, memory: Memory, less: str = SMALLER, other: str = SMALLER
+) -> Finding:
+    """Whether a step's estimated peak fits, which `less` lowers, and its weights alone."""
+    what = f"{'RAM' if memory.device == 'RAM' else 'GPU memory'} to {step}"
+    remedy = "end what else uses it, or " * (needed <= memory.total) + less
+    if fails := weights > memory.total:
+        remedy = f"the weights alone are {_gb(weights)}: {other}"
+    found = f"{_gb(memory.free)} free of {_gb(memory.total)}"
+    return Finding(what, _gb(needed), found, remedy, fails, needed > memory.free)
+
+
+def _gb(size: int) -> str:
+    return f"{size / needs.GB:.1f} GB"

@@ -1,0 +1,91 @@
+"""What the tables of a report hold, on the page and in Markdown."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Self
+
+from newsrec.report.text import DASH, flat, key_words, score, signed
+
+BETTER, WORSE, SAME = "better", "worse", "no difference shown"
+
+
+class Gain(NamedTuple):
+    """What one model has more than another by one metric, with its 95 % interval and p."""
+
+    delta: float
+    low: float
+    high: float
+    p: float
+
+    @classmethod
+    def of(cls, found: Mapping[str, float]) -> Self:
+        """From delta, low, high and p as a metrics file holds them."""
+        return cls(*(found[name] for name in cls._fields))
+
+    @property
+    def outcome(self) -> str:
+        """BETTER, WORSE, or SAME where the interval holds 0; by the digits that are printed."""
+        if round(self.low, 3) > 0:
+            return BETTER
+        return WORSE if round(self.high, 3) < 0 else SAME
+
+    def __str__(self) -> str:
+        return f"{signed(self.delta)}, 95 % interval {signed(self.low)} to {signed(self.high)}"
+
+
+def figure(row: Mapping[str, Any], key: str) -> tuple[str, str]:
+    """A figure and its interval as printed; the latter is empty where there is none.
+
+    Args:
+        row: of one model; may lack the key, or its bounds KEY_low and KEY_high.
+        key: of the figure.
+    """
+    low, high = row.get(f"{key}_low"), row.get(f"{key}_high")
+    interval = "" if low is None or high is None else f"{score(low)}{DASH}{score(high)}"
+    return score(row.get(key)), interval
+
+
+def figure_rows(
+    rows: Mapping[str, Mapping[str, Any]], keys: Iterable[str]
+) -> list[tuple[str, list[tuple[str, str]]]]:
+    """For each name its figures with their intervals, in the order of `keys`."""
+    keys = list(keys)
+    return [(name, [figure(row, key) for key in keys]) for name, row in rows.items()]
+
+
+def comparison_rows(
+    comparisons: Mapping[str, Mapping[str, Any]], keys: Iterable[str]
+) -> list[tuple[str, list[Gain | None]]]:
+    """For each name the gain over it by each of `keys`; None for a metric that does not exist.
+
+    Args:
+        comparisons: by name and metric what `Gain.of` takes.
+        keys: of the metrics.
+    """
+    keys = list(keys)
+    return [
+        (name, [Gain.of(found[key]) if key in found else None for key in keys])
+        for name, found in comparisons.items()
+    ]
+
+
+def count_rows(columns: Iterable[Mapping[str, Any]]) -> list[tuple[str, list[object]]]:
+    """A row for each count in any of `columns`, nested at will, in words; None where it lacks."""
+    leaves = [dict(flat(column)) for column in columns]
+    keys = dict.fromkeys(key for column in leaves for key in column)
+    return [(key_words(key), [column.get(key) for column in leaves]) for key in keys]
+
+
+def markdown_table(heads: Sequence[str], alignment: str, rows: Iterable[Sequence[str]]) -> str:
+    """A table in Markdown.
+
+    Args:
+        heads: of the columns.
+        alignment: of each column `<` (left) or `>` (right).
+        rows: cells in Markdown; text from outside has to be passed through `code`.
+
+    Raises:
+        ValueError: not as many alignments as heads.
+    """
+    marks = {"<": ":--", ">": "--:"}
+    line = [marks[one] for one, _ in zip(alignment, heads, strict=True)]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (heads, line, *rows))

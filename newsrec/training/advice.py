@@ -1,0 +1,48 @@
+"""What a person can do about a training that failed, or that would not fit."""
+
+import re
+from pathlib import Path
+
+from newsrec.processes import Finished
+
+# The worker's last words when a loss is no number, see `StopAtBrokenLoss`: of what, at which step.
+BROKEN_LOSS = re.compile(r"newsrec: the loss of (\w+) is no number at step (\d+)")
+
+# What takes less memory than a method, best first.
+LIGHTER = {
+    "lora": "train=qlora, or a smaller model",
+    "qlora": "a smaller model",
+    "full": "train=freeze, train=lora, train=qlora, or a smaller model",
+    "freeze": "train=lora, or a smaller model",
+    # LoRA computes activations again in the backward pass; PEFT refuses that for a prefix.
+    "p-tuning-v2": "train=lora, or a smaller model",
+    "adapter": "train=qlora, or a smaller model",
+}
+_OWN_SETTINGS = {
+    "lora": ", train.rank",
+    "qlora": ", train.rank",
+    "full": "",
+    "freeze": ", train.num_layers",
+    "p-tuning-v2": ", train.projection_size, train.num_virtual_tokens",
+    "adapter": "; raise train.reduction_factor",
+}
+
+
+def memory_advice(method: str) -> str:
+    """What to change, in order, when a method of fine-tuning is short of memory."""
+    return (
+        "lower, in this order: train.batch_size (raise train.gradient_accumulation_steps by as "
+        f"much), train.cutoff_len{_OWN_SETTINGS[method]}; or choose {LIGHTER[method]}"
+    )
+
+
+def explain_failure(finished: Finished, method: str, log: Path) -> str:
+    """Why a training ended, in one line, with what to do about it."""
+    if broken := BROKEN_LOSS.search(finished.tail):
+        return (
+            f"the loss of {broken[1]} is no number at step {broken[2]}; lower train.lr, or raise "
+            f"train.warmup_ratio (log: {log})"
+        )
+    if finished.ran_out_of_memory:
+        return f"training ran out of memory; {memory_advice(method)} (log: {log})"
+    return f"training ended with exit code {finished.code}: {finished.last_line} (log: {log})"

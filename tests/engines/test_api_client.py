@@ -1,0 +1,143 @@
+"""A server that fails or refuses: tried again where it may pass, else one line without the key."""
+
+import logging
+import re
+import time
+from email.utils import formatdate
+from pathlib import Path
+
+import pytest
+
+from newsrec.errors import UserError
+from tests.engines.stub_server import (
+    CHATS,
+    HANG,
+    KEY,
+    ONE_CHAT,
+    Fault,
+    Stub,
+    complete,
+    complete_rows,
+    expected,
+)
+
+
+def test_a_proxy_does_not_stand_before_this_machine(
+    stub: Stub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    assert complete_rows(stub.url, tmp_path) == expected()
+
+
+@pytest.mark.slow
+def test_what_may_pass_is_tried_again(stub: Stub, tmp_path: Path) -> None:
+    stub.faults = [(429, {}, "busy"), (500, {}, "oh"), HANG, (503, {}, "later"), (429, {}, "")]
+    replies, num_asked = complete(stub.url, tmp_path, timeout=1.5)
+    assert [reply.text for reply in replies] == [row["text"] for row in expected()]
+    assert [reply.logprobs for reply in replies] == [row["logprobs"] for row in expected()]
+    assert len(stub.asked) == len(CHATS) + 5
+    assert num_asked == len(CHATS)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("as_date", [False, True])
+def test_a_server_that_asks_for_patience_gets_it(as_date: bool, stub: Stub, tmp_path: Path) -> None:
+    asked = formatdate(time.time() + 2.2, usegmt=True) if as_date else "1"
+    stub.faults = [(429, {"Retry-After": asked}, "busy")]
+    complete(stub.url, tmp_path, chats=ONE_CHAT)
+    assert 0.9 < stub.times[1] - stub.times[0] < 2.5
+
+
+def test_a_server_that_asks_for_hours_is_not_waited_for(stub: Stub, tmp_path: Path) -> None:
+    stub.faults = [(429, {"Retry-After": "7200"}, "quota used up")]
+    with pytest.raises(UserError, match="in 1 tries, the last: 429 quota used up; it asks to wait"):
+        complete(stub.url, tmp_path, chats=ONE_CHAT)
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"), [((503, {}, "down"), "503 down"), (HANG, "ReadTimeout")]
+)
+def test_tries_have_an_end(fault: Fault, words: str, stub: Stub, tmp_path: Path) -> None:
+    stub.faults = [fault] * 3
+    with pytest.raises(UserError, match=f"no answer in 3 tries, the last: {words}"):
+        complete(stub.url, tmp_path, chats=ONE_CHAT, timeout=0.1)
+    assert len(stub.asked) == 3
+
+
+def test_that_there_is_no_server_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no answer in 3 tries, the last: ConnectError"):
+        complete("http://127.0.0.1:9/v1", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("fault", "key", "words"),
+    [
+        ((401, {}, f"no such key: {KEY}"), KEY, "refuses the key (401); set NEWSREC_API_KEY"),
+        ((401, {}, "key!"), None, "wants a key (401); set NEWSREC_API_KEY"),
+        ((400, {}, f"unknown field; {KEY}"), KEY, "refuses the request: 400 unknown field; ***;"),
+        ((404, {}, "no such model"), KEY, "expected one of: one-model, another; set NEWSREC_"),
+        ((301, {"Location": "/"}, "moved"), KEY, "refuses the request: 301 moved"),
+        ((200, {}, f"<html>{KEY}"), KEY, "expected a chat completion, found '<html>***'"),
+        ((200, {}, '{"error": "no"}'), KEY, "expected a chat completion, found"),
+        ((200, {}, '{"choices": [{"text": "Yes"}]}'), KEY, "prompt 0: expected a chat completion"),
+    ],
+)
+def test_a_refusal_is_one_line_at_once_and_never_shows_the_key(
+    fault: Fault, key: str | None, words: str, stub: Stub, tmp_path: Path
+) -> None:
+    stub.faults = [fault]
+    with pytest.raises(UserError, match=re.escape(words)) as caught:
+        complete(stub.url, tmp_path, chats=ONE_CHAT, endpoint={"key": key, "model": "unknown"})
+    assert str(caught.value).startswith(stub.url)
+    assert KEY not in str(caught.value)
+    assert len(stub.asked) == 1
+
+
+def test_a_reply_that_repeats_the_key_is_reported_without_it(stub: Stub, tmp_path: Path) -> None:
+    stub.faults = [(200, {}, f'{{"choices": [{{"text": "{KEY}"}}]}}')]
+    with pytest.raises(UserError, match=r"prompt 0: .*'text': '\*\*\*'"):
+        complete(stub.url, tmp_path, chats=ONE_CHAT)
+
+
+def test_a_wrong_address_is_not_taken_for_a_wrong_model(stub: Stub, tmp_path: Path) -> None:
+    stub.faults = [(404, {}, "not found")]
+    with pytest.raises(UserError, match="no chat completions there"):
+        complete(stub.url, tmp_path, chats=ONE_CHAT)  # the model is one that it lists
+
+
+def test_the_key_is_in_no_file_no_log_and_no_output(
+    stub: Stub,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    stub.faults = [(500, {}, KEY)]
+    with caplog.at_level(logging.DEBUG):
+        complete_rows(stub.url, tmp_path)
+    shown = "".join(capfd.readouterr()) + caplog.text
+    assert caplog.text  # the HTTP library's own log was on
+    assert KEY not in shown
+    content = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    assert not any(KEY.encode() in text for text in content.values())
+    # The messages are in what is asked, and nowhere else.
+    del content["prompts.parquet"]
+    assert set(content) == {"answers.parquet", "journal.jsonl"}
+    assert not any(b"message 3" in text for text in content.values())
+
+
+@pytest.mark.parametrize(
+    ("changed", "words"),
+    [
+        ({"url": f"http://user:{KEY}@127.0.0.1/v1"}, "NEWSREC_API_URL: expected an address"),
+        ({"url": f"http://127.0.0.1/v1?key={KEY}"}, "NEWSREC_API_URL: expected an address"),
+        ({"url": "127.0.0.1:8000"}, "NEWSREC_API_URL: expected an address"),
+        ({"key": f"{KEY}\n"}, "NEWSREC_API_KEY: expected the key alone"),
+        ({"key": ""}, "NEWSREC_API_KEY: expected the key alone"),
+    ],
+)
+def test_an_address_or_a_key_that_is_none_is_not_repeated(
+    changed: dict[str, str], words: str, stub: Stub, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=words) as caught:
+        complete(stub.url, tmp_path, endpoint=changed)
+    assert KEY not in str(caught.value)

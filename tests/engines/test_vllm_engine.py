@@ -1,0 +1,103 @@
+"""What is reported when vLLM cannot do its work, and where its Python is."""
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from newsrec.engines import vllm_engine
+from newsrec.engines.request import Request
+from newsrec.engines.settings import VllmSettings
+from newsrec.errors import UserError
+
+SETTINGS = VllmSettings(
+    dtype="auto",
+    max_model_len=128,
+    gpu_memory_utilization=0.5,
+    cpu_kv_cache_gib=1,
+    enforce_eager=True,
+    batch_size=10,
+    seed=1,
+)
+
+
+def answer(work: Path, answers: tuple[int, ...] = (1, 2)) -> None:
+    request = Request(work / "prompts", answers, max_tokens=1)
+    vllm_engine.answer(SETTINGS, work / "model", request, work / "answers", work)
+
+
+def stand_in(work: Path, body: str) -> Path:
+    """A Python of the vLLM environment whose vLLM fails in a known way."""
+    program = work / "python"
+    program.write_text(f"#!/bin/sh\n{body}\n")
+    program.chmod(0o755)
+    return program
+
+
+def test_vllms_environment_is_beside_this_one_or_where_the_variable_points(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(vllm_engine.PYTHON_VARIABLE, raising=False)
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / ".venv"))
+    assert vllm_engine.vllm_python() == tmp_path / ".venv-vllm/bin/python"
+    monkeypatch.setenv(vllm_engine.PYTHON_VARIABLE, "/opt/vllm/bin/python")
+    assert vllm_engine.vllm_python() == Path("/opt/vllm/bin/python")
+
+
+def test_a_missing_environment_is_reported_with_the_command_that_makes_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(vllm_engine.PYTHON_VARIABLE, str(tmp_path / "none"))
+    with pytest.raises(UserError, match="make env"):
+        answer(tmp_path)
+
+
+@pytest.mark.parametrize("answers", [(), (7,), (5, 4, 3, 2, 1)])
+def test_the_worker_is_asked_for_every_answer_in_their_order(
+    answers: tuple[int, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Its last argument is the request.
+    body = f'for request; do :; done; cp "$request" {tmp_path / "seen.json"}'
+    monkeypatch.setenv(vllm_engine.PYTHON_VARIABLE, str(stand_in(tmp_path, body)))
+    answer(tmp_path, answers)
+    seen = json.loads((tmp_path / "seen.json").read_text())
+    assert (seen["answers"], seen["max_tokens"], seen["batch_size"]) == (list(answers), 1, 10)
+    # All that vLLM itself is given, by its own names.
+    assert seen["engine"] == {
+        "dtype": "auto",
+        "max_model_len": 128,
+        "gpu_memory_utilization": 0.5,
+        "enforce_eager": True,
+        "seed": 1,
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (
+            "echo 'torch.OutOfMemoryError: CUDA out of memory.'; exit 1",
+            "lower, in this order: score.gpu_memory_utilization",
+        ),
+        ("kill -9 $$", "ran out of memory"),
+        (
+            "echo 'ValueError: Free memory on device (1 GiB) is less than desired'; exit 1",
+            "free the GPU of other processes",
+        ),
+        (
+            "echo 'ValueError: To serve at least one request with the models max seq len (40960), "
+            "1 GiB KV cache is needed. Try decreasing max_model_len.'; exit 1",
+            "no room for one prompt; raise score.cpu_kv_cache_gib",
+        ),
+        ("echo 'ValueError: odd'; exit 3", "exit code 3: ValueError: odd"),
+    ],
+)
+def test_a_crash_is_one_line_with_the_knob_and_the_log(
+    body: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(vllm_engine.PYTHON_VARIABLE, str(stand_in(tmp_path, body)))
+    with pytest.raises(UserError) as caught:
+        answer(tmp_path)
+    assert words in str(caught.value)
+    assert str(tmp_path / "vllm.log") in str(caught.value)

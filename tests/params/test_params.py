@@ -1,0 +1,181 @@
+"""params.yaml: equal to its composition, and every fault reported in one line."""
+
+from itertools import combinations, product
+from pathlib import Path
+
+import pytest
+
+from newsrec.errors import UserError
+from newsrec.news.params import Params
+from newsrec.params.compose import compose, compose_pipeline
+from newsrec.params.load import load_params
+from newsrec.params.sections import SharedParams
+from newsrec.training.methods import UNMERGEABLE
+from tests import ROOT
+
+GROUPS = {
+    name: sorted(file.stem for file in (ROOT / "conf" / name).glob("*.yaml"))
+    for name in ("data", "engine", "model", "train")
+}
+CHOICES = [f"{group}={word}" for group, words in GROUPS.items() for word in words]
+# Model, data, train and engine; None leaves the engine to conf/.
+Words = tuple[str, str, str, str | None]
+COMBINATIONS: list[Words] = [
+    words
+    for words in product(
+        GROUPS["model"], GROUPS["data"], GROUPS["train"], [None, *GROUPS["engine"]]
+    )
+    # The default named is the default: only where the choice of train sets another it is a wish.
+    if words[3] != "vllm" or words[2] in UNMERGEABLE
+]
+
+
+def holding_every_pair(found: list[Words]) -> set[Words]:
+    """A few of `found`, in which each word still meets each word of every other group."""
+    pairs_of = {words: set(combinations(enumerate(words), 2)) for words in found}
+    missing = set().union(*pairs_of.values())
+    chosen = set()
+    while missing:
+        best = max(found, key=lambda words: len(pairs_of[words] & missing))
+        chosen.add(best)
+        missing -= pairs_of[best]
+    return chosen
+
+
+# Hydra takes 70 ms for one, as DVC calls it: all of them take a minute, these seconds.
+FEW = holding_every_pair(COMBINATIONS)
+
+
+def test_params_yaml_is_the_composition_of_conf(tmp_path: Path) -> None:
+    compose(tmp_path / "params.yaml", [])
+    assert (tmp_path / "params.yaml").read_text() == (ROOT / "params.yaml").read_text()
+
+
+def test_the_command_composes_the_pipeline_of_this_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    compose_pipeline(tmp_path / "params.yaml", ["train.lr=0.5"])
+    assert load_params(Params, tmp_path / "params.yaml").train.lr == 0.5
+
+
+def test_a_stage_of_every_pipeline_passes_over_the_sections_of_one(tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    compose(path, [])
+    shared, whole = load_params(SharedParams, path), load_params(Params, path)
+    assert (shared.train, shared.fetch_model) == (whole.train, whole.fetch_model)
+    assert not hasattr(shared, "prompt")
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_every_shipped_choice_is_parsed(choice: str, tmp_path: Path) -> None:
+    compose(tmp_path / "params.yaml", [choice])
+    load_params(Params, tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize(
+    ("model", "data", "train", "engine"),
+    [
+        pytest.param(*words, marks=[] if words in FEW else pytest.mark.slow)
+        for words in COMBINATIONS
+    ],
+)
+def test_choices_combine(
+    model: str, data: str, train: str, engine: str | None, tmp_path: Path
+) -> None:
+    path = tmp_path / "params.yaml"
+    words = [f"model={model}", f"data={data}", f"train={train}"]
+    compose(path, words if engine is None else [*words, f"engine={engine}"])
+    loads_all = train not in UNMERGEABLE
+    if engine not in (None, "transformers") and not loads_all:
+        with pytest.raises(UserError, match=rf"{engine}.*{train}.*engine=transformers"):
+            load_params(Params, path)
+        return
+    params = load_params(Params, path)
+    assert params.score.engine == (engine or ("vllm" if loads_all else "transformers"))
+    assert params.train.method == train
+    assert (params.fetch_model.tiny is not None) == (model == "tiny")
+    as_published = (params.prompt.feedback, params.preprocess.target, params.preprocess.candidates)
+    assert (as_published == ("same_impression", "last", "last")) == (data == "as-published")
+
+
+@pytest.mark.parametrize(
+    ("model", "lr"), [("tiny", 5e-3), ("qwen3-0.6b", 1e-4), ("qwen3-8b", 1e-4)]
+)
+def test_the_tiny_model_alone_has_a_recipe_of_its_own(
+    model: str, lr: float, tmp_path: Path
+) -> None:
+    compose(tmp_path / "params.yaml", [f"model={model}"])
+    assert load_params(Params, tmp_path / "params.yaml").train.lr == lr
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (["train.save_steps=0"], ["train.save_steps", "0", "greater than 0"]),
+        (["train.pissa=true", "train.dora=true"], ["train.pissa and dora", "choose one"]),
+        (["train.early_stopping=0"], ["train.early_stopping", "0", "greater than 0"]),
+        (["train.early_stopping=-1"], ["train.early_stopping", "-1", "greater than 0"]),
+        (["train.method=dreambooth"], ["'dreambooth'", *GROUPS["train"]]),
+        (["train.method=null"], ["train.method is None", *GROUPS["train"]]),
+        (["train=full", "+train.rank=8"], ["'train.rank'", "expected one of", "epochs", "lr"]),
+        (["train=adapter", "+train.num_layers=2"], ["'train.num_layers'", "reduction_factor"]),
+        (["train.method=full"], ["expected one of", "epochs"]),  # with LoRA's keys left there
+        (["train=adapter", "engine=vllm"], ["score.engine is vllm", "transformers", "choose lora"]),
+    ],
+)
+def test_values_that_do_not_fit_together_are_reported(
+    overrides: list[str], words: list[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "params.yaml"
+    compose(path, overrides)
+    with pytest.raises(UserError) as caught:
+        load_params(Params, path)
+    for word in [*words, str(path)]:
+        assert word in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("written", "wanted"), [("null", None), ("1", 1)])
+def test_early_stopping_is_a_count_or_off(written: str, wanted: int | None, tmp_path: Path) -> None:
+    compose(tmp_path / "params.yaml", [f"train.early_stopping={written}"])
+    assert load_params(Params, tmp_path / "params.yaml").train.early_stopping == wanted
+
+
+@pytest.mark.parametrize("text", ["5e-5", "5e-05", "0.00005"])
+def test_a_learning_rate_is_a_number_however_it_is_written(text: str, tmp_path: Path) -> None:
+    params = edited(tmp_path, "  lr: 0.005", f"  lr: {text}")
+    assert load_params(Params, params).train.lr == 5e-5
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("  lr: 0.005", "  lrr: 0.005", ["'train.lrr'", "did you mean 'lr'"]),
+        ("prompt:", "promt:", ["'promt'", "did you mean 'prompt'"]),
+        ("feedback: earlier", "feedback: later", ["'later'", "'earlier'", "'same_impression'"]),
+        ("split: by_user", "split: by_week", ["'by_week'", "'by_time'"]),
+        ("  source: tiny", "  source: dropbox", ["'dropbox'", "'modelscope'", "'huggingface'"]),
+        ("  lr: 0.005", "  lr: fast", ["train.lr", "'fast'", "number"]),
+        ("  lr: 0.005\n", "", ["'train.lr' is missing", "make params"]),
+        ("  num_impressions: 300", "  num_impressions: most", ["num_impressions", "'most'"]),
+        ("fetch_mind:", "fetch_mind: [", ["not YAML"]),
+    ],
+)
+def test_a_fault_names_the_key_and_what_was_expected(
+    old: str, new: str, words: list[str], tmp_path: Path
+) -> None:
+    path = edited(tmp_path, old, new)
+    with pytest.raises(UserError) as caught:
+        load_params(Params, path)
+    for word in [*words, str(path)]:
+        assert word in str(caught.value)
+
+
+def edited(folder: Path, old: str, new: str) -> Path:
+    path = folder / "params.yaml"
+    compose(path, [])  # not the file in the root: an experiment may have changed that one
+    text = path.read_text()
+    assert text.count(old) >= 1
+    path.write_text(text.replace(old, new, 1))
+    return path

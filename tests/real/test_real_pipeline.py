@@ -1,0 +1,87 @@
+"""The whole graph on a real language model of 135 million parameters, a dozen steps of it."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from transformers import AutoModelForCausalLM
+
+from newsrec.chat.tokens import encode_chat, load_tokenizer, user_turn
+from newsrec.engines.settings import TransformersSettings
+from newsrec.news.scoring import score_candidates
+from tests.trees import commit, copy_tree, ran_stages, run
+
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
+
+SETTINGS = (
+    "model=local",
+    "score.dtype=float32",
+    "score.enforce_eager=true",
+    "score.max_answer_tokens=1",
+    "train.lr=3e-4",
+    "train.max_steps=12",
+    "train.batch_size=8",
+    "train.gradient_accumulation_steps=1",
+    "train.save_steps=12",
+    "train.logging_steps=1",
+    "merge.tolerance=1e-3",
+    "prompt.num_history=1",
+    "prompt.num_feedback=0",
+    "preprocess.max_samples.train=96",
+    "preprocess.max_samples.val=8",
+    "preprocess.num_impressions=8",
+    "preprocess.num_val_impressions=4",
+)
+
+
+def test_the_model_is_a_language_model(smollm2: Path) -> None:
+    tokenizer = load_tokenizer(smollm2)
+    ids = encode_chat(tokenizer, user_turn("What is the capital of France? One word."))
+    model = AutoModelForCausalLM.from_pretrained(smollm2)
+    written = model.generate(torch.tensor([ids]), max_new_tokens=12, do_sample=False)
+    assert "Paris" in tokenizer.decode(written[0, len(ids) :])
+
+
+def test_the_whole_graph_runs_on_it(smollm2: Path, tmp_path: Path) -> None:
+    tree = tmp_path / "newsrec"
+    copy_tree(tree)
+    commit(tree)
+    settings = [*SETTINGS, f"fetch_model.path={smollm2}"]
+    output = run(tree, "dvc", "exp", "run", *(word for one in settings for word in ("-S", one)))
+    assert {"fetch_model", "train", "merge", "score@base", "score@tuned", "report"} <= ran_stages(
+        output
+    )
+
+    def metrics(name: str) -> dict:
+        return json.loads((tree / f"metrics/{name}.json").read_text())
+
+    assert metrics("fetch_model")["num_parameters"] == 134_515_008
+    assert metrics("train")["num_steps"] == 12
+    losses = pd.read_csv(tree / "plots/loss_train.tsv", sep="\t")["loss"]
+    assert losses.iloc[-3:].mean() < losses.iloc[:3].mean()
+    assert metrics("merge")["max_logit_difference"] <= 1e-3
+    # It learns to answer with Yes or No.
+    outside = [metrics(f"score_{name}")["mean_mass_outside"] for name in ("base", "tuned")]
+    assert outside[1] < outside[0]
+    found = metrics("evaluate")
+    assert 0 <= found["tuned"]["auc"] <= 1
+    page = (tree / "reports/report.html").read_text(encoding="utf-8")
+    assert "Tiny model" not in page
+
+    # The same prompts by transformers, of the tuned model.
+    table, work = tree / "data/processed/candidates_test.parquet", tmp_path / "work"
+    work.mkdir()
+    target = work / "transformers.parquet"
+    engine = TransformersSettings("float32", 8, device="cpu")
+    score_candidates(
+        engine, "tuned", tree / "models/merged", {table: target}, work,
+        max_prompt_tokens=1087, max_answer_tokens=1,
+    )  # fmt: skip
+    ours = pd.read_parquet(tree / "data/predictions/tuned.parquet")["p_yes"]
+    theirs = pd.read_parquet(target)["p_yes"]
+    assert len(ours) == len(theirs) > 30
+    assert ours.std() > 1e-3
+    assert np.abs(ours - theirs).max() < 1e-3

@@ -1,0 +1,139 @@
+"""Who may import whom, over every import statement of the code; and how long a file may be."""
+
+import ast
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+from tests import ROOT
+
+TASKS = {"news"}
+# What each package may import of the others. Shared packages know no task, tasks never each other.
+ALLOWED: dict[str, set[str]] = {
+    "errors": set(),
+    "processes": set(),
+    "files": {"errors"},
+    "protocol": {"errors"},
+    "chat": {"errors"},
+    "metrics": {"errors"},
+    "report": {"errors"},
+    "models": {"chat", "errors", "files"},
+    "training": {"chat", "errors", "files", "models", "processes"},
+    "engines": {"chat", "errors", "files", "models", "processes"},
+    "params": {"engines", "errors", "models", "training"},
+    "preflight": {"engines", "errors", "files", "models", "params", "training"},
+}
+SHARED = set(ALLOWED)
+ALLOWED |= dict.fromkeys(TASKS, SHARED)
+ALLOWED["cli"] = SHARED | TASKS
+
+FILES = sorted((ROOT / "newsrec").rglob("*.py"))
+STAGES = sorted((ROOT / "stages").glob("*.py"))
+
+
+def imported_files(path: Path) -> Iterator[Path]:
+    """The project's own files that one file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        names = []
+        if isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: a relative import"
+            names = [str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        for name in names:
+            file = ROOT / (name.replace(".", "/") + ".py")
+            if name.split(".")[0] in ("newsrec", "stages", "tests", "benchmarks") and file.exists():
+                yield file
+
+
+def package_of(path: Path) -> str:
+    """`models` for newsrec/models/hubs.py, `files` for newsrec/files.py."""
+    return path.relative_to(ROOT / "newsrec").parts[0].removesuffix(".py")
+
+
+def modules() -> list[Path]:
+    return [path for path in FILES if path.name != "__init__.py"]
+
+
+def test_every_package_is_listed() -> None:
+    assert {package_of(path) for path in modules()} == set(ALLOWED)
+
+
+@pytest.mark.parametrize("package", sorted(ALLOWED))
+def test_a_package_imports_only_what_it_may(package: str) -> None:
+    for path in modules():
+        if package_of(path) == package:
+            for used in imported_files(path):
+                assert used.is_relative_to(ROOT / "newsrec"), f"{path} imports {used}"
+                allowed = ALLOWED[package] | {package}
+                assert package_of(used) in allowed, f"{path} imports {used}"
+
+
+def test_the_list_lets_no_shared_package_know_a_task_and_no_task_another() -> None:
+    for package in SHARED:
+        assert not ALLOWED[package] & (TASKS | {"cli"})
+    for task in TASKS:
+        assert not ALLOWED[task] & (TASKS | {"cli"})
+
+
+def test_no_module_is_part_of_a_cycle() -> None:
+    graph = {path: set(imported_files(path)) for path in modules()}
+    TopologicalSorter(graph).prepare()  # raises CycleError
+    TopologicalSorter(ALLOWED).prepare()
+
+
+def test_no_stage_is_imported_but_by_tests() -> None:
+    for path in [*FILES, *STAGES]:
+        for used in imported_files(path):
+            assert used.parts[len(ROOT.parts)] == "newsrec", f"{path} imports {used}"
+
+
+def test_a_shared_stage_imports_no_task() -> None:
+    for name in ("fetch_model", "train", "merge"):
+        for used in imported_files(ROOT / f"stages/{name}.py"):
+            assert package_of(used) in SHARED, f"{name} imports {used}"
+
+
+@pytest.mark.parametrize("package", sorted(SHARED))
+def test_shared_packages_hold_no_word_of_the_news_task(package: str) -> None:
+    words = ("impression", "click", "candidate", "mind_", "popularity", '"yes', "'yes")
+    for path in modules():
+        if package_of(path) == package:
+            text = path.read_text(encoding="utf-8").lower()
+            found = [word for word in words if word in text]
+            assert not found, f"{path}: {found}"
+
+
+def test_vllm_is_imported_by_its_worker_alone() -> None:
+    for path in [*FILES, *STAGES]:
+        assert ("from vllm" in path.read_text(encoding="utf-8")) == (path.name == "vllm_worker.py")
+
+
+def test_no_module_bears_the_name_of_a_library_that_it_imports() -> None:
+    for path in modules():
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        libraries = {
+            str(name).split(".")[0]
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for name in (
+                [node.module]
+                if isinstance(node, ast.ImportFrom)
+                else [alias.name for alias in node.names]
+            )
+        }
+        assert path.stem not in libraries - {"newsrec"}, path
+
+
+@pytest.mark.parametrize(
+    ("paths", "limit"), [(FILES, 300), (STAGES, 100)], ids=["modules", "stages"]
+)
+def test_a_file_is_short_enough_to_read(paths: list[Path], limit: int) -> None:
+    long = {
+        path.name: lines
+        for path in paths
+        if (lines := len(path.read_text(encoding="utf-8").splitlines())) > limit
+    }
+    assert not long

@@ -1,0 +1,55 @@
+"""A copy of this tree in which tests run DVC, as a user would in a clone."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from newsrec.engines.vllm_engine import PYTHON_VARIABLE, vllm_python
+from newsrec.params.compose import compose
+from tests import ROOT
+
+ENV = {
+    **os.environ,
+    "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+    PYTHON_VARIABLE: str(vllm_python()),
+    "DVC_NO_ANALYTICS": "true",
+    "GIT_AUTHOR_NAME": "test",
+    "GIT_AUTHOR_EMAIL": "test@example.org",
+    "GIT_COMMITTER_NAME": "test",
+    "GIT_COMMITTER_EMAIL": "test@example.org",
+}
+
+
+def run(tree: Path, *command: str | Path) -> str:
+    """The output of a command in `tree`, which must succeed."""
+    finished = subprocess.run(
+        command, cwd=tree, env=ENV, text=True, capture_output=True, check=False
+    )
+    assert finished.returncode == 0, finished.stdout[-5000:] + finished.stderr[-5000:]
+    return finished.stdout
+
+
+def ran_stages(output: str) -> set[str]:
+    """The stages that DVC ran, from its output."""
+    return {line.split("'")[1] for line in output.splitlines() if "Running stage" in line}
+
+
+def copy_tree(target: Path) -> None:
+    """This tree as it is now, committed or not, without what earlier runs made."""
+    listed = run(ROOT, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    for name in listed.split("\0"):
+        if name and (ROOT / name).is_file() and not name.startswith(("metrics/", "plots/")):
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, target / name)
+    (target / "dvc.lock").unlink(missing_ok=True)
+    # The composition, whatever an experiment left in params.yaml.
+    compose(target / "params.yaml")
+
+
+def commit(tree: Path) -> None:
+    """All files of `tree` as one commit."""
+    run(tree, "git", "init", "-q")
+    run(tree, "git", "add", "-A")
+    run(tree, "git", "commit", "-qm", "start")
