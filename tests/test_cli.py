@@ -54,6 +54,7 @@ def test_titles_are_ranked_as_a_table(pipeline: Path, capsys: pytest.CaptureFixt
     assert len(set(probabilities)) > 1
 
 
+@pytest.mark.slow
 def test_a_file_of_many_and_json_in_and_out(
     pipeline: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -76,6 +77,7 @@ def test_a_file_of_many_and_json_in_and_out(
     assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == lines
 
 
+@pytest.mark.slow
 def test_one_request_and_a_file_of_it_agree(
     pipeline: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,7 +1,7 @@
 """Who may import whom, over every import statement of the code; and how long a file may be."""
 
 import ast
-from collections.abc import Iterator
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -33,8 +33,10 @@ FILES = sorted((ROOT / "newsrec").rglob("*.py"))
 STAGES = sorted((ROOT / "stages").glob("*.py"))
 
 
-def imported_files(path: Path) -> Iterator[Path]:
+@cache
+def imported_files(path: Path) -> tuple[Path, ...]:
     """The project's own files that one file imports, anywhere in it."""
+    found = []
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         names = []
         if isinstance(node, ast.ImportFrom):
@@ -45,7 +47,8 @@ def imported_files(path: Path) -> Iterator[Path]:
         for name in names:
             file = ROOT / (name.replace(".", "/") + ".py")
             if name.split(".")[0] in ("newsrec", "stages", "tests", "benchmarks") and file.exists():
-                yield file
+                found.append(file)
+    return tuple(found)
 
 
 def package_of(path: Path) -> str:

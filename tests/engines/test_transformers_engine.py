@@ -84,6 +84,7 @@ def test_answers_are_those_of_one_prompt_at_a_time_in_the_order_of_the_prompts(
     assert len(set(column(expected, 0))) == len({chat[0]["content"] for chat in CHATS})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_answers", [0, 1, 2, 5])
 def test_any_number_of_answers_has_a_log_probability_each_in_their_order(
     num_answers: int, tiny_model: Path, tmp_path: Path
@@ -97,6 +98,7 @@ def test_any_number_of_answers_has_a_log_probability_each_in_their_order(
     assert [row["text"] for row in answers] == [row["text"] for row in expected]
 
 
+@pytest.mark.slow
 def test_the_answers_do_not_change_the_text(tiny_model: Path, tmp_path: Path) -> None:
     free = answer(tiny_model, tmp_path, 4, (), FEW_CHATS)
     weighed = answer(tiny_model, tmp_path, 4, FIVE_TOKENS, FEW_CHATS)

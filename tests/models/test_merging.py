@@ -58,6 +58,7 @@ def trained_bottleneck(base: Path, target: Path) -> torch.Tensor:
     return logits(model)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", [{}, {"use_dora": True}, {"use_rslora": True}])
 def test_a_merged_model_answers_as_base_and_adapter_do(
     variant: dict[str, bool], tiny_model: Path, tmp_path: Path

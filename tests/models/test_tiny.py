@@ -38,6 +38,7 @@ def build(folder: Path, examples: list[Example], steps: int) -> float:
     )
 
 
+@pytest.mark.slow
 def test_a_corpus_of_plain_texts_is_learned(tmp_path: Path) -> None:
     first = build(tmp_path / "first", TEXTS, steps=1)
     last = build(tmp_path / "last", TEXTS, steps=60)
@@ -49,6 +50,7 @@ def test_a_corpus_of_plain_texts_is_learned(tmp_path: Path) -> None:
     assert (tokenizer.decode(ids), num_prompt) == ("The cat sees the ball.<|im_end|>\n", 0)
 
 
+@pytest.mark.slow
 def test_what_a_system_message_asks_for_is_learned(tmp_path: Path) -> None:
     first = build(tmp_path / "first", CHATS, steps=1)
     last = build(tmp_path / "last", CHATS, steps=60)
