@@ -137,4 +137,4 @@ def test_what_vllm_cannot_load_is_scored_by_transformers_through_the_whole_graph
     found = metrics(tree, "evaluate")
     assert found["tuned"]["auc"] != found["base"]["auc"]  # four steps move it a little
     assert not (tree / "models/merged/config.json").exists()
-    assert "tuned by adapter" in (tree / "reports/report.html").read_text(encoding="utf-8")
+    assert "fine-tuning with adapter" in (tree / "reports/report.html").read_text(encoding="utf-8")

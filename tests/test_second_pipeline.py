@@ -101,7 +101,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "hydra.enabled": "true",
         "hydra.config_dir": "../../conf",
         "hydra.config_name": "second",
-        "cache.dir": "../../../.dvc/cache",
+        "cache.dir": "../../.dvc/cache",
     }.items():
         run(folder, "dvc", "config", key, value)
     run(tree, "git", "add", "-A")
