@@ -250,7 +250,7 @@ def test_a_zip_without_a_whole_prediction_txt_is_reported(behaviors: Path) -> No
 @pytest.mark.slow
 def test_the_command_line_says_valid_or_the_fault_with_code_2(behaviors: Path) -> None:
     path = behaviors.with_name("prediction.txt")
-    command = [sys.executable, "-m", "newsrec.news.leaderboard.submission", path, behaviors]
+    command = [sys.executable, "-m", "newsrec.cli", "submission", "check", path, behaviors]
     path.write_text(GOOD)
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "valid: 3 impressions\n", "")
@@ -265,7 +265,7 @@ def evaluation_set(*rows: tuple[str, str, int]) -> pd.DataFrame:
     return table.assign(user_id="U1", category="topic")
 
 
-def test_a_strangers_ranks_become_scores_of_the_drawn_impressions(behaviors: Path) -> None:
+def test_external_ranks_become_scores_of_the_drawn_impressions(behaviors: Path) -> None:
     path = behaviors.with_name("prediction.txt")
     path.write_text(GOOD)
     # N9 has no news and so no row; impression 3 was not drawn.
