@@ -30,8 +30,8 @@ repro: doctor ## run the whole pipeline; only what changed runs again
 	@$(RUN) dvc repro
 	@cat reports/summary.md
 	@echo && echo "Report: reports/report.html"
-	@git diff --quiet -- metrics plots || echo "Git shows changed figures: they differ slightly by type" \
-	  "of CPU. Back to the committed ones: git checkout metrics plots dvc.lock && dvc checkout"
+	@git diff --quiet -- metrics plots || echo "Git shows changed files: timings differ from run to run," \
+	  "figures slightly by type of CPU. Back to the committed ones: git checkout metrics plots dvc.lock"
 
 submission: env ## rank the unlabelled split for the leaderboard: submission/prediction.zip
 	@$(RUN) dvc repro submission/dvc.yaml

@@ -24,6 +24,7 @@ from newsrec.params.compose import compose
 from newsrec.params.load import load_params
 from newsrec.params.sections import SharedParams
 from newsrec.preflight import needs
+from newsrec.report.tables import markdown_table
 
 DOCUMENT = Path("docs/methods.md")
 
@@ -202,17 +203,11 @@ def document(rows: list[tuple[str, ...]]) -> str:
     return _INTRODUCTION.format(
         num_impressions=evaluate["tuned"]["num_impressions"],
         base_auc=evaluate["base"]["auc"],
-        table=table(HEADS, rows),
+        table=markdown_table(HEADS, "<" + ">" * (len(HEADS) - 1), rows),
         cutoff_len=params_at_8b(CHOICES[0]).train.cutoff_len,
         cuda=needs.CUDA / 1e9,
         settings="\n".join(settings),
     )
-
-
-def table(heads: tuple[str, ...] | list[str], rows: list[tuple[str, ...]]) -> str:
-    """A Markdown table, the first column on the left and figures on the right."""
-    lines = [heads, [":--", *["--:"] * (len(heads) - 1)], *rows]
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from benchmarks.packages import fetch_smollm2
 from newsrec.errors import run_stage
 from newsrec.files import read_json, write_text
 from newsrec.news.predictions import MODELS
+from newsrec.report.tables import markdown_table
 
 DOCUMENT = Path("docs/results.md")
 MODEL = Path(".work/packages/smollm2-135m")
@@ -115,13 +116,13 @@ def document(metrics: dict[str, Any]) -> str:
 
 def table(metrics: dict[str, Any], names: list[str]) -> str:
     """A row for each predictor."""
-    lines = [_HEADS, (":--", *("--:" for _ in _HEADS[1:]))]
+    rows = []
     for name in names:
         row = metrics[name]
         auc = f"{row['auc']:.4f} ({row['auc_low']:.3f} to {row['auc_high']:.3f})"
         others = (f"{row[key]:.4f}" for key in ("mrr", "ndcg_at_5", "ndcg_at_10", "accuracy"))
-        lines.append((f"`{name}`", auc, *others))
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in lines)
+        rows.append((f"`{name}`", auc, *others))
+    return markdown_table(_HEADS, "<" + ">" * (len(_HEADS) - 1), rows)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,8 @@ import sys
 from itertools import islice
 from pathlib import Path
 
-from newsrec.chat.tokens import encode_chat, load_tokenizer, user_turn
+from newsrec.chat.messages import user_turn
+from newsrec.chat.tokens import encode_chat, load_tokenizer
 from newsrec.errors import UserError, run_stage
 from newsrec.files import atomic_folder, read_json, write_json
 from newsrec.models.folders import kind_of

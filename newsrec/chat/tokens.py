@@ -3,20 +3,13 @@
 The one place where text becomes tokens: every engine gets the ids that are made here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from newsrec.chat.messages import Messages
 from newsrec.errors import UserError
-
-# A chat in the form of `apply_chat_template`: `role` (system, user, assistant) and `content`.
-Messages = Sequence[Mapping[str, str]]
-
-
-def user_turn(text: str) -> Messages:
-    """A chat of one user message."""
-    return [{"role": "user", "content": text}]
 
 
 def load_tokenizer(model: Path) -> PreTrainedTokenizerBase:

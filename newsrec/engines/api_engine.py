@@ -17,7 +17,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from newsrec.chat.tokens import Messages, load_tokenizer
+from newsrec.chat.messages import Messages
+from newsrec.chat.tokens import load_tokenizer
 from newsrec.engines.api_client import Client, connect
 from newsrec.engines.api_replies import Journal, Reply, ReplyError, read_reply
 from newsrec.engines.api_server import llamafactory_server

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from newsrec.chat.tokens import Messages
+from newsrec.chat.messages import Messages
 
 _MESSAGE = pa.struct([("role", pa.string()), ("content", pa.string())])
 # Token ids for engines that load the model, messages for servers that take text.

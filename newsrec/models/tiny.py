@@ -12,7 +12,8 @@ from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, train
 from tqdm import tqdm
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
-from newsrec.chat.tokens import Messages, encode_chat
+from newsrec.chat.messages import Messages
+from newsrec.chat.tokens import encode_chat
 
 # A chat and the answer to it; without messages, a text to be continued from nothing.
 Example = tuple[Messages, str]

@@ -11,18 +11,8 @@ import pyarrow.parquet as pq
 from newsrec.chat.text import plain_text
 from newsrec.engines.settings import Settings
 from newsrec.errors import UserError
-from newsrec.news.mind.sample_files import CANDIDATES_SCHEMA
+from newsrec.news.mind.sample_files import PROMPTS_SCHEMA
 from newsrec.news.scoring import score_candidates
-
-_SCHEMA = pa.schema(
-    [
-        CANDIDATES_SCHEMA.field(name)
-        for name in (
-            *("impression_id", "user_id", "news_id", "label"),
-            *("history", "liked", "disliked", "target"),
-        )
-    ]
-)
 
 
 @dataclass(frozen=True)
@@ -104,7 +94,7 @@ def rank(
         raise UserError(f"{model}: no such folder; expected a trained model; make it: dvc repro")
     candidates, predictions = work / "candidates.parquet", work / "predictions.parquet"
     titles: list[list[str]] = []
-    with pq.ParquetWriter(candidates, _SCHEMA) as writer:
+    with pq.ParquetWriter(candidates, PROMPTS_SCHEMA) as writer:
         for number, request in enumerate(requests):
             titles.append(list(request.candidates))
             shown = {
@@ -123,7 +113,7 @@ def rank(
                 }
                 for place, title in enumerate(request.candidates)
             ]
-            writer.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA))
+            writer.write_table(pa.Table.from_pylist(rows, schema=PROMPTS_SCHEMA))
     score_candidates(
         settings,
         "tuned",

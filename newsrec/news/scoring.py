@@ -7,13 +7,8 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from transformers import PreTrainedTokenizerBase
 
-from newsrec.chat.tokens import (
-    control_tokens,
-    encode_chat,
-    first_tokens,
-    load_tokenizer,
-    user_turn,
-)
+from newsrec.chat.messages import user_turn
+from newsrec.chat.tokens import control_tokens, encode_chat, first_tokens, load_tokenizer
 from newsrec.engines.answering import answer
 from newsrec.engines.request import PromptWriter, Request
 from newsrec.engines.settings import Settings

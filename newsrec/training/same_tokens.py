@@ -5,7 +5,8 @@ from pathlib import Path
 from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
 
-from newsrec.chat.tokens import encode_chat, load_tokenizer, user_turn
+from newsrec.chat.messages import user_turn
+from newsrec.chat.tokens import encode_chat, load_tokenizer
 from newsrec.errors import UserError
 from newsrec.training.dataset import read_samples
 from newsrec.training.samples import encode_parts, load_template
@@ -39,7 +40,7 @@ def check_same_tokens(
             trained_ids, _ = encode_parts(factory, trained, message, answer)
             if trained_ids != scored_ids:
                 where = f"{samples}, line {number}, with model.template={template}"
-                raise UserError(_difference(tokenizer, trained_ids, scored_ids, where))
+                raise UserError(_difference(tokenizer, trained_ids, scored_ids, where, template))
         # The answer and the end of its turn come on top: at most this many tokens.
         length = len(scored_ids) + len(tokenizer.encode(answer, add_special_tokens=False)) + 2
         longest = max(longest, length)
@@ -53,8 +54,13 @@ def check_same_tokens(
 
 
 def _difference(
-    tokenizer: PreTrainedTokenizerBase, trained: list[int], scored: list[int], where: str
+    tokenizer: PreTrainedTokenizerBase,
+    trained: list[int],
+    scored: list[int],
+    where: str,
+    template: str,
 ) -> str:
+    other = "" if template == "auto" else ", or auto, which reads that one"
     place = next(
         (
             place
@@ -72,5 +78,5 @@ def _difference(
     return (
         f"{where}: token {place} is {shown(trained)} in training and {shown(scored)} in scoring; "
         "expected the same; choose the model.template of LLaMA-Factory that matches the model's "
-        "own chat template, or auto, which reads that one"
+        f"own chat template{other}"
     )

@@ -4,13 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from newsrec.chat.tokens import (
-    control_tokens,
-    encode_chat,
-    first_tokens,
-    load_tokenizer,
-    user_turn,
-)
+from newsrec.chat.messages import user_turn
+from newsrec.chat.tokens import control_tokens, encode_chat, first_tokens, load_tokenizer
 from newsrec.errors import UserError
 
 HELLO = user_turn("hello")

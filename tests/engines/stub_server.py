@@ -11,7 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from newsrec.chat.tokens import Messages, user_turn
+from newsrec.chat.messages import Messages, user_turn
 from newsrec.engines import api_engine
 from newsrec.engines.api_engine import Endpoint, complete_all, write_replies
 from newsrec.engines.api_replies import Reply

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from newsrec.chat.tokens import first_tokens, load_tokenizer, user_turn
+from newsrec.chat.messages import user_turn
+from newsrec.chat.tokens import first_tokens, load_tokenizer
 from newsrec.engines import api_engine
 from newsrec.engines.api_engine import write_replies
 from newsrec.engines.settings import URL_VARIABLE

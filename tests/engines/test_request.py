@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from newsrec.chat.tokens import user_turn
+from newsrec.chat.messages import user_turn
 from newsrec.engines.request import PROMPTS_SCHEMA, PromptWriter, Request
 
 

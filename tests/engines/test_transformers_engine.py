@@ -10,7 +10,8 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM, Qwen3ForCausalLM
 
-from newsrec.chat.tokens import Messages, encode_chat, load_tokenizer, user_turn
+from newsrec.chat.messages import Messages, user_turn
+from newsrec.chat.tokens import encode_chat, load_tokenizer
 from newsrec.engines import transformers_engine
 from newsrec.engines.request import ANSWERS_SCHEMA, PromptWriter, Request
 from newsrec.engines.settings import TransformersSettings

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from newsrec.chat.tokens import encode_chat, load_tokenizer, user_turn
+from newsrec.chat.messages import user_turn
+from newsrec.chat.tokens import encode_chat, load_tokenizer
 from newsrec.models.checks import check_model
 from newsrec.models.tiny import Example, _encode, build_tiny
 

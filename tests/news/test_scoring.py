@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from newsrec.chat.tokens import encode_chat, first_tokens, load_tokenizer, user_turn
+from newsrec.chat.messages import user_turn
+from newsrec.chat.tokens import encode_chat, first_tokens, load_tokenizer
 from newsrec.engines.request import ANSWERS_SCHEMA, Request
 from newsrec.engines.settings import Settings, TransformersSettings
 from newsrec.errors import UserError

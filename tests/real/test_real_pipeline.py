@@ -9,7 +9,8 @@ import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
-from newsrec.chat.tokens import encode_chat, load_tokenizer, user_turn
+from newsrec.chat.messages import user_turn
+from newsrec.chat.tokens import encode_chat, load_tokenizer
 from newsrec.engines.settings import TransformersSettings
 from newsrec.news.scoring import score_candidates
 from tests.trees import commit, copy_tree, ran_stages, run

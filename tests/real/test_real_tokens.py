@@ -5,14 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from newsrec.chat.messages import user_turn
 from newsrec.chat.text import plain_text
-from newsrec.chat.tokens import (
-    control_tokens,
-    encode_chat,
-    first_tokens,
-    load_tokenizer,
-    user_turn,
-)
+from newsrec.chat.tokens import control_tokens, encode_chat, first_tokens, load_tokenizer
 from newsrec.errors import UserError
 from newsrec.news.prompts import INSTRUCTION, NO, YES, prompt_input, user_message
 

@@ -13,7 +13,8 @@ from datasets import Dataset
 from peft import LoraConfig, get_peft_model
 from transformers import DataCollatorWithPadding, Trainer, TrainingArguments, set_seed
 
-from newsrec.chat.tokens import encode_chat, load_tokenizer, user_turn
+from newsrec.chat.messages import user_turn
+from newsrec.chat.tokens import encode_chat, load_tokenizer
 from newsrec.models.loading import load_model
 from newsrec.processes import die_with_parent
 from newsrec.training.dataset import read_samples

@@ -11,7 +11,8 @@ import torch
 from peft import PeftModel
 from safetensors.torch import load_file
 
-from newsrec.chat.tokens import encode_chat, load_tokenizer, user_turn
+from newsrec.chat.messages import user_turn
+from newsrec.chat.tokens import encode_chat, load_tokenizer
 from newsrec.errors import UserError
 from newsrec.files import sha256_folder
 from newsrec.models.checks import check_model

@@ -32,6 +32,16 @@ CANDIDATES_SCHEMA = pa.schema(
         ("news_in_train", pa.bool_()),
     ]
 )
+# What a prompt is made of and what its answer is joined with; a label may be null.
+PROMPTS_SCHEMA = pa.schema(
+    [
+        CANDIDATES_SCHEMA.field(name)
+        for name in (
+            *("impression_id", "user_id", "news_id", "label"),
+            *("history", "liked", "disliked", "target"),
+        )
+    ]
+)
 _BATCH_ROWS = 5_000
 # What an impression is selected for.
 SAMPLE, SCORE = "sample", "score"

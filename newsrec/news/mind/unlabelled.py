@@ -10,22 +10,12 @@ from tqdm import tqdm
 from newsrec.chat.text import plain_text
 from newsrec.errors import UserError
 from newsrec.files import atomic_file
-from newsrec.news.mind.sample_files import CANDIDATES_SCHEMA, SCORE
+from newsrec.news.mind.sample_files import PROMPTS_SCHEMA, SCORE
 from newsrec.news.mind.samples import SPLITS, _samples, _targets, _with_feedback
 from newsrec.news.mind.store import draw_of, impression_store
 from newsrec.news.mind.tables import News, read_behaviors, read_news
 
 UNLABELLED = "unlabelled"
-# What scoring reads; the rest would be a waste at tens of millions of rows.
-_SCHEMA = pa.schema(
-    [
-        CANDIDATES_SCHEMA.field(name)
-        for name in (
-            *("impression_id", "user_id", "news_id", "label"),
-            *("history", "liked", "disliked", "target"),
-        )
-    ]
-)
 _BATCH_ROWS = 5_000
 
 
@@ -88,7 +78,8 @@ def write_candidates_unlabelled(
             )
         with (
             atomic_file(target) as draft,
-            pq.ParquetWriter(draft, _SCHEMA, compression="zstd") as writer,
+            # No other columns: they would be a waste at tens of millions of rows.
+            pq.ParquetWriter(draft, PROMPTS_SCHEMA, compression="zstd") as writer,
             tqdm(desc="writing prompts", unit="prompt", mininterval=5) as progress,
         ):
             count, rows = 0, list[dict[str, Any]]()
@@ -98,10 +89,10 @@ def write_candidates_unlabelled(
                         stored, titles, feedback, num_history, num_feedback, liked, disliked
                     )
                 if len(rows) >= _BATCH_ROWS:
-                    writer.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA))
+                    writer.write_table(pa.Table.from_pylist(rows, schema=PROMPTS_SCHEMA))
                     count += len(rows)
                     progress.update(len(rows))
                     rows.clear()
             if rows:
-                writer.write_table(pa.Table.from_pylist(rows, schema=_SCHEMA))
+                writer.write_table(pa.Table.from_pylist(rows, schema=PROMPTS_SCHEMA))
             return count + len(rows)
