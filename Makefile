@@ -49,7 +49,7 @@ check: $(VENV)/.ready ## format, lint, types and the fast tests: under a minute
 	@$(RUN) ruff format --check
 	@$(RUN) ruff check
 	@$(RUN) mypy
-	@$(RUN) python -m pytest -q -m "not slow and not real"
+	@$(RUN) OMP_NUM_THREADS=1 python -m pytest -q -m "not slow and not real" -n logical --dist worksteal
 
 format: $(VENV)/.ready ## format the code and fix what lint can
 	@$(RUN) ruff format

@@ -4,8 +4,6 @@ from pathlib import Path
 
 import pytest
 
-from newsrec.models.tiny import build_tiny
-from newsrec.news.corpus import examples
 from newsrec.news.mind.sources import split_folders
 from newsrec.news.mind.synthetic import write_synthetic
 
@@ -29,6 +27,10 @@ def raw(synthetic: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A tiny Qwen3 that has hardly been trained."""
+    # PyTorch and transformers take ten seconds to import, which only workers of pytest-xdist need.
+    from newsrec.models.tiny import build_tiny
+    from newsrec.news.corpus import examples
+
     folder = tmp_path_factory.mktemp("tiny")
     build_tiny(
         folder,

@@ -82,9 +82,10 @@ def test_every_newsrec_command_is_in_a_document() -> None:
     assert known <= named
 
 
-def test_every_dvc_command_is_parsed() -> None:
+def test_every_dvc_command_is_parsed(monkeypatch: pytest.MonkeyPatch) -> None:
     from dvc.cli.parser import get_main_parser  # a second
 
+    monkeypatch.setattr(sys, "argv", ["dvc"])  # else pytest's own -q and -v are read
     parser = get_main_parser()
     assert len(of_program("dvc")) > 20
     for words in of_program("dvc"):
@@ -98,6 +99,7 @@ def test_every_python_module_exists(words: list[str]) -> None:
     assert module == "pytest" or (ROOT / f"{module.replace('.', '/')}.py").is_file()
 
 
+@pytest.mark.slow  # four seconds
 @pytest.mark.parametrize("overrides", [*filter(None, OVERRIDES)], ids=" ".join)
 def test_every_choice_and_value_composes(overrides: tuple[str, ...], tmp_path: Path) -> None:
     from dvc.utils.hydra import get_hydra_sweeps

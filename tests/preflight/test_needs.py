@@ -65,6 +65,7 @@ def test_the_files_of_a_published_model_hold_no_more_than_reported(
         assert published == shape.num_parameters_on_disk
 
 
+@pytest.mark.slow  # two seconds
 @pytest.mark.parametrize("targets", [TARGETS, "q_proj,v_proj", "all"])
 @pytest.mark.parametrize("dora", [False, True])
 @pytest.mark.parametrize("shape", [SMALL, NARROW_HEADS])

@@ -68,6 +68,7 @@ def test_clicks_of_the_same_second_or_later_count_nothing(tmp_path: Path) -> Non
     np.testing.assert_allclose(found, [0, 0, 0.75, 0.25, 0.5, 0.5])
 
 
+@pytest.mark.slow  # two seconds, of the count in Python
 @pytest.mark.parametrize("half_life_days", [0.5, 7])
 def test_popularity_agrees_with_a_count_row_by_row(
     half_life_days: float, mind: Path, candidates: pd.DataFrame, monkeypatch: pytest.MonkeyPatch

@@ -114,3 +114,9 @@ def arguments() -> dict[str, Any]:
 def given() -> dict[str, Any]:
     """The arguments of `render`, to change."""
     return arguments()
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave matplotlib out, a third of a second a page: for tests that only read its words."""
+    monkeypatch.setattr("newsrec.report.figures.inline_svg", lambda *_, **__: "<svg></svg>")

@@ -44,6 +44,7 @@ def test_a_hostile_title_or_name_stays_text(given: dict[str, Any]) -> None:
     assert "<script" not in re.sub("`[^`]*`", "", summary(metrics))
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(
     ("tuned", "words"),
     [
@@ -60,11 +61,13 @@ def test_the_verdict_is_better_worse_or_no_difference(
     assert words in summary(given["metrics"])
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_no_difference_comes_with_what_could_have_been_seen(given: dict[str, Any]) -> None:
     assert "0.040 or more" in summary(evaluation(tuned=0.51))
     assert "of 0.040 or more between base and" in render(**given)
 
 
+@pytest.mark.usefixtures("undrawn")
 @pytest.mark.parametrize(("probe", "is_artefact"), [(0.55, False), (0.69, True), (0.8, True)])
 def test_a_model_that_does_not_beat_the_leak_probe_is_called_an_artefact(
     probe: float, is_artefact: bool, given: dict[str, Any]
@@ -74,6 +77,7 @@ def test_a_model_that_does_not_beat_the_leak_probe_is_called_an_artefact(
     assert ("artefact" in summary(given["metrics"])) is is_artefact
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_one_candidate_an_impression_is_judged_by_accuracy(given: dict[str, Any]) -> None:
     metrics = given["metrics"]
     for name, row in metrics.items():
@@ -86,12 +90,14 @@ def test_one_candidate_an_impression_is_judged_by_accuracy(given: dict[str, Any]
     assert "accuracy is used instead" in summary(metrics)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_a_predictor_without_probabilities_has_dashes(given: dict[str, Any]) -> None:
     (row,) = (line for line in summary(given["metrics"]).splitlines() if "| `nrms`" in line)
     assert row.endswith("| – |")
     assert "nrms" in render(**given)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_warnings_are_shown_where_they_apply(given: dict[str, Any]) -> None:
     assert "Tiny model" in render(**given)
     assert "same_impression" not in render(**given)
@@ -164,6 +170,7 @@ def test_every_predictor_has_its_figures_and_what_tuned_gains(distinct: str) -> 
     assert gains[1][4] == "\u2013"
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_protocol_is_on_the_page_and_in_the_summary(given: dict[str, Any]) -> None:
     assert "made up" in render(**given)
     assert "data `made up`" in summary(given["metrics"])

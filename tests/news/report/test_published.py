@@ -12,6 +12,7 @@ from tests.news.report.conftest import evaluation
 from tests.report.reading import HOSTILE
 
 RULE = "no liked news -> Yes"
+pytestmark = pytest.mark.usefixtures("undrawn")
 
 
 @pytest.fixture
