@@ -1,7 +1,8 @@
 """Score the evaluation set by predictors without a language model.
 
 Reads   params: baselines; data/raw/train, data/raw/test (histories and titles),
-        data/processed/candidates_test.parquet, metrics/preprocess.json
+        data/processed/candidates_test.parquet, data/processed/mind_train.jsonl,
+        metrics/preprocess.json
 Writes  data/predictions/NAME.parquet, metrics/baselines.json
 Run     dvc repro baselines      (alone: python -m stages.baselines)
 """
@@ -13,7 +14,7 @@ import pandas as pd
 from newsrec.errors import run_stage
 from newsrec.files import read_json, write_json
 from newsrec.news.baselines.nrms import nrms_scores, train_nrms
-from newsrec.news.baselines.probe import probe_scores
+from newsrec.news.baselines.probe import probe
 from newsrec.news.baselines.simple import popularity_scores, random_scores
 from newsrec.news.baselines.text import tfidf_scores
 from newsrec.news.params import Params
@@ -21,6 +22,7 @@ from newsrec.news.predictions import KEYS, write_predictions
 from newsrec.params.load import load_params
 
 TRAIN, TEST = Path("data/raw/train"), Path("data/raw/test")
+SAMPLES = Path("data/processed/mind_train.jsonl")
 CANDIDATES = Path("data/processed/candidates_test.parquet")
 PREDICTIONS = Path("data/predictions")
 
@@ -30,7 +32,8 @@ def main() -> None:
     limit, seed = baselines.max_train_impressions, baselines.seed
     candidates = pd.read_parquet(CANDIDATES, columns=[*KEYS, "label", "time", "target", "category"])
     nrms = train_nrms(TRAIN, epochs=baselines.nrms_epochs, max_train_impressions=limit, seed=seed)
-    rule, probe = probe_scores(CANDIDATES)
+    protocol = read_json(Path("metrics/preprocess.json"))["protocol"]
+    rule, of_rule = probe(SAMPLES, CANDIDATES, protocol["feedback"], limit)
     scores = {
         "random": random_scores(len(candidates), seed),
         "popularity": popularity_scores(
@@ -38,15 +41,15 @@ def main() -> None:
         ),
         "tfidf": tfidf_scores(candidates, TRAIN, TEST, limit, seed),
         "nrms": nrms_scores(nrms, candidates, TEST),
-        "leak_probe": probe,
+        "leak_probe": of_rule,
     }
     for name, score in scores.items():
         write_predictions(candidates, score, PREDICTIONS / f"{name}.parquet")
     write_json(
         Path("metrics/baselines.json"),
         {
-            "protocol": read_json(Path("metrics/preprocess.json"))["protocol"],
-            "leak_probe": {"rule": rule},
+            "protocol": protocol,
+            "leak_probe": rule,
             "nrms": {
                 "num_parameters": nrms.num_parameters,
                 "num_words": len(nrms.word_ids),
@@ -57,7 +60,7 @@ def main() -> None:
     )
     print(
         f"baselines: {', '.join(scores)} on {len(candidates):,} candidates, in {PREDICTIONS}; "
-        f"leak probe: {rule}"
+        f"leak probe: {rule['rule']}"
     )
 
 

@@ -30,7 +30,7 @@ def main() -> None:
     params = load_params(Params).report
     metrics = read_json(METRICS / "evaluate.json")
     model = read_json(METRICS / "fetch_model.json")
-    rule = read_json(METRICS / "baselines.json")["leak_probe"]["rule"]
+    probe = read_json(METRICS / "baselines.json")["leak_probe"]
     mistakes = most_confident_mistakes(
         Path("data/processed/candidates_test.parquet"),
         read_predictions(Path("data/predictions/tuned.parquet")),
@@ -47,7 +47,7 @@ def main() -> None:
             for name in (f"score_{model_name}" for model_name in MODELS)
         },
         row_counts=read_json(METRICS / "preprocess.json"),
-        probe_rule=rule,
+        probe=probe,
         train_loss=_curve("loss_train"),
         val_loss=_curve("loss_val"),
         roc={name: _curve(f"roc_{name}") for name in MODELS},
@@ -56,7 +56,7 @@ def main() -> None:
     )
     with atomic_folder(TARGET) as draft:
         write_text(draft / "report.html", page)
-        write_text(draft / "summary.md", summary_markdown(metrics, model, rule))
+        write_text(draft / "summary.md", summary_markdown(metrics, model, probe))
     print(f"report: {TARGET / 'report.html'}, {TARGET / 'summary.md'}")
 
 

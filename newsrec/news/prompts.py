@@ -44,6 +44,21 @@ def user_message(
     return f"{INSTRUCTION}\n{prompt_input(history, liked, disliked, target)}"
 
 
+def read_prompt_input(text: str) -> tuple[list[str], list[str], list[str], str]:
+    """History, liked and disliked titles and the target of what `prompt_input` wrote."""
+    lists: list[list[str]] = [[]]
+    for line in text.split("\n"):
+        if line.startswith("- "):
+            lists[-1].append(line[2:])
+        else:  # a heading, or the question
+            lists.append([])
+    history, liked, disliked, target = (
+        [] if titles == [NOTHING] and place < 3 else titles
+        for place, titles in enumerate(lists[1:5])
+    )
+    return history, liked, disliked, target[0]
+
+
 def prompt_protocol(feedback: str, num_history: int, num_feedback: int) -> dict[str, str]:
     """What a prompt shows, as fields of the protocol."""
     return {

@@ -1,15 +1,19 @@
-"""The leak probe: how far trivial rules get on what a prompt shows.
+"""The leak probe: how far one-line rules get on what a prompt shows.
 
 A prompt can give its own answer away. Every MIND impression has a click, so where the clicks on the
-*other* candidates of the same impression are shown, "none of them was clicked" means Yes. A model
-that only ties the probe has learned nothing about the user.
+*other* candidates of the same impression are shown, "none of them was clicked" means Yes. Such a
+rule is a leak. A rule about the titles themselves, or about what the user did earlier, is a plain
+baseline.
 """
 
+import json
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,6 +21,7 @@ import pyarrow.parquet as pq
 
 from newsrec.metrics.classification import pooled_auc
 from newsrec.metrics.ranking import group_auc
+from newsrec.news.prompts import YES, read_prompt_input
 
 _BATCH_ROWS = 10_000
 
@@ -48,44 +53,123 @@ def _many(count: int, usual: int) -> float:
 
 # Every rule, as a score from 0 to 1. A yes-or-no rule comes before the count it is made of: where
 # both rank alike the first is taken, and 0.5 parts it as it is meant.
-RULES: dict[str, Callable[[Shown], float]] = {
+Rules = dict[str, Callable[[Shown], float]]
+# Of what is shown as liked and disliked: leaks where that is of the impression that is predicted.
+FEEDBACK_RULES: Rules = {
     "no liked news": lambda shown: not shown.liked,
     "no disliked news": lambda shown: not shown.disliked,
-    "no history": lambda shown: not shown.history,
     "many liked news": lambda shown: _many(len(shown.liked), 2),
     "many disliked news": lambda shown: _many(len(shown.disliked), 2),
-    "long history": lambda shown: _many(len(shown.history), 2),
     "more liked than disliked news": lambda shown: _many(len(shown.liked), 1 + len(shown.disliked)),
-    "target is in the history": lambda shown: shown.target in shown.history,
     "target is in the liked news": lambda shown: shown.target in shown.liked,
     "target is in the disliked news": lambda shown: shown.target in shown.disliked,
-    "target shares words with the history": lambda shown: _shared(shown.target, shown.history),
     "target shares words with the liked news": lambda shown: _shared(shown.target, shown.liked),
     "target shares words with the disliked news": lambda shown: _shared(
         shown.target, shown.disliked
     ),
+}
+PLAIN_RULES: Rules = {
+    "no history": lambda shown: not shown.history,
+    "long history": lambda shown: _many(len(shown.history), 2),
+    "target is in the history": lambda shown: shown.target in shown.history,
+    "target shares words with the history": lambda shown: _shared(shown.target, shown.history),
     "target has many words": lambda shown: _many(len(shown.target.split()), 10),
     "target has many characters": lambda shown: _many(len(shown.target), 60),
     "target holds a digit": lambda shown: any(map(str.isdigit, shown.target)),
     "target asks a question": lambda shown: "?" in shown.target,
     "target quotes somebody": lambda shown: any(mark in shown.target for mark in "\"'‘’“”"),
 }
+RULES = FEEDBACK_RULES | PLAIN_RULES
 
 
-def probe_scores(candidates: Path) -> tuple[str, np.ndarray]:
-    """The best of `RULES`, each also turned round, and its scores.
+@dataclass(frozen=True)
+class Chosen:
+    """The rule with the highest AUC over some prompts, turned round where that ranks better.
 
-    The best is the one of the highest AUC on the evaluation set itself, labels and all: in the
-    probe's favour, as a bound that a model has to pass and not as a predictor to use. The AUC is
-    the mean over impressions, or of all rows as one list where no impression has both labels (one
-    candidate each). Of rules that rank alike, the first is taken.
+    Attributes:
+        name: a key of `RULES`.
+        turned: whether the rule means No.
+        metric: `auc`, the mean over impressions, or `pooled_auc`, of all rows as one list, where no
+            impression has both labels (one candidate each).
+        value: of the metric, over the prompts that the rule was chosen on.
+    """
+
+    name: str
+    turned: bool
+    metric: str
+    value: float
+
+    def __str__(self) -> str:
+        return f"{self.name} -> {'No' if self.turned else 'Yes'}"
+
+
+class RuleScores(NamedTuple):
+    """What every rule gives to some prompts: labels and scores, shape (prompts,) each."""
+
+    labels: pd.DataFrame
+    scores: dict[str, np.ndarray]
+
+    def choose(self) -> Chosen:
+        """The best rule for these labels; of rules that rank alike, the first."""
+        best: Chosen | None = None
+        for name, score in self.scores.items():
+            metric, value = _auc(self.labels, score)
+            turned = value < 0.5
+            # Rounded: sums in another order would otherwise part rules that rank alike.
+            value = round(max(value, 1 - value), 9)
+            if best is None or value > best.value:
+                best = Chosen(name, turned, metric, value)
+        assert best is not None
+        return best
+
+    def apply(self, rule: Chosen) -> np.ndarray:
+        """The scores of one rule, float64, shape (prompts,), from 0 to 1."""
+        score = self.scores[rule.name]
+        return (1 - score if rule.turned else score).astype(np.float64)
+
+
+def probe(
+    samples: Path, candidates: Path, feedback: str, limit: int
+) -> tuple[dict[str, Any], np.ndarray]:
+    """Choose the best of `RULES` on training samples and score the evaluation set by it.
 
     Args:
+        samples: training samples, JSON lines as `SampleFiles` writes them.
         candidates: the evaluation set; read in batches, of the prompt only what it shows.
+        feedback: where liked and disliked news come from; a rule about them is a leak where it is
+            `same_impression`.
+        limit: samples to choose on, at most; the first ones.
 
     Returns:
-        The rule, such as "no liked news -> Yes", and scores from 0 to 1, shape (rows,).
+        What is reported: the rule, such as "no liked news -> Yes", whether it is a leak,
+        its AUC on the training samples, and the best rule on the evaluation set itself, which no
+        choice may use and which bounds what a rule can reach; and the scores, shape (rows,).
     """
+    chosen = _of_samples(samples, limit).choose()
+    test = _of_candidates(candidates)
+    best = test.choose()
+    is_leak = feedback == "same_impression" and chosen.name in FEEDBACK_RULES
+    reported = {
+        "rule": str(chosen),
+        "is_leak": is_leak,
+        f"train_{chosen.metric}": chosen.value,
+        "best_on_test": {"rule": str(best), best.metric: best.value},
+    }
+    return reported, test.apply(chosen)
+
+
+def _of_samples(samples: Path, limit: int) -> RuleScores:
+    labels, prompts = [], []
+    with samples.open(encoding="utf-8") as lines:
+        for line in islice(lines, limit):
+            record = json.loads(line)
+            labels.append((record["impression_id"], int(record["output"] == YES)))
+            prompts.append(Shown(*read_prompt_input(record["input"])))
+    scores = {name: np.array([rule(one) for one in prompts]) for name, rule in RULES.items()}
+    return RuleScores(pd.DataFrame(labels, columns=["impression_id", "label"]), scores)
+
+
+def _of_candidates(candidates: Path) -> RuleScores:
     labels = pd.read_parquet(candidates, columns=["impression_id", "label"])
     scores = {name: np.empty(len(labels), dtype=np.float32) for name in RULES}
     start = 0
@@ -94,25 +178,14 @@ def probe_scores(candidates: Path) -> tuple[str, np.ndarray]:
         for name, rule in RULES.items():
             scores[name][start : start + len(prompts)] = [rule(shown) for shown in prompts]
         start += len(prompts)
-
-    best_rule, best_scores, best_auc = "", np.empty(0), -1.0
-    for name, score in scores.items():
-        auc = _auc(labels, score)
-        turned = auc < 0.5
-        # Rounded: sums in another order would otherwise part rules that rank alike.
-        auc = round(max(auc, 1 - auc), 9)
-        if auc > best_auc:
-            best_rule = f"{name} -> {'No' if turned else 'Yes'}"
-            best_scores = (1 - score if turned else score).astype(np.float64)
-            best_auc = auc
-    return best_rule, best_scores
+    return RuleScores(labels, scores)
 
 
-def _auc(labels: pd.DataFrame, score: np.ndarray) -> float:
-    """AUC as `probe_scores` defines it; 0.5 where all labels are equal."""
+def _auc(labels: pd.DataFrame, score: np.ndarray) -> tuple[str, float]:
+    """The metric of `Chosen` and its value; 0.5 where all labels are equal."""
     series = pd.Series(score, index=labels.index)
     of_impressions = group_auc(labels["impression_id"], labels["label"], series).dropna()
     if len(of_impressions):
-        return float(of_impressions.mean())
+        return "auc", float(of_impressions.mean())
     pooled = pooled_auc(labels["label"], series)
-    return 0.5 if pooled is None else pooled
+    return "pooled_auc", 0.5 if pooled is None else pooled

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from newsrec.metrics.ranking import rank_metrics
+from newsrec.metrics.ranking import group_auc
 from newsrec.metrics.significance import detectable
 from newsrec.news.evaluation.predictor import Measured, compare
 
@@ -16,26 +16,40 @@ def compare_tuned(
 ) -> dict[str, dict[str, Any]]:
     """`tuned_vs_<predictor>` for every other predictor, see `compare`.
 
-    `tuned_vs_base` also has `detectable_auc`: the smallest difference in AUC that these impressions
-    show four times in five; left out where fewer than two users or equal gains leave nothing to
-    plan with.
+    Each also has the smallest difference that these rows show four times in five: `detectable_auc`,
+    or `detectable_accuracy` where no impression has an AUC. It is left out where fewer than two
+    users or equal gains leave nothing to plan with.
 
     Args:
         measured: of each predictor, base and tuned among them.
         tables: predictions of each, over the same rows.
     """
-    result: dict[str, dict[str, Any]] = {
-        f"tuned_vs_{name}": dict(compare(measured["tuned"], other))
-        for name, other in measured.items()
-        if name != "tuned"
+    aucs = {
+        name: group_auc(table["impression_id"], table["label"], table["score"])
+        for name, table in tables.items()
     }
-    base, tuned = (
-        rank_metrics(table["impression_id"], table["label"], table["score"])["auc"]
-        for table in (tables["base"], tables["tuned"])
-    )
-    users = tables["base"].drop_duplicates("impression_id")["user_id"].to_numpy()
-    gains = (tuned - base).to_numpy()
-    known = ~np.isnan(gains)
-    if len(set(users[known])) > 1 and len(set(gains[known])) > 1:
-        result["tuned_vs_base"]["detectable_auc"] = detectable(gains, users)
+    rows = tables["tuned"]
+    users = rows.drop_duplicates("impression_id")["user_id"].to_numpy()
+    result: dict[str, dict[str, Any]] = {}
+    for name, other in measured.items():
+        if name == "tuned":
+            continue
+        found: dict[str, Any] = dict(compare(measured["tuned"], other))
+        if "auc" in found:
+            gains = (aucs["tuned"] - aucs[name]).to_numpy()
+            found |= _detectable("auc", gains, users)
+        elif "accuracy" in found:
+            mine, its = measured["tuned"].correct, other.correct
+            assert mine is not None
+            assert its is not None
+            gains = mine.astype(float) - its
+            found |= _detectable("accuracy", gains, rows["user_id"].to_numpy())
+        result[f"tuned_vs_{name}"] = found
     return result
+
+
+def _detectable(name: str, gains: np.ndarray, users: np.ndarray) -> dict[str, float]:
+    known = ~np.isnan(gains)
+    if len(set(users[known])) < 2 or np.ptp(gains[known]) == 0:
+        return {}
+    return {f"detectable_{name}": detectable(gains, users)}

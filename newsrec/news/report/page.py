@@ -14,12 +14,14 @@ from newsrec.news.report.published import HEADS, NOTE, beside_published
 from newsrec.news.report.verdict import (
     METRIC_NAMES,
     Metrics,
+    Probe,
     against_baselines,
     deciding,
     gain,
     is_compared,
     notices,
     predictors,
+    upper_bound,
     verdict,
 )
 from newsrec.report.figures import (
@@ -94,7 +96,7 @@ def render(
     audits: Mapping[str, Mapping[str, Any]],
     timings: Mapping[str, Mapping[str, Any]],
     row_counts: Mapping[str, Any],
-    probe_rule: str,
+    probe: Probe,
     train_loss: pd.DataFrame,
     val_loss: pd.DataFrame,
     roc: Mapping[str, pd.DataFrame],
@@ -111,7 +113,7 @@ def render(
         audits: what metrics/score_<name>.json holds, for base and tuned.
         timings: measures of score_base and score_tuned.
         row_counts: what metrics/preprocess.json holds: counts by split, nested at will.
-        probe_rule: the leak probe's rule.
+        probe: the leak probe of metrics/baselines.json.
         train_loss: columns step and loss.
         val_loss: columns step and loss; may be empty.
         roc: of base and tuned, columns false_positive_rate and true_positive_rate.
@@ -119,7 +121,7 @@ def render(
         mistakes: what `most_confident_mistakes` returns, for the tuned model.
     """
     names, key, tuned = predictors(metrics), deciding(metrics), metrics["tuned"]
-    found = verdict(metrics)
+    found = verdict(metrics, probe)
     others = {name: metrics[f"tuned_vs_{name}"] for name in names if name != "tuned"}
     compared = [name for name in METRIC_NAMES if name in metrics["tuned_vs_base"]]
     splits = [name for name in row_counts if name not in _NO_SPLIT]
@@ -132,14 +134,16 @@ def render(
         ),
         title=found.title,
         lead=found.text,
-        notices=notices(metrics, model, probe_rule),
+        notices=notices(metrics, model, probe),
         fingerprint=[*metrics["protocol"].items(), ("model digest", model["digest"])],
         beside=[
-            (row.name, row.figures, row.about) for row in beside_published(metrics, probe_rule)
+            (row.name, row.figures, row.about) for row in beside_published(metrics, probe["rule"])
         ],
         beside_heads=HEADS,
         beside_note=NOTE,
         baselines=against_baselines(metrics),
+        probe=probe,
+        upper_bound=upper_bound(probe),
         one_class=counted(tuned["num_one_class"], "impression"),
         tables=[
             (title, heads.values(), figure_rows({name: metrics[name] for name in names}, heads))

@@ -14,7 +14,7 @@ HEADS = ("accuracy", "precision", "recall")
 NOTE = (
     "Every impression of MIND has a click, so where the prompt shows that no other candidate was "
     "clicked the answer is Yes. This rule needs no model and uses nothing about the user: a figure "
-    "that it reaches too is an artefact of the prompt. Accuracy alone is even less informative: "
+    "that it reaches too is no evidence of more. Accuracy alone is even less informative: "
     "few last candidates are clicked, so an answer that is always No is mostly right."
 )
 # From other runs on other rows: shown for orientation, no difference may be computed with them.

@@ -9,6 +9,7 @@ from typing import Any
 from newsrec.news.report.published import HEADS, NOTE, Row, beside_published
 from newsrec.news.report.verdict import (
     Metrics,
+    Probe,
     against_baselines,
     notices,
     predictors,
@@ -25,19 +26,20 @@ COLUMNS = {
 }
 
 
-def summary_markdown(metrics: Metrics, model: Mapping[str, Any], probe_rule: str) -> str:
+def summary_markdown(metrics: Metrics, model: Mapping[str, Any], probe: Probe) -> str:
     """The verdict, how the baselines do, one row for each predictor and the protocol.
 
     Args:
         metrics: what metrics/evaluate.json holds.
         model: what metrics/fetch_model.json holds.
-        probe_rule: the leak probe's rule, from metrics/baselines.json.
+        probe: the leak probe of metrics/baselines.json.
     """
     names = predictors(metrics)
-    parts = [verdict(metrics).text]
-    for _, title, notice in notices(metrics, model, _plain(probe_rule)):
+    rule = _plain(probe["rule"])
+    parts = [verdict(metrics, probe).text]
+    for _, title, notice in notices(metrics, model, {**probe, "rule": rule}):
         parts.append(f"> **{title}** {notice}")
-    if rows := beside_published(metrics, _plain(probe_rule)):
+    if rows := beside_published(metrics, rule):
         parts += [NOTE, _beside(rows)]
     sentences = []
     for phrase, gains in against_baselines(metrics):

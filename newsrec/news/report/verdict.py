@@ -14,6 +14,7 @@ from newsrec.report.tables import BETTER, SAME, WORSE, Gain
 from newsrec.report.text import counted, p_value, printable, score, signed
 
 Metrics = Mapping[str, Mapping[str, Any]]
+Probe = Mapping[str, Any]  # `leak_probe` of metrics/baselines.json
 
 PROBE = "leak_probe"
 METRIC_NAMES = {
@@ -27,9 +28,11 @@ ONE_CLASS = (
     "accuracy is used instead."
 )
 ARTEFACT = "An artefact: the prompt gives the label away"
+LEAK_TITLE = "No evidence about future clicks: the prompt shows what became of the other candidates"
 LEAK_NOTICE = (
     "It shows feedback from the impression that is being scored: what the user did with the other "
-    "candidates gives the answer away. These figures do not predict future clicks."
+    "candidates can give the answer away. These figures are no estimate of how well future clicks "
+    "are predicted."
 )
 
 
@@ -73,11 +76,11 @@ def gain(metrics: Metrics, predictor: str, key: str) -> Gain:
     return Gain.of(metrics[f"tuned_vs_{predictor}"][key])
 
 
-def verdict(metrics: Metrics) -> Verdict:
-    """Whether fine-tuning helped, and the metrics that show the contrary.
+def verdict(metrics: Metrics, probe: Probe) -> Verdict:
+    """Whether the tuned model is better than its base, and the metrics that show the contrary.
 
-    Where the prompt leaks the label, that is the title: no figure of such a run shows whether
-    fine-tuning helped.
+    Where the prompt can leak the label, that is the title: no figure of such a run shows how
+    well future clicks are predicted.
     """
     key = deciding(metrics)
     name, base, tuned = METRIC_NAMES[key], metrics["base"], metrics["tuned"]
@@ -92,29 +95,34 @@ def verdict(metrics: Metrics) -> Verdict:
         text = (
             f"No difference shown: {name} changed by {signed(change.delta)} (95 % interval "
             f"{score(change.low)} to {score(change.high)}, {p_value(change.p)}), {scope}"
+            f"{_detects(metrics, 'base', key)}"
         )
-        if key == "auc" and "detectable_auc" in metrics["tuned_vs_base"]:
-            smallest = score(metrics["tuned_vs_base"]["detectable_auc"])
-            text += (
-                f" A run of this size detects a difference of {smallest} or more four times in "
-                "five; a smaller one may have gone undetected."
-            )
     else:
-        verb = "raised" if change.outcome == BETTER else "lowered"
+        word = "higher" if change.outcome == BETTER else "lower"
         size, low, high = sorted_sizes(change)
-        title = f"Fine-tuning {verb} {name}"
-        if change.outcome == WORSE:
-            title += ": the tuned model is worse"
-        text = f"{title.partition(':')[0]} by {size} (95 % interval {low} to {high}, "
-        text += f"{p_value(change.p)}), {scope}"
-        if change.outcome == WORSE:
-            text += " The tuned model is worse than its base."
+        title = f"The tuned model is {change.outcome} than its base"
+        text = (
+            f"{title}: its {name} is {word} by {size} (95 % interval {low} to {high}, "
+            f"{p_value(change.p)}), {scope}"
+        )
     if key == "accuracy":
         text += f" {ONE_CLASS}"
     text += _contrary(metrics, change.outcome, key)
     if leak_notice(metrics["protocol"]):
-        return Verdict(ARTEFACT, f"{ARTEFACT}. {text}")
+        title = ARTEFACT if is_artefact(metrics, probe) else LEAK_TITLE
+        text = f"{title}. {text}"
     return Verdict(title, text)
+
+
+def _detects(metrics: Metrics, predictor: str, key: str) -> str:
+    """Which difference from `predictor` the run could have shown, as a sentence with a space."""
+    smallest = metrics[f"tuned_vs_{predictor}"].get(f"detectable_{key}")
+    if smallest is None:
+        return ""
+    return (
+        f" A run of this size detects a difference of {score(smallest)} or more four times in "
+        "five; a smaller one may have gone undetected."
+    )
 
 
 def sorted_sizes(change: Gain) -> tuple[str, str, str]:
@@ -157,41 +165,75 @@ def against_baselines(metrics: Metrics) -> list[tuple[str, list[tuple[str, Gain]
     ]
     groups = [(phrase, found) for phrase, found in groups if found]
     if groups and groups[0][0] != phrases[BETTER]:
-        nothing = f"By {METRIC_NAMES[key]}, the tuned model is not better than any baseline."
+        nothing = (
+            f"By {METRIC_NAMES[key]}, the tuned model is not shown to be better than any baseline."
+        )
         groups.insert(0, (nothing, []))
     return groups
 
 
-def notices(metrics: Metrics, model: Mapping[str, Any], rule: str) -> list[tuple[str, str, str]]:
+def notices(metrics: Metrics, model: Mapping[str, Any], probe: Probe) -> list[tuple[str, str, str]]:
     """Kind, title and text of what to know before reading the figures.
 
     Args:
         metrics: as everywhere in this module.
         model: what metrics/fetch_model.json holds.
-        rule: of the leak probe, in words.
+        probe: the rule in words, whether it is a leak, and the best rule on the evaluation set.
     """
     found = [
-        ("warn", "The prompt leaks the label.", leak_notice(metrics["protocol"])),
-        ("warn", "An artefact.", artefact(metrics, rule)),
+        ("warn", "The prompt can leak the label.", leak_notice(metrics["protocol"])),
+        *against_rule(metrics, probe),
         ("note", "Tiny model.", tiny_notice(model)),
     ]
     return [notice for notice in found if notice[2]]
 
 
-def artefact(metrics: Metrics, rule: str) -> str:
-    """What it means that the tuned model does not beat the leak probe; empty where it does.
+def is_artefact(metrics: Metrics, probe: Probe) -> bool:
+    """Whether a rule that reads the answer from the prompt explains what fine-tuning gained.
 
-    Args:
-        metrics: as everywhere in this module.
-        rule: of the probe, in words.
+    It does where the tuned model is better than its base, and the whole 95 % interval of what it
+    has more than the rule is below half of that gain.
     """
-    found = gain(metrics, PROBE, deciding(metrics))
+    key = deciding(metrics)
+    over_base, over_rule = gain(metrics, "base", key), gain(metrics, PROBE, key)
+    is_explained = over_base.outcome == BETTER and over_rule.high < over_base.delta / 2
+    return bool(probe["is_leak"]) and is_explained
+
+
+def against_rule(metrics: Metrics, probe: Probe) -> list[tuple[str, str, str]]:
+    """What it means that the tuned model is not better than a one-line rule; empty where it is."""
+    key = deciding(metrics)
+    found = gain(metrics, PROBE, key)
+    rule = f"\u201c{printable(probe['rule'])}\u201d"
+    figures = f"{found}, {p_value(found.p)}"
+    if is_artefact(metrics, probe):
+        text = (
+            f"The rule {rule} reads the answer from the prompt and has {METRIC_NAMES[key]} "
+            f"{score(metrics[PROBE][key])} without a model; tuned minus rule: {figures}. More than "
+            "half of what the tuned model gained over its base is within reach of this rule: the "
+            "gain is no evidence that anything about users was learned."
+        )
+        return [("warn", "An artefact.", text)]
     if found.outcome == BETTER:
-        return ""
+        return []
+    origin = "which reads the answer from the prompt" if probe["is_leak"] else "a plain one"
+    rule = f"the one-line rule {rule} ({origin}, chosen on the training samples)"
+    if found.outcome == WORSE:
+        text = f"The tuned model is worse than {rule}: {figures}."
+        return [("warn", "Worse than a one-line rule.", text)]
+    text = f"No difference was shown between the tuned model and {rule}: {figures}."
+    return [("note", "A one-line rule.", text + _detects(metrics, PROBE, key))]
+
+
+def upper_bound(probe: Probe) -> str:
+    """The best rule on the evaluation set itself, as a sentence that says what it is not."""
+    best = probe["best_on_test"]
+    key = "auc" if "auc" in best else "pooled_auc"
+    name = METRIC_NAMES.get(key, "pooled AUC")
     return (
-        "The tuned model does not beat the leak probe, the best of a few trivial rules "
-        f"(\u201c{printable(rule)}\u201d): {found}, {p_value(found.p)}. Whatever it gained over "
-        "its base is an artefact of the prompt; no learning beyond trivial rules is shown."
+        f"Of all rules, \u201c{printable(best['rule'])}\u201d has the highest {name} on these very "
+        f"impressions, {score(best[key])}: an upper bound, found with their labels, and not a "
+        "predictor to compare with."
     )
 
 

@@ -1,5 +1,6 @@
 """The leak probe finds what a prompt gives away, and nothing where it gives nothing away."""
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -8,17 +9,42 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from newsrec.news.baselines import probe
-from newsrec.news.baselines.probe import RULES, Shown, probe_scores
+from newsrec.news.baselines import probe as module
+from newsrec.news.baselines.probe import FEEDBACK_RULES, RULES, Shown, probe
 from newsrec.news.mind.samples import preprocess
 from newsrec.news.mind.tables import read_news
+from newsrec.news.prompts import NO, YES, prompt_input, read_prompt_input
 from tests.news.baselines.conftest import SETTINGS, mean_auc
+
+EMPTY = {"impression_id": "1", "history": [], "liked": [], "disliked": [], "target": "T"}
 
 
 def table(path: Path, *rows: dict[str, Any]) -> Path:
-    empty = {"impression_id": "1", "history": [], "liked": [], "disliked": [], "target": "T"}
-    pd.DataFrame([empty | row for row in rows]).to_parquet(path)
+    pd.DataFrame([EMPTY | row for row in rows]).to_parquet(path)
     return path
+
+
+def samples(path: Path, *rows: dict[str, Any]) -> Path:
+    """The same prompts and labels as training samples."""
+    lines = []
+    for row in [EMPTY | row for row in rows]:
+        text = prompt_input(row["history"], row["liked"], row["disliked"], row["target"])
+        answer = YES if row["label"] else NO
+        record = {"impression_id": row["impression_id"], "input": text, "output": answer}
+        lines.append(json.dumps(record) + "\n")
+    path.write_text("".join(lines), encoding="utf-8")
+    return path
+
+
+def of_folder(folder: Path, feedback: str = "earlier") -> tuple[dict[str, Any], np.ndarray]:
+    """The probe of a preprocessed folder."""
+    return probe(folder / "mind_train.jsonl", folder / "candidates_test.parquet", feedback, 10_000)
+
+
+def of_rows(folder: Path, *rows: dict[str, Any]) -> tuple[dict[str, Any], np.ndarray]:
+    """The probe that is chosen on `rows` and scores them."""
+    candidates = table(folder / "candidates.parquet", *rows)
+    return probe(samples(folder / "samples.jsonl", *rows), candidates, "earlier", 10_000)
 
 
 def one_click_each(test: Path) -> None:
@@ -46,30 +72,100 @@ def test_no_other_click_is_found_where_the_prompt_shows_the_same_impression(
 ) -> None:
     raw = tmp_path / "raw"
     shutil.copytree(mind / "raw", raw)
-    one_click_each(raw / "test")
+    for split in ("train", "test"):
+        one_click_each(raw / split)
     changes = {"feedback": "same_impression", "target": "last", "test_candidates": kept}
     preprocess(raw, tmp_path, **SETTINGS | changes)
     candidates = pd.read_parquet(tmp_path / "candidates_test.parquet")
     assert 0.05 < candidates["label"].mean() < 0.3
-    rule, scores = probe_scores(tmp_path / "candidates_test.parquet")
-    assert rule == "no liked news -> Yes"
+    found, scores = of_folder(tmp_path, "same_impression")
+    assert (found["rule"], found["is_leak"]) == ("no liked news -> Yes", True)
     assert ((scores >= 0.5) == candidates["label"]).mean() == 1
 
 
 def test_earlier_feedback_gives_little_away(mind: Path, candidates: pd.DataFrame) -> None:
-    rule, scores = probe_scores(mind / "candidates_test.parquet")
-    assert rule.rpartition(" -> ")[0] in RULES
-    assert 0.5 <= mean_auc(candidates, scores) < 0.62
+    found, scores = of_folder(mind)
+    assert found["rule"].rpartition(" -> ")[0] in RULES
+    assert found["is_leak"] is False
+    assert 0.4 < mean_auc(candidates, scores) < 0.62
+    best = found["best_on_test"]
+    assert mean_auc(candidates, scores) <= best["auc"] + 1e-9
+    assert best["rule"].rpartition(" -> ")[0] in RULES
+
+
+def test_a_rule_about_feedback_is_a_leak_where_it_is_that_of_the_same_impression(
+    tmp_path: Path,
+) -> None:
+    rows = [{"liked": ["L"] * (1 - label), "label": label} for label in (0, 1)]
+    candidates = table(tmp_path / "c.parquet", *rows)
+    given = samples(tmp_path / "s.jsonl", *rows)
+    for feedback, is_leak in (("same_impression", True), ("earlier", False), ("none", False)):
+        found, _ = probe(given, candidates, feedback, 10)
+        assert (found["rule"], found["is_leak"]) == ("no liked news -> Yes", is_leak)
+
+
+def test_a_rule_about_the_title_is_never_a_leak(tmp_path: Path) -> None:
+    rows = [{"target": "a longer title", "label": 1}, {"target": "short", "label": 0}]
+    candidates = table(tmp_path / "c.parquet", *rows)
+    found, _ = probe(samples(tmp_path / "s.jsonl", *rows), candidates, "same_impression", 10)
+    assert found["rule"] == "target has many words -> Yes"
+    assert found["is_leak"] is False
+    assert all("liked" in name for name in FEEDBACK_RULES)
+
+
+def test_the_rule_is_chosen_on_training_samples_whatever_the_labels_of_the_test_set(
+    tmp_path: Path,
+) -> None:
+    given = samples(
+        tmp_path / "s.jsonl",
+        {"target": "Why?", "label": 1},
+        {"target": "Because", "label": 0},
+    )
+    found = []
+    for label in (0, 1):
+        candidates = table(
+            tmp_path / "c.parquet",
+            {"target": "How is it?", "label": label, "history": ["How is it?"]},
+            {"target": "a longer title", "label": 1 - label, "history": ["How is it?"]},
+        )
+        found.append(probe(given, candidates, "earlier", 10))
+    for reported, scores in found:
+        assert reported["rule"] == "target has many characters -> No"
+        assert reported["train_auc"] == 1
+        np.testing.assert_array_equal(scores, found[0][1])
+    assert [one["best_on_test"]["rule"] for one, _ in found] != [found[0][0]["rule"]] * 2
+
+
+def test_the_rule_is_chosen_on_the_first_samples_up_to_a_limit(tmp_path: Path) -> None:
+    first = [{"liked": ["L"] * label, "label": label} for label in (0, 1)]
+    others = [
+        {"liked": ["L"] * (1 - label), "label": label, "impression_id": "2"} for label in (0, 1)
+    ]
+    given = samples(tmp_path / "s.jsonl", *first, *others, *others)
+    candidates = table(tmp_path / "c.parquet", *first)
+    for limit, turned in ((2, "No"), (6, "Yes")):
+        assert probe(given, candidates, "earlier", limit)[0]["rule"] == f"no liked news -> {turned}"
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        ([], [], [], "(none)"),
+        (["a", "- b"], ["Target news:"], ["c", "User's liked news:"], "- d"),
+        (["x"], [], ["y"], "Will the user click this news? Answer with 'Yes.' or 'No.'"),
+    ],
+)
+def test_a_prompt_is_read_back(prompt: tuple[list[str], list[str], list[str], str]) -> None:
+    assert read_prompt_input(prompt_input(*prompt)) == prompt
 
 
 def test_a_rule_is_also_tried_the_other_way_round(tmp_path: Path) -> None:
-    path = table(
-        tmp_path / "c.parquet",
+    found, scores = of_rows(
+        tmp_path,
         {"target": "An old story?", "label": 0, "history": ["An old story?", "And"]},
         {"target": "A newer one", "label": 1, "history": ["An old story?", "And"]},
     )
-    rule, scores = probe_scores(path)
-    assert rule == "target is in the history -> No"
+    assert found["rule"] == "target is in the history -> No"
     assert scores.tolist() == [0, 1]
 
 
@@ -78,8 +174,8 @@ def test_one_candidate_each_is_measured_over_all_rows(tmp_path: Path) -> None:
         {"impression_id": str(number), "label": number % 2, "disliked": ["D"] * (number % 2)}
         for number in range(10)
     ]
-    rule, scores = probe_scores(table(tmp_path / "c.parquet", *rows))
-    assert rule == "no disliked news -> No"
+    found, scores = of_rows(tmp_path, *rows)
+    assert (found["rule"], found["train_pooled_auc"]) == ("no disliked news -> No", 1)
     assert scores.tolist() == [0, 1] * 5
 
 
@@ -94,21 +190,21 @@ def test_several_candidates_are_measured_within_their_impression(tmp_path: Path)
         ]
         for label, num_words in shown
     ]
-    rule, _ = probe_scores(table(tmp_path / "c.parquet", *rows))
-    assert rule == "target has many words -> Yes"
+    found, _ = of_rows(tmp_path, *rows)
+    assert found["rule"] == "target has many words -> Yes"
 
 
 def test_small_batches_give_the_same_scores(mind: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    rule, scores = probe_scores(mind / "candidates_test.parquet")
-    monkeypatch.setattr(probe, "_BATCH_ROWS", 7)
-    same_rule, same_scores = probe_scores(mind / "candidates_test.parquet")
-    assert same_rule == rule
+    found, scores = of_folder(mind)
+    monkeypatch.setattr(module, "_BATCH_ROWS", 7)
+    same, same_scores = of_folder(mind)
+    assert same == found
     np.testing.assert_array_equal(same_scores, scores)
 
 
 def test_labels_that_are_all_equal_leave_the_first_rule(tmp_path: Path) -> None:
-    rule, scores = probe_scores(table(tmp_path / "c.parquet", {"label": 1}, {"label": 1}))
-    assert rule == f"{next(iter(RULES))} -> Yes"
+    found, scores = of_rows(tmp_path, {"label": 1}, {"label": 1})
+    assert found["rule"] == f"{next(iter(RULES))} -> Yes"
     assert scores.tolist() == [1, 1]
 
 

@@ -21,7 +21,7 @@ def figures(auc: float) -> dict[str, float]:
     return named | bounds | counts | {"num_users": 5, "num_one_class": 1, "tie_rate": 0.0}
 
 
-def gain(delta: float, half: float = 0.02) -> dict[str, dict[str, float]]:
+def gain(delta: float, half: float = 0.02) -> dict[str, Any]:
     found = {"delta": delta, "low": delta - half, "high": delta + half, "p": 0.002}
     return {key: dict(found) for key in ("auc", "mrr", "ndcg_at_10", "accuracy")}
 
@@ -40,10 +40,15 @@ def evaluation(tuned: float = 0.7, base: float = 0.5, probe: float = 0.55) -> di
         del metrics["nrms"][key], metrics["nrms"][f"{key}_low"], metrics["nrms"][f"{key}_high"]
     for name, auc in aucs.items():
         if name != "tuned":
-            metrics[f"tuned_vs_{name}"] = gain(tuned - auc)
+            metrics[f"tuned_vs_{name}"] = gain(tuned - auc) | {"detectable_auc": 0.04}
     del metrics["tuned_vs_nrms"]["accuracy"]
-    metrics["tuned_vs_base"]["detectable_auc"] = 0.04
     return metrics
+
+
+def probe(is_leak: bool = False, rule: str = "target has many words -> Yes") -> dict[str, Any]:
+    """The leak probe of metrics/baselines.json."""
+    best = {"rule": "target holds a digit -> No", "auc": 0.634}
+    return {"rule": rule, "is_leak": is_leak, "train_auc": 0.6, "best_on_test": best}
 
 
 def arguments() -> dict[str, Any]:
@@ -100,7 +105,7 @@ def arguments() -> dict[str, Any]:
                 "score_tuned": {"seconds": 20.0, "prompts_per_second": 5.0},
             },
             "row_counts": {"train": {"num_samples": 10}, "shared": {}, "protocol": {}},
-            "probe_rule": "no liked news -> Yes",
+            "probe": probe(),
             "train_loss": curve,
             "val_loss": curve,
             "roc": {"base": roc, "tuned": roc},

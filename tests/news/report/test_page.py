@@ -10,14 +10,12 @@ import pytest
 from newsrec.news.report.mistakes import most_confident_mistakes
 from newsrec.news.report.page import render
 from newsrec.news.report.summary import summary_markdown
-from tests.news.report.conftest import arguments, evaluation
+from tests.news.report.conftest import arguments, evaluation, probe
 from tests.report.reading import HOSTILE, Page, figure_labelled, matrix_cells
 
 
 def summary(metrics: dict[str, Any], **model: Any) -> str:
-    return summary_markdown(
-        metrics, {"source": "tiny", "num_parameters": 4} | model, "a rule -> Yes"
-    )
+    return summary_markdown(metrics, {"source": "tiny", "num_parameters": 4} | model, probe())
 
 
 def test_the_page_is_alone(given: dict[str, Any]) -> None:
@@ -48,8 +46,12 @@ def test_a_hostile_title_or_name_stays_text(given: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("tuned", "words"),
     [
-        (0.7, "raised AUC per impression by 0.200 (95 % interval 0.180 to 0.220, p = 0.002)"),
-        (0.4, "lowered AUC per impression by 0.100"),
+        (
+            0.7,
+            "The tuned model is better than its base: its AUC per impression is higher by 0.200 "
+            "(95 % interval 0.180 to 0.220, p = 0.002)",
+        ),
+        (0.4, "worse than its base: its AUC per impression is lower by 0.100"),
         (0.51, "No difference shown: AUC per impression changed by +0.010"),
     ],
 )
@@ -67,26 +69,100 @@ def test_no_difference_comes_with_what_could_have_been_seen(given: dict[str, Any
     assert "of 0.040 or more between base and" in render(**given)
 
 
+LEAKY = {"data": "made up", "feedback": "same_impression", "candidates": "all"}
+
+
+def printed(metrics: dict[str, Any], found: dict[str, Any]) -> str:
+    """Every sentence of the summary and of the page about these figures."""
+    given = arguments() | {"metrics": metrics, "probe": found}
+    model = {"source": "huggingface", "num_parameters": 4}
+    return render(**given) + summary_markdown(metrics, model, found)
+
+
 @pytest.mark.usefixtures("undrawn")
-@pytest.mark.parametrize(("probe", "is_artefact"), [(0.55, False), (0.69, True), (0.8, True)])
-def test_a_model_that_does_not_beat_the_leak_probe_is_called_an_artefact(
-    probe: float, is_artefact: bool, given: dict[str, Any]
+@pytest.mark.parametrize("rule_auc", [0.55, 0.69, 0.8])
+def test_no_gain_is_an_artefact_where_no_leak_is_possible(rule_auc: float) -> None:
+    assert "artefact" not in printed(evaluation(probe=rule_auc), probe()).lower()
+
+
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize(
+    ("rule_auc", "is_leak", "is_artefact"),
+    [
+        (0.69, True, True),
+        (0.8, True, True),
+        (0.55, True, False),  # the tuned model has far more than the rule
+        (0.69, False, False),  # prompts could leak, and this rule reads none of it
+    ],
+)
+def test_an_artefact_is_a_gain_that_a_leak_explains(
+    rule_auc: float, is_leak: bool, is_artefact: bool
 ) -> None:
-    given["metrics"] = evaluation(probe=probe)
-    assert ("artefact" in render(**given)) is is_artefact
-    assert ("artefact" in summary(given["metrics"])) is is_artefact
+    metrics = evaluation(probe=rule_auc) | {"protocol": LEAKY}
+    text = printed(metrics, probe(is_leak, "no liked news -> Yes"))
+    assert ("artefact" in text.lower()) is is_artefact
+    assert "The prompt can leak the label." in text
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_wide_interval_is_no_proof_that_a_leak_explains_a_gain() -> None:
+    metrics = evaluation(probe=0.69) | {"protocol": LEAKY}
+    metrics["tuned_vs_leak_probe"]["auc"] |= {"low": -0.2, "high": 0.2}
+    text = printed(metrics, probe(True, "no liked news -> Yes"))
+    assert "artefact" not in text.lower()
+    assert "No difference was shown between the tuned model and the one-line rule" in text
+    assert "which reads the answer from the prompt" in text
+
+
+@pytest.mark.usefixtures("undrawn")
+@pytest.mark.parametrize("tuned", [0.5, 0.4])
+def test_what_gained_nothing_is_no_artefact(tuned: float) -> None:
+    metrics = evaluation(tuned=tuned, probe=0.9) | {"protocol": LEAKY}
+    assert "artefact" not in printed(metrics, probe(True)).lower()
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_no_difference_from_a_rule_comes_with_what_could_have_been_seen() -> None:
+    metrics = evaluation(probe=0.69)
+    metrics["tuned_vs_leak_probe"]["detectable_auc"] = 0.111
+    text = printed(metrics, probe())
+    assert text.count("difference of 0.111 or more four times in five") == 2  # page and summary
+    assert "better than any" not in text
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_a_model_worse_than_a_rule_is_reported_as_such() -> None:
+    assert "The tuned model is worse than the one-line rule" in printed(
+        evaluation(probe=0.8), probe()
+    )
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_nothing_is_printed_about_a_rule_that_the_model_beats() -> None:
+    assert "one-line rule" not in summary(evaluation(probe=0.55))
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_the_best_rule_on_the_test_set_is_labelled_as_an_upper_bound(given: dict[str, Any]) -> None:
+    text = " ".join(render(**given).split())
+    assert "0.634: an upper bound, found with their labels" in text
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_no_baseline_beaten_is_not_called_a_proof(given: dict[str, Any]) -> None:
+    given["metrics"] = evaluation(tuned=0.5, probe=0.5)
+    assert "is not shown to be better than any baseline" in render(**given)
 
 
 @pytest.mark.usefixtures("undrawn")
 def test_one_candidate_an_impression_is_judged_by_accuracy(given: dict[str, Any]) -> None:
     metrics = given["metrics"]
-    for name, row in metrics.items():
+    for row in metrics.values():
         for key in ("auc", "mrr", "ndcg_at_5", "ndcg_at_10"):
             for suffix in ("", "_low", "_high"):
                 row.pop(key + suffix, None)
-        if name == "tuned_vs_base":
-            del row["detectable_auc"]
-    assert "raised accuracy by" in render(**given)
+        row.pop("detectable_auc", None)
+    assert "its accuracy is higher by" in render(**given)
     assert "accuracy is used instead" in summary(metrics)
 
 

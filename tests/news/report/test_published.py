@@ -7,8 +7,8 @@ import pytest
 from newsrec.news.report.page import render
 from newsrec.news.report.published import ELSEWHERE, HEADS, beside_published
 from newsrec.news.report.summary import summary_markdown
-from newsrec.news.report.verdict import ARTEFACT
-from tests.news.report.conftest import evaluation
+from newsrec.news.report.verdict import ARTEFACT, LEAK_TITLE
+from tests.news.report.conftest import evaluation, probe
 from tests.report.reading import HOSTILE
 
 RULE = "no liked news -> Yes"
@@ -24,9 +24,11 @@ def leaky(given: dict[str, Any]) -> dict[str, Any]:
         for key in ("auc", "mrr", "ndcg_at_5", "ndcg_at_10", "tie_rate"):
             for suffix in ("", "_low", "_high"):
                 row.pop(key + suffix, None)
-    del metrics["tuned_vs_base"]["detectable_auc"]
+    for row in metrics.values():
+        row.pop("detectable_auc", None)
     metrics["leak_probe"] |= {"accuracy": 0.979, "precision": 1.0, "recall": 0.811}
     given["slices"] = {"protocol": {}, "topic": {}}
+    given["probe"] = probe(True, RULE)
     return given
 
 
@@ -59,7 +61,7 @@ def test_figures_from_elsewhere_are_labelled_as_such_and_have_no_interval(
 def test_page_and_summary_show_the_table(leaky: dict[str, Any]) -> None:
     page = render(**leaky)
     assert "Beside the published figures" in page
-    summary = summary_markdown(leaky["metrics"], leaky["model"], RULE)
+    summary = summary_markdown(leaky["metrics"], leaky["model"], leaky["probe"])
     assert "| `published` | 0.981 | 1.000 | 0.821 | " in summary
     assert "| `tuned` | 0.600 | 0.400 | 0.700 | this run |" in summary
     for name, (words, _) in ELSEWHERE.items():
@@ -68,16 +70,17 @@ def test_page_and_summary_show_the_table(leaky: dict[str, Any]) -> None:
         assert words in summary
 
 
-@pytest.mark.parametrize("probe", [0.5, 0.9])
-def test_the_headline_is_that_it_is_an_artefact_whichever_is_better(
-    probe: float, leaky: dict[str, Any]
+@pytest.mark.parametrize(("rule", "title"), [(0.68, ARTEFACT), (0.9, ARTEFACT), (0.5, LEAK_TITLE)])
+def test_the_headline_is_the_leak_or_that_it_explains_the_gain(
+    rule: float, title: str, leaky: dict[str, Any]
 ) -> None:
-    gains = evaluation(probe=probe)["tuned_vs_leak_probe"]
+    gains = evaluation(probe=rule)["tuned_vs_leak_probe"]
     leaky["metrics"]["tuned_vs_leak_probe"] = {"accuracy": gains["accuracy"]}
     page = render(**leaky)
-    assert f"<h1>{ARTEFACT}</h1>" in page
-    assert f"<title>{ARTEFACT}</title>" in page
-    assert summary_markdown(leaky["metrics"], leaky["model"], RULE).startswith(f"{ARTEFACT}. ")
+    assert f"<h1>{title}</h1>" in page
+    assert f"<title>{title}</title>" in page
+    summary = summary_markdown(leaky["metrics"], leaky["model"], leaky["probe"])
+    assert summary.startswith(f"{title}. ")
 
 
 @pytest.mark.parametrize(
@@ -89,7 +92,7 @@ def test_a_run_of_another_recipe_is_shown_with_nothing_published(
     leaky["metrics"]["protocol"] |= other
     assert beside_published(leaky["metrics"], RULE) == []
     assert "0.981" not in render(**leaky)
-    assert "0.981" not in summary_markdown(leaky["metrics"], leaky["model"], RULE)
+    assert "0.981" not in summary_markdown(leaky["metrics"], leaky["model"], leaky["probe"])
 
 
 def test_the_headline_of_a_run_without_a_leak_is_what_fine_tuning_did(
@@ -112,9 +115,9 @@ def test_parts_of_the_evaluation_set_are_left_out_where_no_pair_can_be_ordered(
 
 
 def test_a_hostile_rule_stays_text(leaky: dict[str, Any]) -> None:
-    leaky["probe_rule"] = HOSTILE
+    leaky["probe"] |= {"rule": HOSTILE, "best_on_test": {"rule": HOSTILE, "auc": 1}}
     assert "<script" not in render(**leaky)
-    summary = summary_markdown(leaky["metrics"], leaky["model"], HOSTILE)
+    summary = summary_markdown(leaky["metrics"], leaky["model"], leaky["probe"])
     (row,) = (line for line in summary.splitlines() if line.startswith("| `leak_probe` | 0.979 |"))
     assert "<script" not in row
     assert row.count("|") == 6
