@@ -2,7 +2,7 @@
 
 Reads   params: score, model.template; models/base or models/merged,
         data/processed/candidates_test.parquet, data/processed/candidates_val.parquet,
-        metrics/preprocess.json
+        metrics/preprocess.json; waits for models/checked/NAME.json
 Writes  data/predictions/NAME.parquet, data/predictions/val/NAME.parquet,
         metrics/score_NAME.json, metrics/timings/score_NAME.json
 Run     dvc repro score@base      (alone: python -m stages.score base models/base)

@@ -1,7 +1,8 @@
 """Fine-tune the base model on a data set by the method that `train.method` names.
 
 Reads   params: train, model.template; models/base, metrics/fetch_model.json, and of data/processed
-        dataset_info.json, protocol.json, NAME_train.jsonl and NAME_val.jsonl
+        dataset_info.json, protocol.json, NAME_train.jsonl and NAME_val.jsonl; waits for
+        models/checked/base.json
 Writes  models/adapter, metrics/train.json, plots/loss_train.tsv, plots/loss_val.tsv
 Run     dvc repro train      (alone: python -m stages.train NAME, like mind)
 By hand llamafactory-cli train models/adapter/train.yaml      (p-tuning-v2 and adapter:

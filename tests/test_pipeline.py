@@ -59,6 +59,15 @@ def test_the_merged_model_is_whole_and_checked(tree: Path) -> None:
         assert pickles == []
 
 
+@pytest.mark.parametrize("name", ["base", "tuned"])
+def test_the_engine_was_compared_with_transformers(name: str, tree: Path) -> None:
+    found = metrics(tree, f"check_engine_{name}")
+    assert (found["engine"], found["dtype"]) == ("vllm", "float32")
+    assert found["num_prompts"] == 9
+    assert found["num_tokens"] >= 9
+    assert 0 < found["max_difference"] <= found["tolerance"] == 1e-3
+
+
 def test_the_report_is_there_and_says_that_the_model_is_tiny(tree: Path) -> None:
     assert "Tiny model" in (tree / "reports/summary.md").read_text(encoding="utf-8")
     assert "Tiny model" in (tree / "reports/report.html").read_text(encoding="utf-8")
@@ -90,7 +99,8 @@ def test_a_new_learning_rate_runs_only_what_follows_from_it(tree: Path) -> None:
     skipped = {line.split("'")[1] for line in downstream.splitlines() if "didn't change" in line}
     # The submission hangs on the tuned model too, but only `make submission` asks for it.
     stages = {name for name in running | skipped if not name.startswith("submission/")}
-    assert stages == {"train", "merge", "score@tuned", "evaluate", "report"}
+    after_merge = {"check_engine@tuned", "score@tuned", "evaluate", "report"}
+    assert stages == {"train", "merge"} | after_merge
 
 
 def test_a_training_killed_half_way_goes_on_to_the_same_adapter(tree: Path) -> None:
@@ -134,6 +144,7 @@ def test_what_vllm_cannot_load_is_scored_by_transformers_through_the_whole_graph
     assert 0 < trained["trainable_share"] < 0.05
     for name in ("base", "tuned"):
         assert metrics(tree, f"score_{name}")["engine"] == "transformers"
+        assert metrics(tree, f"check_engine_{name}")["num_prompts"] == 0
     found = metrics(tree, "evaluate")
     assert found["tuned"]["auc"] != found["base"]["auc"]  # four steps move it a little
     assert not (tree / "models/merged/config.json").exists()

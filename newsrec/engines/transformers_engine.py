@@ -31,8 +31,8 @@ def answer(settings: TransformersSettings, model: Path, request: Request, target
     tokenizer = load_tokenizer(model)
     device, batch_size = settings.device, settings.batch_size
     if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    network = _load(model, settings.dtype, device)
+        device = default_device()
+    network = load_for_answers(model, settings.dtype, device)
     config = _greedy(network, tokenizer, request.max_tokens)
     windows = pq.ParquetFile(request.prompts).iter_batches(
         batch_size=batch_size * _BATCHES_SORTED_TOGETHER, columns=["token_ids"]
@@ -64,7 +64,17 @@ def answer(settings: TransformersSettings, model: Path, request: Request, target
             writer.write_table(pa.Table.from_pylist(rows, schema=ANSWERS_SCHEMA))
 
 
-def _load(model: Path, dtype: str, device: str) -> PreTrainedModel | PrefixedModel:
+def default_device() -> str:
+    """The GPU where PyTorch finds one, else the CPU."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def load_for_answers(model: Path, dtype: str, device: str) -> PreTrainedModel | PrefixedModel:
+    """The model in a folder on a device, in evaluation mode.
+
+    Raises:
+        UserError: it does not fit into the device's memory.
+    """
     try:
         network = load_causal_lm(model, dtype)
         network.to(device)

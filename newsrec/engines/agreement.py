@@ -1,0 +1,136 @@
+"""Whether an engine reads a model as transformers does, from a few prompts' log-probabilities.
+
+Training reads a model's folder with one version of transformers, vLLM with another and with code of
+its own. Where the two understand a file differently, each works and their figures do not belong to
+one model.
+"""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow.parquet as pq
+import torch
+from transformers import PreTrainedModel
+
+from newsrec.chat.messages import Messages
+from newsrec.chat.tokens import encode_chat, load_tokenizer
+from newsrec.engines.answering import answer
+from newsrec.engines.request import PromptWriter, Request
+from newsrec.engines.settings import VllmSettings
+from newsrec.engines.transformers_engine import default_device, load_for_answers
+from newsrec.errors import UserError
+from newsrec.files import read_json
+
+# Largest difference of a log-probability that rounding explains, by the type that both compute in.
+# Measured: docs/engines.md.
+TOLERANCES = {"float32": 0.001, "float16": 0.03, "bfloat16": 0.25}
+MIN_PROBABILITY = 0.01  # of a token that is compared: of improbable ones rounding changes more
+_TOP = 5  # tokens of each prompt
+_MAX_TOKENS = 2_048  # of the longest prompt
+
+
+class Token(NamedTuple):
+    """A token behind a prompt and its log-probability by transformers."""
+
+    prompt: int
+    token: int
+    logprob: float
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """What was compared; log-probabilities are natural logarithms.
+
+    Attributes:
+        dtype: that both computed in.
+        num_prompts: of the chats, and one more: all of them as one long prompt.
+        num_tokens: probable tokens behind them whose log-probabilities were compared.
+        max_difference: the largest.
+        tolerance: of `TOLERANCES`.
+    """
+
+    dtype: str
+    num_prompts: int
+    num_tokens: int
+    max_difference: float
+    tolerance: float
+
+
+def compare_with_transformers(
+    settings: VllmSettings, name: str, model: Path, chats: Sequence[Messages], work: Path
+) -> Agreement:
+    """Compare the log-probabilities of an engine with those of transformers.
+
+    Args:
+        settings: of the engine.
+        name: of what is scored, see `newsrec.engines.answering.answer`.
+        model: folder of a whole Hugging Face model.
+        chats: prompts, a few.
+        work: an existing folder for prompts and answers.
+
+    Raises:
+        UserError: they differ by more than rounding explains, or the engine failed.
+    """
+    dtype = _dtype(settings, model)
+    tokenizer = load_tokenizer(model)
+    prompts = [encode_chat(tokenizer, chat) for chat in chats]
+    # Position encodings that are read differently show more the longer a prompt is.
+    longest = min(settings.max_model_len - 1, _MAX_TOKENS)
+    prompts = [ids[-longest:] for ids in [*prompts, [id_ for ids in prompts for id_ in ids]]]
+    expected = list(_probable_tokens(model, dtype, prompts))
+    answers = tuple(sorted({one.token for one in expected}))
+    request = Request(work / "prompts.parquet", answers, max_tokens=1)
+    with PromptWriter(request.prompts) as writer:
+        for ids in prompts:
+            writer.add(ids, [])
+    target = work / "answers.parquet"
+    answer(settings, name, model, request, target, work)
+    found = pq.read_table(target, columns=["logprobs"])["logprobs"].to_pylist()
+    differences = [
+        abs(found[one.prompt][answers.index(one.token)] - one.logprob) for one in expected
+    ]
+    worst = int(np.argmax(differences))
+    agreement = Agreement(dtype, len(prompts), len(expected), differences[worst], TOLERANCES[dtype])
+    if not agreement.max_difference <= agreement.tolerance:
+        one = expected[worst]
+        token, logprob = tokenizer.decode([one.token]), found[one.prompt][answers.index(one.token)]
+        raise UserError(
+            f"{model}: the engine reads this model otherwise than transformers: the "
+            f"log-probability of {token!r} behind prompt {one.prompt + 1} of {len(prompts)} is "
+            f"{logprob:.4f}, by transformers {one.logprob:.4f}; expected a difference of at most "
+            f"{agreement.tolerance:g} in {dtype}. Training and scoring would be of two models: "
+            "look in its config.json for what one library ignores and for weights that are there "
+            "twice, or score with transformers too (engine=transformers)"
+        )
+    return agreement
+
+
+def _dtype(settings: VllmSettings, model: Path) -> str:
+    """What the engine computes in, by PyTorch's name."""
+    if settings.dtype != "auto":
+        return settings.dtype
+    config = read_json(model / "config.json")
+    own = str(config.get("dtype") or config.get("torch_dtype") or "float32")
+    return "bfloat16" if own == "float32" else own
+
+
+@torch.inference_mode()
+def _probable_tokens(model: Path, dtype: str, prompts: Sequence[Sequence[int]]) -> Iterator[Token]:
+    """The most probable tokens behind each prompt, by transformers; the model is dropped after."""
+    device = default_device()
+    network = load_for_answers(model, dtype, device)
+    assert isinstance(network, PreTrainedModel)
+    for number, ids in enumerate(prompts):
+        logits = network(torch.tensor([ids], device=device)).logits[0, -1]
+        found = torch.log_softmax(logits.float(), dim=-1).topk(_TOP)
+        pairs = zip(found.values.tolist(), found.indices.tolist(), strict=True)
+        for place, (logprob, token) in enumerate(pairs):
+            if place == 0 or logprob >= math.log(MIN_PROBABILITY):
+                yield Token(number, token, logprob)
+    del network
+    if device == "cuda":
+        torch.cuda.empty_cache()  # for the engine, which has a process of its own
