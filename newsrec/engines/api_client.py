@@ -1,21 +1,38 @@
 """Chat completions over HTTP: tried again, and every refusal in one line."""
 
 import asyncio
+import math
 import random
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 
+from newsrec.engines.api_errors import (
+    PassingError,
+    UnansweredError,
+    advise,
+    find_error,
+    is_of_the_account,
+    is_of_the_prompt,
+    may_pass,
+    named_status,
+    names_no_model,
+)
 from newsrec.engines.settings import KEY_VARIABLE, MODEL_VARIABLE, URL_VARIABLE
 from newsrec.errors import UserError
 
-_RETRIED = {408, 409, 425, 429, 500, 502, 503, 504, 529}
 _LONGEST_WAIT = 60.0  # seconds between two tries, unless the server asks for more
 _LONGEST_ASKED = 600.0  # seconds; a server that asks for more means a quota, not a queue
+_SHOWN = 300  # characters of a reply in a message
+_WHEN_UNREACHABLE = (
+    "see whether the server is up, lower score.api_concurrency or raise score.api_timeout"
+)
+
+Answer = TypeVar("Answer")
 
 
 def connect(url: str, key: str | None, *, timeout: float, concurrency: int) -> httpx.AsyncClient:
@@ -56,27 +73,31 @@ class Client:
     max_tries: int
     first_wait: float
 
-    async def complete(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """The server's reply to one request.
+    async def complete(
+        self, body: Mapping[str, Any], read: Callable[[dict[str, Any]], Answer]
+    ) -> Answer:
+        """What `read` makes of the server's reply to one request.
+
+        Args:
+            body: of the request.
+            read: takes the reply; when it raises `PassingError` the request is sent again.
 
         Raises:
+            UnansweredError: the server filters this prompt.
             UserError: the server refuses, or failed `max_tries` times.
         """
-        problem, tries = "none was made", 0
+        problem, remedy, tries = "none was made", _WHEN_UNREACHABLE, 0
         while tries < self.max_tries:
             tries += 1
             asked_wait = 0.0
             try:
                 response = await self.http.post("chat/completions", json=body)
-            except httpx.RequestError as error:
-                problem = f"{type(error).__name__} {error}".strip()
-            else:
-                if response.status_code == 200:
-                    return self._json(response)
-                problem = f"{response.status_code} {response.text[:300]}".strip()
-                if response.status_code not in _RETRIED:
-                    raise await self._refusal(response.status_code, problem)
                 asked_wait = _retry_after(response)
+                return read(await self._completion(response))
+            except httpx.RequestError as error:
+                problem, remedy = f"{type(error).__name__} {error}".strip(), _WHEN_UNREACHABLE
+            except PassingError as error:
+                problem, remedy = str(error), error.remedy or _WHEN_UNREACHABLE
             if asked_wait > _LONGEST_ASKED:
                 problem += f"; it asks to wait {asked_wait:.0f} s"
                 break
@@ -85,9 +106,8 @@ class Client:
                 # Spread, or all the requests that failed together come back together.
                 await asyncio.sleep(max(wait, asked_wait) + random.uniform(0, wait / 2))
         raise self.error(
-            f"no answer in {tries} tries, the last: {problem}; see whether the server is up, lower "
-            "score.api_concurrency or raise score.api_timeout; what was answered is kept: the same "
-            "command continues from there"
+            f"no answer in {tries} tries, the last: {problem}; {remedy}; what was answered is "
+            "kept: the same command continues from there"
         )
 
     def error(self, text: str) -> UserError:
@@ -95,10 +115,69 @@ class Client:
         shown = text if self.key is None else text.replace(self.key, "***")
         return UserError(f"{str(self.http.base_url).rstrip('/')}: {shown}")
 
-    async def _refusal(self, status: int, problem: str) -> UserError:
+    async def _completion(self, response: httpx.Response) -> dict[str, Any]:
+        """The chat completion in a response.
+
+        Raises:
+            PassingError, UnansweredError, UserError: there is none, by what the error means.
+        """
+        status, text = response.status_code, response.text
+        try:
+            body = response.json()
+        except ValueError:
+            body = None
+        error = find_error(body)
+        if status == 200 and error is None:
+            return self._checked(body, text)
+        problem = f"{status} {text[:_SHOWN]}".strip()
+        if status == 200:
+            status = named_status(error) or 200
+            problem = f"{status} inside a reply of status 200: {text[:_SHOWN]}"
+        if error is None:
+            error = text
+        if is_of_the_prompt(status, error):
+            raise UnansweredError(problem)
+        if is_of_the_account(status, error):
+            raise self.error(
+                f"the account has nothing left to spend: {problem}; pay or raise its limit; what "
+                "was answered is kept: the same command continues from there"
+            )
+        if may_pass(status, error):
+            raise PassingError(problem)
+        if status == 200:
+            raise self._no_completion(text)
+        raise await self._refusal(status, error, problem, response.headers.get("Location", ""))
+
+    def _checked(self, body: object, text: str) -> dict[str, Any]:
+        """The body of a reply that names no error, if it is a chat completion."""
+        if isinstance(body, dict) and "choices" in body:
+            if body["choices"]:
+                return body
+            raise PassingError(f"a reply without any choice: {text[:_SHOWN]}")
+        start = text.lstrip()[:5]
+        if start == "data:":
+            raise self.error(
+                f"expected one reply, found a stream: {text[:_SHOWN]!r}; choose a server, or a "
+                "setting of it, that streams only when it is asked to"
+            )
+        if body is None and not start.startswith("<"):
+            raise PassingError(f"a reply that is cut off: {text[:_SHOWN]!r}")
+        raise self._no_completion(text)
+
+    def _no_completion(self, text: str) -> UserError:
+        return self.error(
+            f"expected a chat completion, found {text[:_SHOWN]!r}; set {URL_VARIABLE} to the "
+            "address of an OpenAI-compatible server, up to and with /v1; if it was answering "
+            "before, see what stands between it and here; what was answered is kept"
+        )
+
+    async def _refusal(self, status: int, error: object, problem: str, location: str) -> UserError:
         if status in (401, 403):
             found = "wants a key" if self.key is None else "refuses the key"
-            return self.error(f"the server {found} ({status}); set {KEY_VARIABLE} to a valid one")
+            return self.error(
+                f"the server {found} ({status}); set {KEY_VARIABLE} to a valid one; it says: "
+                f"{problem}"
+            )
         if status == 404:
             names = await self._models()
             if self.model not in names and names:
@@ -106,13 +185,13 @@ class Client:
                     f"no model {self.model!r}; expected one of: {', '.join(names)}; set "
                     f"{MODEL_VARIABLE}BASE or {MODEL_VARIABLE}TUNED"
                 )
-            return self.error(
-                f"no chat completions there (404); set {URL_VARIABLE} to the address of an "
-                "OpenAI-compatible server, up to and with /v1"
-            )
+            if not names_no_model(error):
+                return self.error(
+                    f"no chat completions there (404); set {URL_VARIABLE} to the address of an "
+                    "OpenAI-compatible server, up to and with /v1"
+                )
         return self.error(
-            f"the server refuses the request: {problem}; where that is about log-probabilities, "
-            "lower score.api_top_logprobs (0 asks for none); else choose another server"
+            f"the server refuses the request: {problem}; {advise(status, error, location)}"
         )
 
     async def _models(self) -> list[str]:
@@ -123,25 +202,15 @@ class Client:
         except (httpx.RequestError, ValueError, LookupError, TypeError):
             return []
 
-    def _json(self, response: httpx.Response) -> dict[str, Any]:
-        try:
-            reply = response.json()
-        except ValueError:
-            reply = None
-        if not isinstance(reply, dict) or not reply.get("choices"):
-            raise self.error(
-                f"expected a chat completion, found {response.text[:200]!r}; set {URL_VARIABLE} to "
-                "the address of an OpenAI-compatible server, up to and with /v1"
-            )
-        return reply
-
 
 def _retry_after(response: httpx.Response) -> float:
     """Seconds that the server asks to wait, as a number or a date; 0 where it does not ask."""
     given = response.headers.get("Retry-After", "0")
-    if given.isdigit():
-        return float(given)
     try:
-        return max(0.0, parsedate_to_datetime(given).timestamp() - time.time())
+        seconds = float(given)
     except ValueError:
-        return 0.0
+        try:
+            seconds = parsedate_to_datetime(given).timestamp() - time.time()
+        except (ValueError, OverflowError):
+            return 0.0
+    return 0.0 if math.isnan(seconds) else max(0.0, seconds)

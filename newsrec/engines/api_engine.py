@@ -6,6 +6,7 @@ Such a server gets messages, not token ids; what its replies are worth: `api_rep
 import asyncio
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from tqdm import tqdm
 from newsrec.chat.messages import Messages
 from newsrec.chat.tokens import load_tokenizer
 from newsrec.engines.api_client import Client, connect
+from newsrec.engines.api_errors import UnansweredError
 from newsrec.engines.api_replies import Journal, Reply, ReplyError, read_reply
 from newsrec.engines.api_server import llamafactory_server
 from newsrec.engines.request import ANSWERS_SCHEMA, Request
@@ -29,6 +31,12 @@ from newsrec.files import sha256_folder
 
 _BATCH_ROWS = 10_000
 _SECONDS_TO_START = 900
+# Raised when replies are read in another way: what was stored by the old one is asked again.
+_READING = 2
+# The share that is tolerated, and by how many roots of the number of prompts more must be found
+# before all are asked. Prompts with a text in common come together, and are filtered together.
+_DOUBTFUL = (1 / 2, 3)
+_UNANSWERED = (1 / 4, 15)
 # What makes vLLM's server open the same empty think block as everywhere else; a server that was
 # started here does so by its own settings.
 _THINKING_OFF = {"chat_template_kwargs": {"enable_thinking": False}}
@@ -63,19 +71,26 @@ def answer(
 
     Returns:
         `scored_by`: logprobs, or text where there are none; `num_unlisted`: prompts of which an
-        answer was not listed.
+        answer was not listed; `num_unanswered`: prompts that the server filtered or left empty.
 
     Raises:
-        UserError: there is no URL, or the server cannot do its work.
+        UserError: there is no URL, the server cannot do its work, or a server could not tell the
+            answers apart.
     """
     tokenizer = load_tokenizer(model)
     texts = [tokenizer.decode([token]) for token in request.answers]
+    if len(set(texts)) < len(texts) or any("\ufffd" in text for text in texts):
+        raise UserError(
+            f"the answers' first tokens are {texts}, parts of characters, which a server's list "
+            "does not tell apart; set score.engine to vllm or transformers, which go by ids"
+        )
     with _serving(settings, name, model, work) as endpoint:
         replies, _ = complete_all(endpoint, request, texts, settings, work)
     write_replies(replies, target)
     return {
         "scored_by": "logprobs" if any(reply.logprobs for reply in replies) else "text",
         "num_unlisted": sum(reply.unlisted for reply in replies),
+        "num_unanswered": sum(reply.text is None for reply in replies),
     }
 
 
@@ -129,10 +144,10 @@ def complete_all(
         The replies in the order of the prompts, and how many of them were asked for.
 
     Raises:
-        UserError: the server cannot be reached or refuses, a reply cannot be used, or only some
-            have log-probabilities.
+        UserError: the server cannot be reached or refuses, a reply cannot be used, only some have
+            log-probabilities, or as a rule the answers are not listed or there is no answer.
     """
-    weighed = answers and endpoint.top_logprobs
+    weighed = bool(answers and endpoint.top_logprobs)
     body = {
         **endpoint.extra_body,
         "model": endpoint.model,
@@ -140,7 +155,9 @@ def complete_all(
         "max_tokens": request.max_tokens,
         **({"logprobs": True, "top_logprobs": endpoint.top_logprobs} if weighed else {}),
     }
-    identity = json.dumps([endpoint.url, body, list(answers), endpoint.fingerprint], sort_keys=True)
+    identity = json.dumps(
+        [_READING, endpoint.url, body, list(answers), endpoint.fingerprint], sort_keys=True
+    )
 
     async def run(journal: Journal, progress: "tqdm[Any]") -> _Completions:
         async with connect(
@@ -152,11 +169,14 @@ def complete_all(
             client = Client(
                 http, endpoint.model, endpoint.key, settings.max_tries, settings.first_wait
             )
-            completions = _Completions(client, journal, progress, body, identity, answers)
+            completions = _Completions(
+                client, journal, progress, body, identity, answers, request.answers, weighed
+            )
             prompts = enumerate(request.messages())
             async with asyncio.TaskGroup() as group:
                 for _ in range(settings.concurrency):
                     group.create_task(completions.answer_next(prompts))
+        completions.check_rule(done=True)
         return completions
 
     with (
@@ -180,34 +200,80 @@ class _Completions:
     body: Mapping[str, Any]
     identity: str
     answers: Sequence[str]
+    ids: Sequence[int]
+    weighed: bool
     replies: dict[int, Reply] = field(default_factory=dict)
     num_asked: int = 0
+    answered: Reply | None = None
+    doubtful: list[Reply] = field(default_factory=list)
+    unanswered: list[Reply] = field(default_factory=list)
 
     async def answer_next(self, prompts: Iterator[tuple[int, Messages]]) -> None:
         for row, messages in prompts:
             asked = json.dumps(messages, ensure_ascii=False)
             digest = hashlib.sha256(f"{self.identity}\0{asked}".encode()).hexdigest()
-            reply = self.journal.find(row, digest)
-            if reply is None:
-                reply = await self._ask(row, messages)
+            known = self.journal.find(row, digest)
+            reply = known or await self._ask(row, messages)
+            self._check_alike(reply)
+            if known is None:
                 self.journal.add(row, digest, reply)
                 self.num_asked += 1
             self.replies[row] = reply
-            first = next(iter(self.replies.values()))
-            if (first.logprobs is None) != (reply.logprobs is None):
-                raise self.client.error(
-                    "some replies hold log-probabilities and some do not; one table cannot hold "
-                    "both; use a server that treats all requests alike, or set "
-                    "score.api_top_logprobs: 0 for the texts alone"
-                )
+            if reply.doubtful:
+                self.doubtful.append(reply)
+            if reply.text is None:
+                self.unanswered.append(reply)
+            self.check_rule(done=False)
             self.progress.update()
 
     async def _ask(self, row: int, messages: Messages) -> Reply:
-        completion = await self.client.complete({**self.body, "messages": messages})
+        def read(completion: Mapping[str, Any]) -> Reply:
+            return read_reply(completion, self.answers, self.ids, weighed=self.weighed)
+
         try:
-            return read_reply(completion, self.answers)
+            return await self.client.complete({**self.body, "messages": messages}, read)
+        except UnansweredError as error:
+            return Reply(None, None, False, seen=str(error))
         except ReplyError as error:
             raise self.client.error(f"prompt {row}: {error}") from None
+
+    def _check_alike(self, reply: Reply) -> None:
+        """Raise UserError where only some replies have log-probabilities."""
+        if reply.text is None:
+            return
+        self.answered = self.answered or reply
+        if (self.answered.logprobs is None) != (reply.logprobs is None):
+            raise self.client.error(
+                "some replies hold log-probabilities and some do not; one table cannot hold both; "
+                f"use a server that treats all requests alike (where it now does, remove "
+                f"{self.journal.path} to ask all again), or set score.api_top_logprobs: 0 for the "
+                "texts alone"
+            )
+
+    def check_rule(self, *, done: bool) -> None:
+        """Raise UserError where as a rule there is no answer, or nothing known of the answers."""
+        num = len(self.replies)
+        if _is_rule(len(self.unanswered), num, *_UNANSWERED, done=done):
+            raise self.client.error(
+                f"{len(self.unanswered)} of {num} prompts got no answer, the last: "
+                f"{self.unanswered[-1].seen}; change the server's content filter or choose another "
+                "server; what was answered is kept: the same command asks only for the rest"
+            )
+        if _is_rule(len(self.doubtful), num, *_DOUBTFUL, done=done):
+            self.journal.forget()
+            raise self.client.error(
+                f"the first position of {len(self.doubtful)} of {num} replies does not list two "
+                f"of the answers {', '.join(map(repr, self.answers))}, or the text begins behind "
+                f"it; the last lists {self.doubtful[-1].seen}; it was asked for "
+                f"{self.body['top_logprobs']} tokens (score.api_top_logprobs, mostly up to 20); "
+                "let the server list them by their texts, with the chat template of the model "
+                "that is scored, or set score.api_top_logprobs: 0 to score by the texts alone"
+            )
+
+
+def _is_rule(count: int, num: int, share: float, roots: int, *, done: bool) -> bool:
+    """Whether `count` of `num` is more than a share; before all are done, far more."""
+    return count > share * num + (0 if done else roots * math.sqrt(num))
 
 
 def write_replies(replies: Sequence[Reply], target: Path) -> None:

@@ -1,23 +1,37 @@
 """What a server's reply says of each answer, and a journal of the replies so far.
 
-A server lists only the most probable tokens. An answer whose token is not listed gets the
-log-probability of the least probable token that is: it cannot have more, so the score errs towards
-"don't know", and two that are not listed are equal. Such rows are counted. A server that returns no
-log-probabilities at all, as LLaMA-Factory's, leaves the text.
+A server that returns no log-probabilities at all, as LLaMA-Factory's, leaves the text. One that
+filters a prompt, or writes nothing, leaves it unanswered.
 """
 
 import json
+import math
 import os
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from newsrec.engines.api_errors import PassingError
+from newsrec.engines.api_logprobs import TOLERANCE, ReplyError, weigh
 from newsrec.errors import UserError
 
+__all__ = ["Journal", "Reply", "ReplyError", "read_reply"]
 
-class ReplyError(ValueError):
-    """A reply that cannot be used, and what to do about it."""
+_SHOWN = 80  # characters of a text in a message
+# Where servers put thoughts: vLLM, SGLang and DeepSeek, Ollama, OpenRouter, LiteLLM.
+_THOUGHTS = ("reasoning", "reasoning_content", "thinking", "reasoning_details", "thinking_blocks")
+# <think>, [THINK], <|channel|>analysis, <|START_THINKING|>, <seed:think>, ◁think▷
+_THINK_TAG = re.compile(
+    r"\s*[<\[◁]/?\|?(\w+[:_])?(think|thinking|thought|thoughts|reason|reasoning|channel)\b\W",
+    re.IGNORECASE,
+)
+# Reasons to finish: of OpenAI, Gemini, Zhipu, Anthropic; of vLLM, OpenRouter, SGLang, DeepSeek.
+_FILTERED = re.compile(
+    "filter|safety|sensitive|prohibited|blocklist|recitation|spii|refus|guardrail", re.IGNORECASE
+)
+_FAILED = re.compile("error|abort|cancel|insufficient|unavailable", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -26,22 +40,37 @@ class Reply:
 
     Attributes:
         logprobs: of each answer of the request, in its order; None where the server has none.
-        text: as written.
-        unlisted: an answer's token was not listed (see the module).
+        text: as written; None where the server gave no answer to this prompt.
+        unlisted: an answer's token was not listed (see `api_logprobs`).
+        doubtful: so few were that nothing is known of their order, or the text does not begin at
+            the first position.
+        seen: what to show of the reply where it is doubtful or no answer.
     """
 
     logprobs: Sequence[float] | None
-    text: str
+    text: str | None
     unlisted: bool
+    doubtful: bool = False
+    seen: str = field(default="", compare=False)
+
+    @property
+    def can_be_right(self) -> bool:
+        """Whether the log-probabilities are numbers that probabilities have."""
+        logprobs = self.logprobs or []
+        return all(logprob <= TOLERANCE for logprob in logprobs) and (
+            self.unlisted or sum(map(math.exp, logprobs)) <= 1 + TOLERANCE
+        )
 
 
 class Journal:
     """Replies as lines of JSON, each written as soon as it is there.
 
-    It holds neither the messages nor the key, but a digest of what was asked.
+    It holds neither the messages nor the key, but a digest of what was asked. A prompt without an
+    answer is not in it: the next run asks again.
     """
 
     def __init__(self, path: Path) -> None:
+        self.path = path
         self._found: dict[int, tuple[str, Reply]] = {}
         path.touch()
         content = path.read_bytes()
@@ -67,37 +96,61 @@ class Journal:
     def find(self, row: int, digest: str) -> Reply | None:
         """The reply of that row, if it is one to the same question."""
         known, reply = self._found.get(row, ("", None))
-        return reply if known == digest else None
+        return reply if known == digest and reply is not None and reply.can_be_right else None
 
     def add(self, row: int, digest: str, reply: Reply) -> None:
         """Write a reply down; it outlives a kill -9 of this process."""
-        self._stream.write(json.dumps([row, digest, *asdict(reply).values()]) + "\n")
-        self._stream.flush()
+        if reply.text is not None:
+            self._stream.write(json.dumps([row, digest, *asdict(reply).values()]) + "\n")
+            self._stream.flush()
+
+    def forget(self) -> None:
+        """Remove all replies: those of a server that is to be set otherwise."""
+        self._stream.truncate(0)
 
 
-def read_reply(reply: Mapping[str, Any], answers: Sequence[str]) -> Reply:
+def read_reply(
+    reply: Mapping[str, Any],
+    answers: Sequence[str],
+    ids: Sequence[int] = (),
+    *,
+    weighed: bool = True,
+) -> Reply:
     """The answers' log-probabilities and the text of a chat completion.
 
     Args:
         reply: as the server sent it.
         answers: text of each answer's first token.
+        ids: of the same tokens.
+        weighed: whether log-probabilities were asked for; else the text alone is read.
 
     Raises:
-        ReplyError: it is no chat completion, or the model thinks before it answers.
+        PassingError: it holds no answer, and may when it is asked for again.
+        ReplyError: it is no chat completion, or it cannot be right.
     """
     try:
-        choice = reply["choices"][0]
-        text = choice["message"]["content"] or ""
-        thoughts = choice["message"].get("reasoning_content")
-        positions = (choice.get("logprobs") or {}).get("content")
-        if text.lstrip().startswith("<think>") or thoughts:
+        # One was asked for; where there are several, the first by its number.
+        choice = min(reply["choices"], key=lambda choice: choice.get("index") or 0)
+        reason, message = str(choice.get("finish_reason")), choice.get("message") or {}
+        if _FAILED.search(reason):
+            raise PassingError(f"the server ended the answer with finish_reason {reason!r}")
+        if refused := _FILTERED.search(reason) or message.get("refusal"):
+            return Reply(None, None, False, seen=f"finish_reason {reason!r}, {refused}")
+        text = _text(choice["message"].get("content"))
+        logprobs = choice.get("logprobs") or {}
+        _refuse_thoughts(reply, message, logprobs, text)
+        if not answers or not weighed:
+            return Reply(None if answers else [], text, False)
+        if logprobs and "content" not in logprobs:
             raise ReplyError(
-                "the model thinks before it answers, so there is no answer at the first position; "
-                "turn thinking off at the server, or choose another model"
+                f"the log-probabilities are not in the form of OpenAI's chat: {str(logprobs)[:200]}"
+                "; choose another server, or set score.api_top_logprobs: 0 to score by the texts"
             )
-        if not answers:
-            return Reply([], text, False)
-        return _weigh(positions[0], text, answers) if positions else Reply(None, text, False)
+        if positions := logprobs.get("content"):
+            return _weighed(positions[0], text, answers, ids)
+        if not text:
+            return Reply(None, None, False, seen=f"an empty text, finish_reason {reason!r}")
+        return Reply(None, text, False)
     except ReplyError:
         raise
     except (LookupError, TypeError, AttributeError, ValueError):
@@ -107,17 +160,52 @@ def read_reply(reply: Mapping[str, Any], answers: Sequence[str]) -> Reply:
         ) from None
 
 
-def _weigh(first: Mapping[str, Any], text: str, answers: Sequence[str]) -> Reply:
-    """The reply with its log-probabilities, from the first position."""
-    # The least probable first: where two tokens have one text, the more probable one stays.
-    listed = sorted([first, *first["top_logprobs"]], key=lambda entry: float(entry["logprob"]))
-    logprobs = {_token_text(entry): float(entry["logprob"]) for entry in listed}
-    bound = float(listed[0]["logprob"])
-    unlisted = any(answer not in logprobs for answer in answers)
-    return Reply([logprobs.get(answer, bound) for answer in answers], text, unlisted)
+def _weighed(
+    position: Mapping[str, Any], text: str, answers: Sequence[str], ids: Sequence[int]
+) -> Reply:
+    found = weigh(position, text, answers, ids)
+    doubtful = found.num_listed < min(2, len(answers)) or not found.starts
+    seen = f"{found.shown or 'no token'}, and the text {text[:_SHOWN]!r}" if doubtful else ""
+    return Reply(found.logprobs, text, found.num_listed < len(answers), doubtful, seen)
 
 
-def _token_text(entry: Mapping[str, Any]) -> str:
-    """A token's text; from `bytes` where `token` is the vocabulary's own spelling of it."""
-    given = entry.get("bytes")
-    return bytes(given).decode(errors="replace") if given else str(entry["token"])
+def _text(content: object) -> str:
+    """The text of a message; of several parts, those that are text."""
+    if content is None or isinstance(content, str):
+        return content or ""
+    if not isinstance(content, list):
+        raise TypeError(f"expected a text, found {type(content).__name__}")
+    if any("think" in part["type"] or "reason" in part["type"] for part in content):
+        raise ReplyError(_thoughts("a part of the message", content))
+    return "".join(part["text"] for part in content if part["type"] == "text")
+
+
+def _refuse_thoughts(
+    reply: Mapping[str, Any],
+    message: Mapping[str, Any],
+    logprobs: Mapping[str, Any],
+    text: str,
+) -> None:
+    """Raise ReplyError where the model thought before the text."""
+    for name in _THOUGHTS:
+        thoughts = message.get(name)
+        if thoughts and str(thoughts).strip():
+            raise ReplyError(_thoughts(f"message.{name}", thoughts))
+    if logprobs.get("reasoning_content"):
+        raise ReplyError(_thoughts("logprobs.reasoning_content", logprobs["reasoning_content"]))
+    usage = reply.get("usage") or {}
+    if num := (usage.get("completion_tokens_details") or {}).get("reasoning_tokens"):
+        raise ReplyError(_thoughts("usage.completion_tokens_details.reasoning_tokens", num))
+    positions = logprobs.get("content") or [{"token": ""}]
+    for where, written in (("the text", text), ("the first token", positions[0].get("token"))):
+        if _THINK_TAG.match(str(written)) or "</think>" in str(written):
+            raise ReplyError(_thoughts(where, written))
+
+
+def _thoughts(where: str, found: object) -> str:
+    return (
+        f"the model thinks before it answers, so there is no answer at the first position ({where} "
+        f"is {str(found)[:_SHOWN]!r}); set score.api_turns_thinking_off: true, turn thinking off "
+        "at the server, choose another model, or, where a parser of thoughts took the answer for "
+        "one, start the server without it"
+    )

@@ -13,6 +13,7 @@ _MESSAGE = pa.struct([("role", pa.string()), ("content", pa.string())])
 # Token ids for engines that load the model, messages for servers that take text.
 PROMPTS_SCHEMA = pa.schema([("token_ids", pa.list_(pa.int32())), ("messages", pa.list_(_MESSAGE))])
 # A log-probability for each answer of the request, in its order; null where the engine has none.
+# The text is null where a server gave no answer.
 ANSWERS_SCHEMA = pa.schema([("logprobs", pa.list_(pa.float64())), ("text", pa.string())])
 _BATCH_ROWS = 10_000
 

@@ -4,6 +4,7 @@ import json
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -92,7 +93,8 @@ class Handler(BaseHTTPRequestHandler):
         for name, value in {**headers, "Content-Length": str(len(text.encode()))}.items():
             self.send_header(name, value)
         self.end_headers()
-        self.wfile.write(text.encode())
+        with suppress(ConnectionError):  # a client that stopped for another reply
+            self.wfile.write(text.encode())
 
     def log_message(self, *_: Any) -> None:
         pass
@@ -120,6 +122,14 @@ def good_reply(number: int) -> dict[str, Any]:
 
 def without_logprobs(reply: dict[str, Any]) -> dict[str, Any]:
     del reply["choices"][0]["logprobs"]
+    return reply
+
+
+def listing(reply: dict[str, Any], tokens: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    """The reply with these tokens at its first position, the chosen one first."""
+    top = [entry(*token) for token in tokens]
+    first = {**top[0], "top_logprobs": top}
+    reply["choices"][0]["logprobs"]["content"] = [first]
     return reply
 
 

@@ -48,6 +48,44 @@ def test_a_server_that_asks_for_patience_gets_it(as_date: bool, stub: Stub, tmp_
     assert 0.9 < stub.times[1] - stub.times[0] < 2.5
 
 
+@pytest.mark.parametrize(
+    "fault",
+    [
+        (200, {}, '{"error": {"message": "Provider returned error", "code": 429}}'),
+        (200, {}, '{"choices": [{"error": {"code": 502}, "finish_reason": "error"}]}'),
+        (200, {}, '{"choices": []}'),
+        (200, {}, '{"choices": [{"mess'),
+        (200, {}, ""),
+        (520, {}, "<html>web server is returning an unknown error"),
+        (429, {"Retry-After": "0.01"}, "busy"),
+        (429, {"Retry-After": "soon"}, "busy"),
+        (429, {"Retry-After": "-1"}, "busy"),
+        (429, {"Retry-After": "nan"}, "busy"),
+    ],
+)
+def test_what_a_code_or_a_broken_body_calls_passing_is_tried_again(
+    fault: Fault, stub: Stub, tmp_path: Path
+) -> None:
+    stub.faults = [fault]
+    replies, num_asked = complete(stub.url, tmp_path, chats=ONE_CHAT)
+    assert [reply.text for reply in replies] == ["Yes 0"]
+    assert (num_asked, len(stub.asked)) == (1, 2)
+
+
+def test_an_error_inside_a_good_status_is_reported_with_both(stub: Stub, tmp_path: Path) -> None:
+    stub.faults = [(200, {}, '{"error": {"code": 429}}')] * 3
+    with pytest.raises(UserError, match="429 inside a reply of status 200: "):
+        complete(stub.url, tmp_path, chats=ONE_CHAT)
+
+
+@pytest.mark.parametrize("status", [429, 200, 402])
+def test_an_empty_account_is_not_waited_for(status: int, stub: Stub, tmp_path: Path) -> None:
+    stub.faults = [(status, {}, '{"error": {"type": "insufficient_quota"}}')]
+    with pytest.raises(UserError, match=r"nothing left to spend: .*; pay or raise its limit"):
+        complete(stub.url, tmp_path, chats=ONE_CHAT)
+    assert len(stub.asked) == 1
+
+
 def test_a_server_that_asks_for_hours_is_not_waited_for(stub: Stub, tmp_path: Path) -> None:
     stub.faults = [(429, {"Retry-After": "7200"}, "quota used up")]
     with pytest.raises(UserError, match="in 1 tries, the last: 429 quota used up; it asks to wait"):
@@ -80,6 +118,11 @@ def test_that_there_is_no_server_is_reported(tmp_path: Path) -> None:
         ((200, {}, f"<html>{KEY}"), KEY, "expected a chat completion, found '<html>***'"),
         ((200, {}, '{"error": "no"}'), KEY, "expected a chat completion, found"),
         ((200, {}, '{"choices": [{"text": "Yes"}]}'), KEY, "prompt 0: expected a chat completion"),
+        ((200, {}, 'data: {"choices": []}'), KEY, "expected one reply, found a stream"),
+        ((200, {}, '{"error": {"code": 401}}'), KEY, "refuses the key (401); set NEWSREC_API_KEY"),
+        ((403, {}, "not your region"), KEY, "a valid one; it says: 403 not your region"),
+        ((400, {}, "maximum context length"), KEY, "lower score.max_model_len"),
+        ((307, {"Location": "http://b/v1"}, ""), KEY, "it leads to 'http://b/v1'; set NEWSREC_"),
     ],
 )
 def test_a_refusal_is_one_line_at_once_and_never_shows_the_key(

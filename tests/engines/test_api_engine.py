@@ -1,5 +1,7 @@
 """Answers of a server: in order, of any number of answers, and what is reported of them."""
 
+import json
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -24,6 +26,7 @@ from tests.engines.stub_server import (
     complete,
     complete_rows,
     expected,
+    listing,
     read_rows,
     without_logprobs,
 )
@@ -117,7 +120,7 @@ def test_an_answers_first_token_is_what_the_server_is_searched_for(
 ) -> None:
     reported, rows = answer(stub.url, tmp_path, tiny_model, yes_no)
     assert rows == expected()
-    assert reported == {"scored_by": "logprobs", "num_unlisted": 0}
+    assert reported == {"scored_by": "logprobs", "num_unlisted": 0, "num_unanswered": 0}
     assert stub.keys == {f"Bearer {KEY}"}
 
 
@@ -131,7 +134,91 @@ def test_tokens_that_are_not_listed_are_reported(
 
     stub.change = unlist
     reported, _ = answer(stub.url, tmp_path, tiny_model, yes_no)
-    assert reported == {"scored_by": "logprobs", "num_unlisted": 2}
+    assert reported == {"scored_by": "logprobs", "num_unlisted": 2, "num_unanswered": 0}
+
+
+def test_a_filtered_prompt_is_no_answer_and_the_run_goes_on(
+    stub: Stub, tmp_path: Path, tiny_model: Path, yes_no: tuple[int, ...]
+) -> None:
+    filtered = '{"error": {"code": "content_filter", "message": "filtered"}}'
+    stub.faults = [(400, {}, filtered), (200, {}, json.dumps(ended_by_the_filter()))]
+    reported, rows = answer(stub.url, tmp_path, tiny_model, yes_no)
+    assert reported == {"scored_by": "logprobs", "num_unlisted": 0, "num_unanswered": 2}
+    without = {"logprobs": None, "text": None}
+    assert sorted(map(str, rows)) == sorted(
+        str(without if number in stub.numbers()[:2] else row)
+        for number, row in enumerate(expected())
+    )
+    # They are asked for again, of a filter that may be set otherwise.
+    reported, rows = answer(stub.url, tmp_path, tiny_model, yes_no)
+    assert rows == expected()
+    assert reported["num_unanswered"] == 0
+    assert len(stub.asked) == len(CHATS) + 2
+
+
+def ended_by_the_filter() -> dict[str, Any]:
+    choice = {"message": {"content": None}, "finish_reason": "content_filter"}
+    return {"choices": [choice]}
+
+
+def test_many_filtered_prompts_end_the_run(stub: Stub, tmp_path: Path) -> None:
+    stub.faults = [(400, {}, f'{{"error": {{"code": "content_filter", "key": "{KEY}"}}}}')] * 4
+    with pytest.raises(UserError, match=r"4 of 12 prompts got no answer, the last: 400 .*; change"):
+        complete(stub.url, tmp_path)
+    replies, num_asked = complete(stub.url, tmp_path)
+    assert (len(replies), num_asked) == (12, 4)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "text"),
+    [
+        ([("Yes", -0.2)], "Yes."),
+        ([("token_id:90001", -0.2), ("token_id:90002", -1.8)], "Yes."),
+    ],
+)
+def test_answers_that_are_not_listed_as_a_rule_are_refused_early(
+    tokens: list[tuple[str, float]], text: str, stub: Stub, tmp_path: Path
+) -> None:
+    def list_others(reply: dict[str, Any]) -> dict[str, Any]:
+        reply["choices"][0]["message"]["content"] = text
+        return listing(reply, tokens)
+
+    stub.change = list_others
+    chats = [user_turn(f"message {number % 12}") for number in range(300)]
+    shown = re.escape(repr(tokens[0][0]))
+    with pytest.raises(UserError, match=f"does not list two of .*'Yes', 'No', .*{shown}.*: 0 to"):
+        complete(stub.url, tmp_path, chats=chats)
+    assert len(stub.asked) < 50
+    # The server was set right: nothing of before is used.
+    stub.change = lambda reply: reply
+    stub.asked.clear()
+    assert complete_rows(stub.url, tmp_path) == expected()
+    assert len(stub.asked) == len(CHATS)
+
+
+def test_half_of_the_lists_may_be_of_other_tokens_and_no_more(stub: Stub, tmp_path: Path) -> None:
+    def change(reply: dict[str, Any]) -> dict[str, Any]:
+        number = int(reply["choices"][0]["message"]["content"].split()[1])
+        return listing(reply, [("Yes", -0.2)]) if number < num_alone else reply
+
+    num_alone = 6
+    stub.change = change
+    replies, _ = complete(stub.url, tmp_path)
+    assert sum(reply.unlisted for reply in replies) == 6
+    num_alone = 7
+    with pytest.raises(UserError, match="the first position of 7 of 12 replies does not list two"):
+        complete(stub.url, tmp_path, max_tokens=5)
+
+
+def test_answers_that_begin_with_a_part_of_a_character_are_refused_before_any_is_asked(
+    stub: Stub, tmp_path: Path, tiny_model: Path
+) -> None:
+    tokenizer = load_tokenizer(tiny_model)
+    part = tokenizer.encode("是", add_special_tokens=False)[0]
+    assert tokenizer.decode([part]) == "\ufffd"
+    with pytest.raises(UserError, match=r"parts of characters, .*; set score.engine to vllm"):
+        answer(stub.url, tmp_path, tiny_model, (part, part + 1))
+    assert not stub.asked
 
 
 def test_without_log_probabilities_the_text_is_left(
@@ -145,7 +232,7 @@ def test_without_log_probabilities_the_text_is_left(
 
 def test_free_text_is_scored_by_text(stub: Stub, tmp_path: Path, tiny_model: Path) -> None:
     reported, rows = answer(stub.url, tmp_path, tiny_model, ())
-    assert reported == {"scored_by": "text", "num_unlisted": 0}
+    assert reported == {"scored_by": "text", "num_unlisted": 0, "num_unanswered": 0}
     assert rows == [{**row, "logprobs": []} for row in expected()]
 
 
@@ -184,7 +271,7 @@ def test_a_server_that_is_started_gets_no_key_and_knows_the_model_by_its_folder(
     stub.change = without_logprobs
     reported, rows = answer("", tmp_path, tiny_model, yes_no, server="llamafactory", port=8123)
     assert started == [(tiny_model, "qwen3", 8123, tmp_path, "auto")]
-    assert reported == {"scored_by": "text", "num_unlisted": 0}
+    assert reported == {"scored_by": "text", "num_unlisted": 0, "num_unanswered": 0}
     assert rows == [{**row, "logprobs": None} for row in expected()]
     assert stub.keys == {None}
     assert stub.asked[0].keys() == {"model", "temperature", "max_tokens", "messages"}

@@ -1,26 +1,28 @@
-"""What a reply says of each answer, and the journal: nothing asked twice, nothing lost."""
+"""What a reply says of each answer, and which replies cannot be used."""
 
 import json
 import math
-import multiprocessing
-import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from newsrec.engines.api_errors import PassingError
 from newsrec.engines.api_replies import Reply, ReplyError, read_reply
 from newsrec.errors import UserError
 from tests.engines.stub_server import (
-    CHATS,
     Stub,
     complete,
     complete_rows,
     expected,
     good_reply,
+    listing,
     logprob_yes,
     without_logprobs,
 )
+
+Change = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 @pytest.mark.parametrize(
@@ -63,6 +65,16 @@ def test_tokens_are_known_by_their_bytes_where_the_server_spells_them_its_own_wa
     assert complete_rows(stub.url, tmp_path) == expected()
 
 
+def in_some(change: Change) -> Change:
+    """The same change to the replies 3 and 7 alone: what all of them lack is refused."""
+
+    def change_some(reply: dict[str, Any]) -> dict[str, Any]:
+        texts = [choice["message"]["content"] for choice in reply["choices"]]
+        return change(reply) if texts[0] in ("Yes 3", "Yes 7") else reply
+
+    return change_some
+
+
 def test_a_token_that_is_not_listed_gets_the_least_that_is_and_is_counted(
     stub: Stub, tmp_path: Path
 ) -> None:
@@ -71,26 +83,27 @@ def test_a_token_that_is_not_listed_gets_the_least_that_is_and_is_counted(
         first["top_logprobs"] = [first["top_logprobs"][0], *first["top_logprobs"][2:]]
         return reply
 
-    stub.change = unlist
-    assert complete_rows(stub.url, tmp_path) == expected(-5.0)
-    assert sum(reply.unlisted for reply in complete(stub.url, tmp_path)[0]) == 12
+    stub.change = in_some(unlist)
+    rows = complete_rows(stub.url, tmp_path)
+    assert [rows[3], rows[7]] == [expected(-5.0)[3], expected(-5.0)[7]]
+    assert [rows[4], rows[8]] == [expected()[4], expected()[8]]
+    assert sum(reply.unlisted for reply in complete(stub.url, tmp_path)[0]) == 2
 
 
 def test_where_neither_is_listed_both_are_equal(stub: Stub, tmp_path: Path) -> None:
-    replies, _ = complete(stub.url, tmp_path, answers=("Ja", "Nein"))
-    assert sum(reply.unlisted for reply in replies) == 12
-    assert [reply.logprobs for reply in replies] == [[-5.0, -5.0]] * 12
+    stub.change = in_some(lambda reply: listing(reply, [("Ja", -2.0), ("Nein", -5.0)]))
+    replies, _ = complete(stub.url, tmp_path)
+    assert sum(reply.unlisted for reply in replies) == 2
+    assert [replies[row].logprobs for row in (3, 7)] == [[-5.0, -5.0]] * 2
 
 
-def test_the_bound_of_an_unlisted_token_keeps_the_score_a_number(
+def test_an_unlisted_token_gets_no_more_than_the_listed_ones_leave(
     stub: Stub, tmp_path: Path
 ) -> None:
-    def only_itself(reply: dict[str, Any]) -> dict[str, Any]:
-        reply["choices"][0]["logprobs"]["content"][0]["top_logprobs"] = []
-        return reply
-
-    stub.change = only_itself
+    stub.change = in_some(lambda reply: listing(reply, [("Yes", -0.2)]))
     rows = complete_rows(stub.url, tmp_path)
+    yes, no = rows[3]["logprobs"]
+    assert (yes, no) == (-0.2, pytest.approx(math.log(1 - math.exp(-0.2))))
     assert all(math.isfinite(row["logprobs"][1]) for row in rows)
 
 
@@ -100,98 +113,107 @@ def test_log_probabilities_in_some_replies_only_are_refused(stub: Stub, tmp_path
         complete(stub.url, tmp_path)
 
 
+@pytest.mark.parametrize(
+    "thoughts",
+    [
+        {"content": "<think>Well"},
+        {"content": "\n<think>\n\n</think>\n\nYes"},
+        {"content": "Well, then.</think>Yes"},
+        {"content": "[THINK]Well"},
+        {"content": "<|channel|>analysis<|message|>Well"},
+        {"content": None, "reasoning": "The reader likes"},
+        {"content": "", "reasoning_content": "The reader likes"},
+        {"content": "Yes.", "reasoning": "Short."},
+        {"content": "", "thinking": "Well"},
+        {"content": "", "reasoning_details": [{"type": "reasoning.text", "text": "Well"}]},
+        {"content": [{"type": "thinking", "thinking": []}, {"type": "text", "text": "Yes"}]},
+    ],
+)
+def test_thoughts_are_found_wherever_servers_put_them(thoughts: dict[str, Any]) -> None:
+    reply = good_reply(7)
+    reply["choices"][0]["message"] = {"role": "assistant", **thoughts}
+    with pytest.raises(ReplyError, match=r"thinks before it answers.*; set score.api_turns_think"):
+        read_reply(reply, ("Yes", "No"))
+
+
 def test_a_model_that_thinks_is_refused(stub: Stub, tmp_path: Path) -> None:
     def think(reply: dict[str, Any]) -> dict[str, Any]:
-        reply["choices"][0]["message"]["content"] = "<think>Well"
+        reply["choices"][0]["message"] = {"content": None, "reasoning": "Well"}
         return reply
 
     stub.change = think
-    with pytest.raises(UserError, match="thinks before it answers"):
+    with pytest.raises(UserError, match=r"prompt \d: the model thinks before it answers"):
         complete(stub.url, tmp_path)
+    assert len(stub.asked) <= 4  # those under way with the first
+    assert not (tmp_path / "journal.jsonl").read_text()
 
 
-@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
-def test_after_a_kill_only_the_rest_is_asked(stub: Stub, tmp_path: Path) -> None:
-    right = stub.change
-
-    def stand_still_at_five(reply: dict[str, Any]) -> dict[str, Any]:
-        if len(stub.asked) == 6:
-            reached.set()
-            stub.released.wait(30)
-        return right(reply)
-
-    reached = threading.Event()
-    stub.change = stand_still_at_five
-    # Not a new interpreter, which takes seconds to import transformers.
-    process = multiprocessing.get_context("fork").Process(
-        target=complete_rows,
-        args=(stub.url, tmp_path),
-        kwargs={"concurrency": 1, "timeout": 60},
-    )
-    process.start()
-    assert reached.wait(30)
-    process.kill()
-    process.join()
-    assert not (tmp_path / "answers.parquet").exists()
-    stub.released.set()
-    stub.change = right
-    replies, num_asked = complete(stub.url, tmp_path)
-    assert [(reply.logprobs, reply.text) for reply in replies] == [
-        (row["logprobs"], row["text"]) for row in expected()
-    ]
-    assert num_asked == 7
-    # The sixth was under way: no one can know whether it was answered.
-    assert sorted(stub.numbers()) == sorted([*range(12), 5])
+@pytest.mark.parametrize("tag", ["<think>", "</think>", "<thinking>", "◁think▷", "<seed:think>"])
+def test_a_position_of_thoughts_is_not_read_though_the_server_hides_them(tag: str) -> None:
+    reply = listing(good_reply(7), [(tag, -0.001), ("Yes", -14.1), ("No", -14.4)])
+    reply["choices"][0]["message"]["content"] = None
+    with pytest.raises(ReplyError, match=f"the first token is '{tag}'"):
+        read_reply(reply, ("Yes", "No"))
 
 
-def test_a_torn_last_line_is_asked_again(stub: Stub, tmp_path: Path) -> None:
-    complete(stub.url, tmp_path, concurrency=1)
-    journal = tmp_path / "journal.jsonl"
-    whole = journal.read_bytes()
-    journal.write_bytes(whole[:-20])
-    stub.asked.clear()
-    assert complete_rows(stub.url, tmp_path, concurrency=1) == expected()
-    assert stub.numbers() == [11]
-    assert journal.read_bytes() == whole
+def test_thoughts_that_only_the_bill_shows_are_noticed() -> None:
+    usage = {"completion_tokens_details": {"reasoning_tokens": 64}}
+    with pytest.raises(ReplyError, match="reasoning_tokens is '64'"):
+        read_reply({**without_logprobs(good_reply(7)), "usage": usage}, ("Yes",))
 
 
-def test_a_journal_that_is_none_is_refused(stub: Stub, tmp_path: Path) -> None:
-    (tmp_path / "journal.jsonl").write_text("[1]\n")
-    with pytest.raises(UserError, match=r"journal\.jsonl:1: .* remove the file"):
-        complete(stub.url, tmp_path)
+@pytest.mark.parametrize("empty", [None, "", "\n\n", []])
+def test_a_field_for_thoughts_that_is_empty_is_no_thought(empty: object) -> None:
+    reply = good_reply(7)
+    reply["choices"][0]["message"] |= {"reasoning": empty, "reasoning_content": empty}
+    reply["usage"] = {"completion_tokens_details": {"reasoning_tokens": 0}}
+    assert read_reply(reply, ("No",)).logprobs == [-3.0]
 
 
 @pytest.mark.parametrize(
     "changed",
     [
-        {"endpoint": {"model": "another"}},
-        {"endpoint": {"fingerprint": "of a model trained again"}},
-        {"max_tokens": 5},
-        {"endpoint": {"extra_body": {}}},
-        {"answers": ("yes", "No")},
-        {"answers": ("Yes", "No", "yes")},
-        {"answers": ()},
+        {"finish_reason": "content_filter"},
+        {"finish_reason": "content_filter", "message": {}},
+        {"finish_reason": "SAFETY", "message": None},
+        {"finish_reason": "sensitive"},
+        {"message": {"content": None, "refusal": "I cannot help with that."}},
+        {"message": {"content": ""}, "logprobs": {"content": []}},
+        {"message": {"content": None}, "logprobs": None},
     ],
 )
-def test_other_settings_are_asked_again(
-    changed: dict[str, Any], stub: Stub, tmp_path: Path
-) -> None:
-    complete(stub.url, tmp_path)
-    assert complete(stub.url, tmp_path)[1] == 0
-    assert complete(stub.url, tmp_path, **changed)[1] == len(CHATS)
+def test_a_filtered_or_empty_reply_is_no_answer(changed: dict[str, Any]) -> None:
+    reply = good_reply(7)
+    reply["choices"][0] |= changed
+    found = read_reply(reply, ("Yes", "No"))
+    assert (found.logprobs, found.text) == (None, None)
+    assert found.seen
 
 
-def test_only_the_messages_that_changed_are_asked_again(stub: Stub, tmp_path: Path) -> None:
-    complete(stub.url, tmp_path)
-    stub.asked.clear()
-    another = [{"role": "user", "content": "another message 3"}]
-    complete(stub.url, tmp_path, chats=[*CHATS[:3], another, *CHATS[4:]])
-    assert stub.numbers() == [3]
+@pytest.mark.parametrize("reason", ["error", "abort", "insufficient_system_resource"])
+def test_a_reply_that_failed_on_its_way_is_asked_for_again(reason: str) -> None:
+    reply = good_reply(7)
+    reply["choices"][0]["finish_reason"] = reason
+    with pytest.raises(PassingError, match=reason):
+        read_reply(reply, ("Yes", "No"))
 
 
-def test_a_chat_that_got_a_system_message_is_asked_again(stub: Stub, tmp_path: Path) -> None:
-    complete(stub.url, tmp_path)
-    stub.asked.clear()
-    with_system = [{"role": "system", "content": "Be brief."}, *CHATS[3]]
-    complete(stub.url, tmp_path, chats=[*CHATS[:3], with_system, *CHATS[4:]])
-    assert stub.numbers() == [3]
+def test_of_several_choices_the_first_by_its_number_is_read() -> None:
+    one, other = good_reply(7)["choices"][0], good_reply(9)["choices"][0]
+    reply = {"choices": [{**other, "index": 1}, {**one, "index": 0}]}
+    assert read_reply(reply, ("Yes",)).text == "Yes 7"
+
+
+def test_a_text_in_parts_is_put_together() -> None:
+    reply = good_reply(7)
+    parts = [{"type": "text", "text": "Ye"}, {"type": "text", "text": "s"}]
+    reply["choices"][0]["message"]["content"] = parts
+    assert read_reply(reply, ()).text == "Yes"
+
+
+def test_log_probabilities_in_another_form_are_not_taken_for_none() -> None:
+    reply = good_reply(7)
+    reply["choices"][0]["logprobs"] = {"tokens": ["Yes"], "token_logprobs": [-0.2]}
+    with pytest.raises(ReplyError, match=r"not in the form .* score.api_top_logprobs: 0"):
+        read_reply(reply, ("Yes", "No"))
+    assert read_reply(reply, ("Yes", "No"), weighed=False) == Reply(None, "Yes 7", False)

@@ -1,0 +1,176 @@
+"""The log-probability of each answer at the first position of a chat completion.
+
+A server lists only the most probable tokens. An answer whose token is not listed gets what it can
+have at most, so the score errs towards "don't know": the log-probability of the least probable
+token that is listed, or of what the listed ones leave, whichever is less. Such rows are counted.
+"""
+
+import math
+import re
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from newsrec.engines.api_errors import PassingError
+
+TOLERANCE = 0.01  # by which rounding may bring a probability above 1
+_ZERO = -9999.0  # and below: what servers write for a probability that is 0 or unknown
+_SHOWN = 5  # tokens of a position in a message
+# How vocabularies write the space before a word.
+_MARKERS = (" ", "▁", "Ġ")
+_BLANK = " \t\r\n▁ĠĊ"
+_TOKEN_ID = re.compile(r"token_id:(\d+)")
+_REMEDY = (
+    "choose another server or setting (vLLM: --logprobs-mode raw_logprobs), or set "
+    "score.api_top_logprobs: 0 to score by the texts alone"
+)
+
+
+class ReplyError(ValueError):
+    """A reply that cannot be used, and what to do about it."""
+
+
+@dataclass(frozen=True)
+class Weighed:
+    """The answers at the first position.
+
+    Attributes:
+        logprobs: of each answer, in their order.
+        num_listed: answers that are listed.
+        starts: whether the text begins with the token that was chosen here.
+        shown: the most probable tokens, for a message.
+    """
+
+    logprobs: Sequence[float]
+    num_listed: int
+    starts: bool
+    shown: str
+
+
+@dataclass(frozen=True)
+class _Token:
+    """A listed token; the id is known where it stands for the text."""
+
+    text: str
+    token_id: int | None
+    logprob: float
+
+
+def weigh(
+    position: Mapping[str, Any], text: str, answers: Sequence[str], ids: Sequence[int]
+) -> Weighed:
+    """Find the answers among the tokens that are listed at the first position.
+
+    A token is known by its text, from `bytes` where `token` is the vocabulary's own spelling of it,
+    or by its id where that is its name. Where no answer is listed as it is, the spellings with a
+    space before the word are tried.
+
+    Args:
+        position: the first entry of `logprobs.content`.
+        text: what the model wrote.
+        answers: text of each answer's first token.
+        ids: of the same tokens; may be empty, then no token is known by its id.
+
+    Raises:
+        PassingError: a log-probability is no number.
+        ReplyError: a log-probability is above 0, or all together make more than 1.
+    """
+    chosen = _read(position)
+    top = [_read(entry) for entry in position.get("top_logprobs") or ()]
+    for token in (chosen, *top):
+        if token.logprob > TOLERANCE:
+            raise ReplyError(
+                f"the log-probability of {token.text!r} is {token.logprob:g}, above 0; {_REMEDY}"
+            )
+    # Servers name the chosen token and the listed ones in two ways: the same number is the same.
+    alone = all(abs(token.logprob - chosen.logprob) > 1e-6 for token in top)
+    if (total := _mass([*top, *([chosen] if alone and not _among(chosen, top) else [])])) > (
+        1 + TOLERANCE
+    ):
+        raise ReplyError(
+            f"the tokens listed at the first position have a probability of {total:.2f} together, "
+            f"above 1: {_shown(top)}; {_REMEDY}"
+        )
+    known = [
+        token
+        for token in (*top, *(() if _among(chosen, top) else (chosen,)))
+        if token.logprob > _ZERO
+    ]
+    found = _find(known, answers, ids)
+    # Two of them share what is left where nothing is listed.
+    least = min((token.logprob for token in known), default=-math.log(max(len(answers), 1)))
+    # What they leave is known no better than rounding allows.
+    bound = min(least, math.log(max(1 - _mass(known), TOLERANCE / 2)))
+    return Weighed(
+        [bound if logprob is None else logprob for logprob in found],
+        sum(logprob is not None for logprob in found),
+        _starts(chosen, text, dict(zip(ids, answers, strict=False))),
+        _shown(known),
+    )
+
+
+def _read(entry: Mapping[str, Any]) -> _Token:
+    logprob, name = entry.get("logprob"), str(entry["token"])
+    if not isinstance(logprob, int | float) or isinstance(logprob, bool) or math.isnan(logprob):
+        raise PassingError(
+            f"the log-probability of {name!r} is {logprob}, expected a number",
+            "serve the model in bfloat16 or float32, for float16 overflows; see whether its "
+            "weights hold NaN; or set score.api_top_logprobs: 0 to score by the texts alone",
+        )
+    text = name
+    if isinstance(given := entry.get("bytes"), list) and given:
+        with suppress(TypeError, ValueError):
+            text = bytes(given).decode(errors="replace")
+    named = _TOKEN_ID.fullmatch(name)
+    return _Token(text, int(named[1]) if named else None, float(logprob))
+
+
+def _among(token: _Token, others: Sequence[_Token]) -> bool:
+    """Whether one of the others has the token's text or id."""
+    return any(
+        token.text == other.text
+        or (token.token_id is not None and token.token_id == other.token_id)
+        for other in others
+    )
+
+
+def _mass(tokens: Sequence[_Token]) -> float:
+    """Their probability; a token that is listed twice counts once."""
+    return sum(math.exp(token.logprob) for token in set(tokens))
+
+
+def _find(
+    tokens: Sequence[_Token], answers: Sequence[str], ids: Sequence[int]
+) -> list[float | None]:
+    """The log-probability of each answer; None where it is not listed."""
+    # Of two tokens with one text the more probable one stays.
+    rising = sorted(tokens, key=lambda token: token.logprob)
+    by_id = {token.token_id: token.logprob for token in rising if token.token_id is not None}
+    if by_id and len(ids) == len(answers):
+        return [by_id.get(token_id) for token_id in ids]
+    by_text = {token.text: token.logprob for token in rising}
+    spellings = [
+        [by_text.get(f"{marker}{answer}") for answer in answers] for marker in ("", *_MARKERS)
+    ]
+    # As it is, wherever an answer is: beside it, the one with a space is another token.
+    listed = (found for found in spellings if any(logprob is not None for logprob in found))
+    return next(listed, spellings[0])
+
+
+def _starts(chosen: _Token, text: str, answer_of: Mapping[int, str]) -> bool:
+    """Whether the text begins with the chosen token, as far as that can be known."""
+    written, token = text.strip(_BLANK), chosen.text
+    if chosen.token_id is not None and _TOKEN_ID.fullmatch(token):
+        if chosen.token_id not in answer_of:
+            return True
+        token = answer_of[chosen.token_id]
+    token = token.strip(_BLANK)
+    if not written or not token.isascii():
+        return True
+    return token != "" and (written.startswith(token) or token.startswith(written))
+
+
+def _shown(tokens: Sequence[_Token]) -> str:
+    falling = sorted(tokens, key=lambda token: -token.logprob)
+    return ", ".join(f"{token.text!r} ({token.logprob:.2f})" for token in falling[:_SHOWN])
