@@ -38,6 +38,7 @@ MODEL_SCHEMA = pa.schema(
     ]
 )
 _BATCH_ROWS = 10_000
+_TOLERANCE = 0.01  # by which rounding may bring a probability above 1
 
 
 @dataclass
@@ -73,38 +74,62 @@ def write_model_predictions(
         target: the predictions table to write.
         start: where this set's answers begin.
 
+    A prompt that got no answer is one whose answer could not be read.
+
     Raises:
-        UserError: there are too few answers, or a probability is no number.
+        UserError: there are too few answers, a log-probability is no number or none that a
+            probability has, or only some answers have any.
     """
     asked, answered = pq.ParquetFile(candidates), pq.ParquetFile(answers)
     num_rows, num_answers = asked.metadata.num_rows, answered.metadata.num_rows - start
     if num_answers < num_rows:
         raise UserError(f"{candidates}: {num_rows} prompts but {num_answers} answers; score again")
-    audit = AnswerAudit()
+    audit, num_unanswered = AnswerAudit(), 0
     with atomic_file(target) as draft, pq.ParquetWriter(draft, MODEL_SCHEMA) as writer:
         replies_of = _batches(answered, start=start)
         for rows in _batches(asked, [*KEYS, "label"]):
             replies = next(replies_of).iloc[: len(rows)]
             yes, no = (replies["logprobs"].str[place].astype(float) for place in (0, 1))
-            has_logprobs = yes.notna() & no.notna()
-            said = replies["text"].map(parse_answer)
+            has_logprobs = replies["logprobs"].notna()
+            text = replies["text"].fillna("")
+            said = text.map(parse_answer)
             rows["answer_mass"] = np.exp(yes) + np.exp(no)
             # From the difference of the logarithms: both may be too small to divide.
             rows["p_yes"] = 1 / (1 + np.exp(-(yes - no)))
             rows["p_no"] = 1 - rows["p_yes"]
             by_text = said.astype("boolean").astype("Float64").fillna(0.5).astype(float)
             rows["score"] = rows["p_yes"].where(has_logprobs, by_text)
-            rows["text"] = replies["text"]
-            if not np.isfinite(rows["score"]).all():
-                raise UserError(f"{answers}: an answer's probability is no number; score again")
+            rows["text"] = text
+            _check_probabilities(rows[has_logprobs], answers)
             audit.num_answers += len(rows)
             audit.num_unparsed += int(said.isna().sum())
-            audit.num_thinking += int(replies["text"].str.contains("<think", regex=False).sum())
+            audit.num_thinking += int(text.str.contains("<think", regex=False).sum())
             audit.num_text_only += int((~has_logprobs).sum())
+            num_unanswered += int(replies["text"].isna().sum())
             audit.total_answer_mass += float(rows["answer_mass"][has_logprobs].sum())
             table = pa.Table.from_pandas(rows, schema=MODEL_SCHEMA, preserve_index=False)
             writer.write_table(table)
+        if num_unanswered < audit.num_text_only < audit.num_answers:
+            raise UserError(
+                f"{answers}: {audit.num_text_only} of {audit.num_answers} answers have no "
+                "probabilities; one table cannot hold both; score again with an engine that gives "
+                "all or none"
+            )
     return audit
+
+
+def _check_probabilities(rows: pd.DataFrame, answers: Path) -> None:
+    if not np.isfinite(rows["score"]).all():
+        raise UserError(
+            f"{answers}: an answer's probability is no number; score again with another "
+            "score.dtype, as float16 overflows, or fetch or train the model again: its weights "
+            "may hold NaN"
+        )
+    if (above := rows["answer_mass"].max()) > 1 + _TOLERANCE:
+        raise UserError(
+            f"{answers}: P(Yes) and P(No) make {above:.2f} together, above 1; score again with an "
+            "engine whose log-probabilities are those of the model"
+        )
 
 
 def write_predictions(candidates: pd.DataFrame, score: np.ndarray, target: Path) -> None:

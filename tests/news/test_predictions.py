@@ -1,5 +1,6 @@
 """The predictions table."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -46,7 +47,7 @@ def answers(
     folder: Path,
     num_rows: int,
     logprobs: list[list[float] | None] | None = None,
-    text: list[str] | None = None,
+    text: Sequence[str | None] | None = None,
 ) -> Path:
     """Answers as an engine writes them; P(Yes) rises from 0.1 to 0.6, and P(No) is 0.3."""
     yes = np.log(np.linspace(0.1, 0.6, num_rows))
@@ -86,6 +87,43 @@ def test_a_probability_that_is_no_number_is_refused(candidates: Path, tmp_path: 
             candidates, answers(tmp_path, NUM_ROWS, logprobs), tmp_path / "t.parquet"
         )
     assert not (tmp_path / "t.parquet").exists()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ([float("nan"), -2.0], "an answer's probability is no number"),
+        ([None, -2.0], "an answer's probability is no number"),
+        ([0.0, 0.0], "make 2.00 together, above 1"),
+        ([0.4, -3.0], "make 1.54 together, above 1"),
+        (None, "1 of 25000 answers have no probabilities"),
+    ],
+)
+def test_one_wrong_probability_is_never_replaced_by_its_text(
+    wrong: list[float] | None, words: str, candidates: Path, tmp_path: Path
+) -> None:
+    logprobs: list[list[float] | None] = [[-1.0, -2.0]] * NUM_ROWS
+    logprobs[20_001] = wrong
+    with pytest.raises(UserError, match=words):
+        write_model_predictions(
+            candidates, answers(tmp_path, NUM_ROWS, logprobs), tmp_path / "t.parquet"
+        )
+    assert not (tmp_path / "t.parquet").exists()
+
+
+def test_a_prompt_without_an_answer_is_one_that_could_not_be_read(
+    candidates: Path, tmp_path: Path
+) -> None:
+    logprobs: list[list[float] | None] = [[-1.0, -2.0]] * NUM_ROWS
+    text: list[str | None] = ["Yes."] * NUM_ROWS
+    logprobs[20_001], text[20_001] = None, None
+    target = tmp_path / "t.parquet"
+    audit = write_model_predictions(candidates, answers(tmp_path, NUM_ROWS, logprobs, text), target)
+    assert (audit.num_unparsed, audit.num_text_only) == (1, 1)
+    assert audit.mean_answer_mass == pytest.approx(np.exp(-1) + np.exp(-2))
+    found = read_predictions(target).iloc[20_001]
+    assert (found["score"], found["text"]) == (0.5, "")
+    assert found[["p_yes", "p_no", "answer_mass"]].isna().all()
 
 
 def test_a_missing_answer_is_reported_and_nothing_is_written(

@@ -39,7 +39,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         settings: Settings, name: str, model: Path, request: Request, target: Path, work: Path
     ) -> dict[str, object]:
         calls.append((settings, name, model, request, work))
-        logprobs = [[-0.1 * (row + 1), -1.0] for row in range(request.num_prompts)]
+        logprobs = [[-0.1 * (row + 1), -3.0] for row in range(request.num_prompts)]
         columns = {"logprobs": logprobs, "text": ["Yes."] * len(logprobs)}
         pq.write_table(pa.Table.from_pydict(columns, schema=ANSWERS_SCHEMA), target)
         return {"asked": request.num_prompts}

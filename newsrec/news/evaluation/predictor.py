@@ -83,7 +83,8 @@ def measure(
     if decision is not None and "answer_mass" in predictions:
         figures["unparsed_rate"] = float(decision.isna().mean())
         samples["unparsed_rate"] = bootstrap.mean(decision.isna())
-        if predictions["answer_mass"].notna().all():
+        # None of a prompt that a server did not answer.
+        if predictions["answer_mass"].notna().any():
             figures["answer_mass"] = float(predictions["answer_mass"].mean())
             samples["answer_mass"] = bootstrap.mean(predictions["answer_mass"])
     figures |= intervals(samples)

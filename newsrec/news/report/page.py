@@ -77,6 +77,8 @@ AUDIT = {
     "num_unparsed": "answers that are neither Yes nor No",
     "num_thinking": "answers with a <think> tag",
     "num_text_only": "answers without probabilities",
+    "num_unlisted": "prompts of which the server did not list an answer",
+    "num_unanswered": "prompts that the server did not answer",
     "num_prompts": "prompts (test and validation)",
     "num_shortened": "prompts shortened to fit",
     "num_items_dropped": "titles left out to shorten them",
@@ -163,7 +165,9 @@ def render(
         slices=_slice_figures(slices),
         mistakes=_by_kind(list(mistakes)),
         audit=[
-            (words, [audits[name].get(entry) for name in MODELS]) for entry, words in AUDIT.items()
+            (words, [audits[name].get(entry) for name in MODELS])
+            for entry, words in AUDIT.items()
+            if any(entry in audits[name] for name in MODELS)
         ],
         speed=[
             (name, _speed(metrics[name], audits[name], timings[f"score_{name}"])) for name in MODELS

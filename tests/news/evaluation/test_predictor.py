@@ -61,6 +61,21 @@ def test_every_figure_is_finite_and_has_its_interval_around_it(
     assert figures["tie_rate"] == 0
 
 
+def test_a_prompt_that_was_not_answered_leaves_the_answer_mass_of_the_others(
+    bootstrap: ClusterBootstrap,
+) -> None:
+    table = predictions(1.0)
+    table.loc[3, ["answer_mass", "score"]] = [np.nan, 0.5]
+    decision = decided(table)
+    decision[3] = pd.NA
+    figures = measure(table, decision, bootstrap).figures
+    assert figures["answer_mass"] == pytest.approx(0.9)
+    assert figures["answer_mass_low"] == pytest.approx(0.9)
+    assert figures["unparsed_rate"] == 1 / len(table)
+    table["answer_mass"] = np.nan
+    assert "answer_mass" not in measure(table, decision, bootstrap).figures
+
+
 def test_decisions_are_measured_as_scikit_learn_does() -> None:
     rng = np.random.default_rng(1)
     label, yes = pd.Series(rng.integers(2, size=600)), pd.Series(rng.random(600) < 0.5)

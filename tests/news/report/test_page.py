@@ -201,6 +201,18 @@ def distinct() -> str:
     return render(**given)
 
 
+def test_prompts_that_a_server_did_not_answer_are_in_the_audit_of_a_server_alone(
+    distinct: str,
+) -> None:
+    words = "prompts that the server did not answer"
+    assert words not in distinct
+    given = arguments()
+    given["audits"]["tuned"] = given["audits"]["tuned"] | {"num_unanswered": 17, "num_unlisted": 0}
+    row = re.search(rf"{words}.*?</tr>", render(**given), flags=re.DOTALL)
+    assert row
+    assert ">17<" in row[0]
+
+
 def test_an_answer_is_in_the_cell_of_its_label(distinct: str) -> None:
     assert matrix_cells(figure_labelled(distinct, "Confusion matrix of base,")) == {
         ("not clicked", "No"): ["1", "25.0% of row"],
