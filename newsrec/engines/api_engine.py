@@ -8,6 +8,7 @@ import hashlib
 import json
 import math
 import os
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -177,6 +178,8 @@ def complete_all(
                 for _ in range(settings.concurrency):
                     group.create_task(completions.answer_next(prompts))
         completions.check_rule(done=True)
+        if completions.unanswered:
+            tqdm.write(str(client.error(completions.without_answer())), file=sys.stderr)
         return completions
 
     with (
@@ -250,13 +253,19 @@ class _Completions:
                 "texts alone"
             )
 
+    def without_answer(self) -> str:
+        """How many prompts have none, and what the server says of the last."""
+        return (
+            f"{len(self.unanswered)} of {len(self.replies)} prompts got no answer, the last: "
+            f"{self.unanswered[-1].seen}"
+        )
+
     def check_rule(self, *, done: bool) -> None:
         """Raise UserError where as a rule there is no answer, or nothing known of the answers."""
         num = len(self.replies)
         if _is_rule(len(self.unanswered), num, *_UNANSWERED, done=done):
             raise self.client.error(
-                f"{len(self.unanswered)} of {num} prompts got no answer, the last: "
-                f"{self.unanswered[-1].seen}; change the server's content filter or choose another "
+                f"{self.without_answer()}; change the server's content filter or choose another "
                 "server; what was answered is kept: the same command asks only for the rest"
             )
         if _is_rule(len(self.doubtful), num, *_DOUBTFUL, done=done):

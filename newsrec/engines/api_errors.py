@@ -139,9 +139,12 @@ def advise(status: int, error: object, location: str) -> str:
         )
     if names_no_model(error):
         return f"set {MODEL_VARIABLE}BASE or {MODEL_VARIABLE}TUNED to the server's name of it"
-    if re.search(r"chat_template_kwargs|enable_thinking", words):
+    if "chat_template_kwargs" in words:
         return "set score.api_turns_thinking_off: false, which leaves out chat_template_kwargs"
-    if re.search(r"log_?-?prob", words, re.IGNORECASE):
+    if "enable_thinking" in words:
+        # DashScope's own field; chat_template_kwargs does not set it.
+        return "choose a model that does not think unless it is asked to"
+    if re.search(r"log[ _-]?prob|top_n_tokens", words, re.IGNORECASE):
         return "lower score.api_top_logprobs (0 asks for none, and the texts alone are scored)"
     return (
         "leave out what the server may not know: chat_template_kwargs with "

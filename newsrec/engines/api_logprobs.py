@@ -78,25 +78,9 @@ def weigh(
     """
     chosen = _read(position)
     top = [_read(entry) for entry in position.get("top_logprobs") or ()]
-    for token in (chosen, *top):
-        if token.logprob > TOLERANCE:
-            raise ReplyError(
-                f"the log-probability of {token.text!r} is {token.logprob:g}, above 0; {_REMEDY}"
-            )
-    # Servers name the chosen token and the listed ones in two ways: the same number is the same.
-    alone = all(abs(token.logprob - chosen.logprob) > 1e-6 for token in top)
-    if (total := _mass([*top, *([chosen] if alone and not _among(chosen, top) else [])])) > (
-        1 + TOLERANCE
-    ):
-        raise ReplyError(
-            f"the tokens listed at the first position have a probability of {total:.2f} together, "
-            f"above 1: {_shown(top)}; {_REMEDY}"
-        )
-    known = [
-        token
-        for token in (*top, *(() if _among(chosen, top) else (chosen,)))
-        if token.logprob > _ZERO
-    ]
+    _check(chosen, top)
+    listed = top if _among(chosen, top) else [*top, chosen]
+    known = [token for token in listed if token.logprob > _ZERO]
     found = _find(known, answers, ids)
     # Two of them share what is left where nothing is listed.
     least = min((token.logprob for token in known), default=-math.log(max(len(answers), 1)))
@@ -124,6 +108,23 @@ def _read(entry: Mapping[str, Any]) -> _Token:
             text = bytes(given).decode(errors="replace")
     named = _TOKEN_ID.fullmatch(name)
     return _Token(text, int(named[1]) if named else None, float(logprob))
+
+
+def _check(chosen: _Token, top: Sequence[_Token]) -> None:
+    """Raise ReplyError where these are no log-probabilities of one distribution."""
+    for token in (chosen, *top):
+        if token.logprob > TOLERANCE:
+            raise ReplyError(
+                f"the log-probability of {token.text!r} is {token.logprob:g}, above 0; {_REMEDY}"
+            )
+    # Some servers name the chosen token otherwise than the listed ones: the same number tells.
+    same = any(abs(token.logprob - chosen.logprob) <= 1e-3 for token in top)
+    total = _mass(top if same or _among(chosen, top) else [*top, chosen])
+    if total > 1 + TOLERANCE:
+        raise ReplyError(
+            f"the tokens listed at the first position have a probability of {total:.2f} together, "
+            f"above 1: {_shown(top)}; {_REMEDY}"
+        )
 
 
 def _among(token: _Token, others: Sequence[_Token]) -> bool:
