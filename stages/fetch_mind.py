@@ -11,6 +11,7 @@ from pathlib import Path
 from newsrec.errors import run_stage
 from newsrec.files import atomic_folder, sha256_folder, write_json
 from newsrec.news.mind.download import fetch_zips
+from newsrec.news.mind.layout import check_archives
 from newsrec.news.mind.sources import split_folders
 from newsrec.news.mind.synthetic import write_synthetic
 from newsrec.news.params import FetchMind, Params
@@ -48,6 +49,7 @@ def _source(mind: FetchMind) -> Path:
     if mind.source == "local":
         return Path(mind.path)
     if mind.source == "huggingface":
+        check_archives(mind.files)
         fetched = fetch_zips(mind.repo, mind.revision, mind.files, WORK / "hub")
         # Beside them may lie what an interrupted run with other files left.
         source = WORK / "source"

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from newsrec.errors import run_stage
 from newsrec.files import atomic_folder, read_json, write_json
+from newsrec.news.mind.row_counts import row_warnings
 from newsrec.news.mind.samples import preprocess
 from newsrec.news.params import Params
 from newsrec.news.prompts import prompt_protocol
@@ -46,6 +47,8 @@ def main() -> None:
         )
         write_json(draft / "protocol.json", _sample_protocol(params))
     write_json(Path("metrics/preprocess.json"), row_counts | {"protocol": _protocol(params)})
+    for warning in row_warnings(row_counts):
+        print(f"preprocess: warning: {warning}", file=sys.stderr)
     samples = ", ".join(
         f"{row_counts[split]['num_samples']:,} {split}" for split in ("train", "val")
     )

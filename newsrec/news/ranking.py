@@ -12,6 +12,7 @@ from newsrec.chat.text import plain_text
 from newsrec.engines.settings import Settings
 from newsrec.errors import UserError
 from newsrec.news.mind.sample_files import PROMPTS_SCHEMA
+from newsrec.news.mind.titles import is_blank
 from newsrec.news.scoring import score_candidates
 
 
@@ -88,7 +89,8 @@ def rank(
         The ranking of each request in their order; equal probabilities keep the order given.
 
     Raises:
-        UserError: there is no model, or see `newsrec.news.scoring.score_candidates`.
+        UserError: there is no model or a title is blank, or see
+            `newsrec.news.scoring.score_candidates`.
     """
     if not model.is_dir():
         raise UserError(f"{model}: no such folder; expected a trained model; make it: dvc repro")
@@ -96,6 +98,7 @@ def rank(
     titles: list[list[str]] = []
     with pq.ParquetWriter(candidates, PROMPTS_SCHEMA) as writer:
         for number, request in enumerate(requests):
+            _refuse_blank(request, f"request {number + 1}")
             titles.append(list(request.candidates))
             shown = {
                 "history": _last(request.history, num_history),
@@ -127,6 +130,16 @@ def rank(
     for of_request in titles:
         scored = sorted(((next(scores), title) for title in of_request), key=lambda one: -one[0])
         yield [Ranked(place, score, title) for place, (score, title) in enumerate(scored, start=1)]
+
+
+def _refuse_blank(request: RankRequest, where: str) -> None:
+    for entry in fields(RankRequest):
+        for place, title in enumerate(getattr(request, entry.name), start=1):
+            if is_blank(plain_text(title)):
+                raise UserError(
+                    f"{where}: {entry.name}: title {place} is blank ({title!r}); expected text; "
+                    "leave it out"
+                )
 
 
 def _last(titles: tuple[str, ...], limit: int) -> list[str]:

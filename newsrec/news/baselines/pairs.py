@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from newsrec.chat.text import plain_text
 from newsrec.errors import UserError
 from newsrec.news.mind.store import draw_of
 from newsrec.news.mind.tables import Impression, read_behaviors, read_news
+from newsrec.news.mind.titles import shown_titles
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +67,7 @@ def read_training_clicks(
     Raises:
         UserError: a fault in the files, or no impression with a click and another candidate.
     """
-    titles = _read_titles(train / "news.tsv")
+    titles = shown_titles(read_news(train / "news.tsv"))
     place_of = {news_id: place for place, news_id in enumerate(titles)}
     path = train / "behaviors.tsv"
 
@@ -103,7 +103,7 @@ def read_evaluation_pairs(
     Raises:
         UserError: a fault in the files, or an impression of `candidates` is not in them.
     """
-    titles = _read_titles(test / "news.tsv")
+    titles = shown_titles(read_news(test / "news.tsv"))
     titles |= dict(zip(candidates["news_id"], candidates["target"], strict=True))
     place_of = {news_id: place for place, news_id in enumerate(titles)}
     impression, impression_ids = pd.factorize(candidates["impression_id"])
@@ -126,10 +126,6 @@ def read_evaluation_pairs(
         impression=impression,
         news=candidates["news_id"].map(place_of).to_numpy(np.int64),
     )
-
-
-def _read_titles(path: Path) -> dict[str, str]:
-    return {news_id: plain_text(row.title) for news_id, row in read_news(path).items()}
 
 
 def _history(impression: Impression, place_of: Mapping[str, int], limit: int) -> tuple[int, ...]:

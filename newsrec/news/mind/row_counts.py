@@ -17,7 +17,9 @@ class RowCounts:
     num_impressions_read: int = 0
     num_candidates_read: int = 0
     num_clicks_read: int = 0
-    num_candidates_without_news: int = 0
+    num_candidates_without_news: int = 0  # not in news.tsv, or with a blank title there
+    num_candidates_with_blank_title: int = 0
+    num_candidates_repeated: int = 0
     num_history_ids_without_news: int = 0
     num_impressions_without_target: int = 0
     num_impressions_kept: int = 0
@@ -28,12 +30,21 @@ class RowCounts:
     history_lengths: Counter[int] = field(default_factory=Counter)
     news_ids: set[str] = field(default_factory=set)
 
-    def count_read(self, row: Impression, known_news: Collection[str], has_target: bool) -> None:
-        """Count one impression as it was read."""
+    def count_read(
+        self,
+        row: Impression,
+        known_news: Collection[str],
+        blank_news: Collection[str],
+        has_target: bool,
+    ) -> None:
+        """Count one impression as it was read; the news known have a title, the blank have none."""
         self.num_impressions_read += 1
         self.num_candidates_read += len(row.candidates)
         self.num_clicks_read += sum(row.labels or ())
         self.num_candidates_without_news += sum(id_ not in known_news for id_ in row.candidates)
+        if blank_news:
+            self.num_candidates_with_blank_title += sum(id_ in blank_news for id_ in row.candidates)
+        self.num_candidates_repeated += len(row.candidates) - len(set(row.candidates))
         self.num_history_ids_without_news += sum(id_ not in known_news for id_ in row.history)
         self.num_impressions_without_target += not has_target
         self.history_lengths[len(row.history)] += 1
@@ -66,6 +77,8 @@ class RowCounts:
             "num_clicks_read": self.num_clicks_read,
             "num_candidates_without_news": self.num_candidates_without_news,
             "num_history_ids_without_news": self.num_history_ids_without_news,
+            **_if_any("num_candidates_with_blank_title", self.num_candidates_with_blank_title),
+            **_if_any("num_candidates_repeated", self.num_candidates_repeated),
             "num_samples": self.num_samples,
             "num_positives": self.num_positives,
             "num_scored": self.num_scored,
@@ -90,16 +103,47 @@ class RowCounts:
 
 
 def row_counts_as_json(splits: Mapping[str, RowCounts], store: ImpressionStore) -> dict[str, Any]:
-    """The counts of all splits, and the users and news that each two of them share."""
+    """The counts of all splits, and the users, news and impressions that each two share."""
     result: dict[str, Any] = {
-        split: counts.as_json() | {"num_users": store.num_users(split)}
+        split: counts.as_json()
+        | {"num_users": store.num_users(split)}
+        | _if_any("num_impressions_repeated", store.num_repeated(split))
         for split, counts in splits.items()
     }
     result["shared"] = {
         f"{first}_{second}": {
             "num_users": store.num_users(first, second),
             "num_news": len(splits[first].news_ids & splits[second].news_ids),
+            **_if_any("num_impressions", store.num_shared(first, second)),
         }
         for first, second in combinations(splits, 2)
     }
     return result
+
+
+def row_warnings(row_counts: Mapping[str, Any]) -> list[str]:
+    """What `row_counts_as_json` counted that good data does not have, a sentence each."""
+    found = []
+    for split in (name for name in row_counts if name not in ("shared", "protocol")):
+        counts = row_counts[split]
+        if number := counts.get("num_candidates_with_blank_title"):
+            found.append(f"{number:,} candidates of {split} have a blank title and are left out")
+        if number := counts.get("num_candidates_repeated"):
+            found.append(f"{number:,} candidates of {split} are in their impression before")
+        if number := counts.get("num_impressions_repeated"):
+            found.append(
+                f"{number:,} impressions of {split} are there before under another id: the same "
+                "user, time and candidates"
+            )
+    for pair, shared in row_counts["shared"].items():
+        if number := shared.get("num_impressions"):
+            found.append(
+                f"{number:,} impressions are in both {' and '.join(pair.split('_'))}: what is "
+                "measured there is no figure of unseen impressions"
+            )
+    return found
+
+
+def _if_any(key: str, number: int) -> dict[str, int]:
+    """What is not to be found in good data has a key only where it was."""
+    return {key: number} if number else {}

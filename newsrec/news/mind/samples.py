@@ -13,12 +13,12 @@ from typing import Any
 
 from tqdm import tqdm
 
-from newsrec.chat.text import plain_text
 from newsrec.errors import UserError
 from newsrec.news.mind.row_counts import RowCounts, row_counts_as_json
 from newsrec.news.mind.sample_files import SAMPLE, SCORE, SampleFiles
 from newsrec.news.mind.store import ImpressionStore, StoredImpression, draw_of, impression_store
 from newsrec.news.mind.tables import Impression, News, read_behaviors, read_news
+from newsrec.news.mind.titles import shown_titles
 from newsrec.news.prompts import NO, YES
 
 FEEDBACK_CHOICES = ("earlier", "none", "same_impression")
@@ -67,9 +67,12 @@ def preprocess(
         UserError: a fault in the raw files, or a split of which nothing is left.
     """
     news: dict[str, News] = {}
+    titles: dict[str, str] = {}
     for split in SPLITS:
-        news |= read_news(raw / split / "news.tsv")
-    titles = {news_id: plain_text(row.title) for news_id, row in news.items()}
+        of_split = read_news(raw / split / "news.tsv")
+        news |= of_split
+        titles |= shown_titles(of_split)
+    blank = news.keys() - titles.keys()
     row_counts = {split: RowCounts() for split in SPLITS}
 
     with impression_store(processed) as store:
@@ -79,7 +82,7 @@ def preprocess(
             for row in tqdm(read_behaviors(path), desc=f"reading {split}", mininterval=5):
                 draw = draw_of(seed, split, row.impression_id)
                 targets = _targets(row, titles, how, positive_rate, draw)
-                row_counts[split].count_read(row, titles, bool(targets))
+                row_counts[split].count_read(row, titles, blank, bool(targets))
                 store.add(split, row, targets, draw)
         half_of_val = row_counts["val"].num_impressions_read // 2
         wanted: list[tuple[str, str, int | None, int | None]] = [
@@ -91,13 +94,15 @@ def preprocess(
         ]
         for split, purpose, max_targets, max_impressions in wanted:
             kept = store.select(split, purpose, max_targets, max_impressions)
-            row_counts[split].num_impressions_kept += kept
             if kept == 0:
-                raise UserError(
-                    f"{raw / split / 'behaviors.tsv'}: no impression left to {purpose}; expected "
-                    "one or more with a title in news.tsv, and a max_samples and num_impressions "
-                    "above 0"
+                how = test_candidates if split == "test" else target
+                reason = _why_nothing_is_left(
+                    row_counts[split], how, split, max_targets, max_impressions
                 )
+                raise UserError(
+                    f"{raw / split / 'behaviors.tsv'}: no impression left to {purpose}: {reason}"
+                )
+            row_counts[split].num_impressions_kept += kept
         with SampleFiles(
             processed, news, store.users("train"), row_counts["train"].news_ids
         ) as writer:
@@ -117,12 +122,51 @@ def preprocess(
         return row_counts_as_json(row_counts, store)
 
 
+def _why_nothing_is_left(
+    counts: RowCounts, how: str, split: str, max_targets: int | None, max_impressions: int | None
+) -> str:
+    """The reason, and what to do about it, where no impression was selected."""
+    num_usable = counts.num_impressions_read - counts.num_impressions_without_target
+    num_without, num_blank = (
+        counts.num_candidates_without_news,
+        counts.num_candidates_with_blank_title,
+    )
+    if num_usable == 0 and num_without == counts.num_candidates_read:
+        return (
+            f"of its {num_without:,} candidates {num_without - num_blank:,} are not in news.tsv "
+            f"and {num_blank:,} have a blank title there; expected titles; restore news.tsv from "
+            "the original file"
+        )
+    if num_usable == 0 and how == "last":
+        return (
+            "no impression's last candidate has a title in news.tsv; set preprocess.target to "
+            "sampled and preprocess.candidates to all"
+        )
+    if num_usable == 0:
+        return (
+            "no impression has both a click and another candidate with a title in news.tsv; give "
+            "more data, or set preprocess.target to last"
+        )
+    if counts.num_impressions_kept >= num_usable:
+        return (
+            f"the only {num_usable:,} with a sample are those that calibrate the scores; give more "
+            "data"
+        )
+    if max_impressions is not None:
+        return f"preprocess.num_impressions is {max_impressions}; expected 1 or more, or all"
+    return (
+        f"preprocess.max_samples.{split} is {max_targets}, fewer than the samples of the first "
+        "impression that was drawn; raise it"
+    )
+
+
 def _require_both_answers(train: RowCounts, path: Path) -> None:
     if train.num_positives in (0, train.num_samples):
         answer = NO if train.num_positives == 0 else YES
         raise UserError(
             f"{path}: all {train.num_samples} training samples say {answer!r}; expected both "
-            "answers; give more data, or set preprocess.target to sampled"
+            "answers; give more data, or set preprocess.target to sampled and "
+            "preprocess.positive_rate nearer to 0.5"
         )
 
 

@@ -2,31 +2,30 @@
 
 import hashlib
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack
 from datetime import date
 from pathlib import Path
 
 from newsrec.errors import UserError
+from newsrec.news.mind.checks import SplitCheck, check_behaviors, check_news
+from newsrec.news.mind.layout import find_folders
 from newsrec.news.mind.tables import (
     NEWS_COLUMNS,
     Impression,
     format_time,
     read_behaviors,
-    read_news,
     read_rows,
 )
 
 SPLIT_RULES = ("by_time", "by_user")
 LABELLED_SPLITS = ("train", "val", "test")
 
-# What a folder may be called, and the part it plays.
-_ROLES = {"train": "train", "val": "dev", "dev": "dev", "test": "test", "unlabelled": "unlabelled"}
-
 
 def split_folders(source: Path, target: Path, rule: str, seed: int) -> dict[str, int]:
     """Check the MIND files below `source` and lay them out as labelled train, val and test.
 
+    Every row is checked, and what a split needs, so that no later stage finds a new fault in them.
     Labelled train, val and test folders are taken as they are. Where there is no labelled test,
     `rule` makes the splits:
 
@@ -41,97 +40,79 @@ def split_folders(source: Path, target: Path, rule: str, seed: int) -> dict[str,
         The number of impressions of each split written.
 
     Raises:
-        UserError: no MIND folder found, small and large mixed, a split left without rows, or a
-            fault in a file (see `newsrec.news.mind.tables`).
+        UserError: folders that do not fit (see `newsrec.news.mind.layout`), a split that nothing
+            can be learned or measured from, or a fault in a file (see `newsrec.news.mind.tables`
+            and `newsrec.news.mind.checks`).
     """
-    folders = find_folders(source)
-    if "train" not in folders:
-        raise UserError(f"{source}: no train folder; expected train/ or MINDsmall_train/ there")
-    if "test" in folders and not _is_labelled(folders["test"]):
-        folders["unlabelled"] = folders.pop("test")
+    folders = _labelled_apart(find_folders(source), source)
+    titled = check_news(folders)
+    # The prompts of the unlabelled split show the news of all, others those of the labelled ones.
+    of_all = set().union(*titled.values())
+    of_labelled = set().union(*(ids for role, ids in titled.items() if role != "unlabelled"))
+    checks = {
+        role: check_behaviors(folder, of_all if role == "unlabelled" else of_labelled, role)
+        for role, folder in folders.items()
+    }
 
-    counts = {}
-    if "unlabelled" in folders:
-        counts["unlabelled"] = _copy(folders["unlabelled"], target / "unlabelled", labelled=False)
+    made: dict[str, SplitCheck] = {}
+    as_it_is = {"unlabelled": "unlabelled"} if "unlabelled" in folders else {}
     if "test" in folders:
-        if "dev" not in folders:
-            raise UserError(f"{source}: train and test but no val folder; expected val/ there too")
-        for role, split in (("train", "train"), ("dev", "val"), ("test", "test")):
-            counts[split] = _copy(folders[role], target / split, labelled=True)
-    elif rule == "by_user":
+        as_it_is |= {"train": "train", "dev": "val", "test": "test"}
+    elif rule == "by_time" and "dev" in folders:
+        as_it_is |= {"dev": "test"}
+    for role, split in as_it_is.items():
+        made[split] = checks[role]
+        _copy(folders[role], target / split)
+    if "test" not in folders and rule == "by_user":
         pool = [folders[role] for role in ("train", "dev") if role in folders]
-        counts |= _split_by_user(pool, target, seed)
-    elif "dev" in folders:
-        counts["test"] = _copy(folders["dev"], target / "test", labelled=True)
-        counts |= _split_by_day(folders["train"], target, ("val",))
-    else:
-        counts |= _split_by_day(folders["train"], target, ("test", "val"))
+        made |= _split_by_user(pool, target, seed, of_labelled)
+    elif "test" not in folders:
+        last_splits = ("val",) if "dev" in folders else ("test", "val")
+        days = sorted(checks["train"].days)
+        made |= _split_by_day(folders["train"], target, days, last_splits, of_labelled)
+
     for split in LABELLED_SPLITS:
-        if counts[split] == 0:
+        if made[split].num_impressions == 0:
             raise UserError(
                 f"{source}: the rule fetch_mind.split={rule} leaves {split} without an impression; "
                 "give more data, or choose another rule"
             )
-    return counts
+    for split, check in made.items():
+        check.require(split, f"{source}, split {split}")
+    return {split: check.num_impressions for split, check in made.items()}
 
 
-def find_folders(source: Path) -> dict[str, Path]:
-    """Map the roles train, dev, test and unlabelled to the folders of `source` that play them."""
-    if not source.is_dir():
+def _labelled_apart(folders: dict[str, Path], source: Path) -> dict[str, Path]:
+    """The folders with a test that has no labels as the unlabelled one, where that is possible."""
+    if "test" not in folders:
+        return folders
+    first = next(read_behaviors(folders["test"] / "behaviors.tsv"))
+    if first.labels is None and "unlabelled" in folders:
         raise UserError(
-            f"{source}: no such folder; expected one that holds train/, val/ and test/, or "
-            "MINDsmall_train/ and MINDsmall_dev/; set fetch_mind.path"
+            f"{source}: neither {folders['test'].name}/ nor {folders['unlabelled'].name}/ has "
+            "labels; expected one folder without; keep one of them"
         )
-    found: dict[str, Path] = {}
-    sizes = set()
-    for folder in sorted(path for path in source.iterdir() if path.is_dir()):
-        size, _, name = folder.name.rpartition("_")
-        if size not in ("", "MINDsmall", "MINDlarge") or name not in _ROLES:
-            continue
-        role = _ROLES[name]
-        if role in found:
-            raise UserError(
-                f"{source}: both {found[role].name}/ and {folder.name}/ would be {role}; keep one "
-                "(MINDsmall and MINDlarge use different news ids and never mix)"
-            )
-        sizes.add(size)
-        found[role] = folder
-    if len(sizes) > 1:
-        names = ", ".join(folder.name for folder in found.values())
-        raise UserError(f"{source}: folders of different data sets ({names}); keep one of them")
-    return found
+    if first.labels is None:
+        return {"unlabelled" if role == "test" else role: path for role, path in folders.items()}
+    if "dev" not in folders:
+        raise UserError(f"{source}: train and test but no val folder; expected val/ there too")
+    return folders
 
 
-def _is_labelled(folder: Path) -> bool:
-    first = next(read_behaviors(folder / "behaviors.tsv"))
-    return first.labels is not None
-
-
-def _checked(folder: Path, labelled: bool) -> Iterator[Impression]:
-    """The impressions of a folder, each checked to be labelled as the split should be."""
-    path = folder / "behaviors.tsv"
-    for impression in read_behaviors(path):
-        if (impression.labels is not None) != labelled:
-            found, expected = ("no labels", "labels") if labelled else ("labels", "none")
-            raise UserError(
-                f"{path}, line {impression.line}: candidates with {found}, expected {expected} "
-                "as in the rest of the split; keep labelled and unlabelled rows in folders apart"
-            )
-        yield impression
-
-
-def _copy(source: Path, target: Path, labelled: bool) -> int:
-    read_news(source / "news.tsv")
-    count = sum(1 for _ in _checked(source, labelled))
+def _copy(source: Path, target: Path) -> None:
     target.mkdir(parents=True)
     for name in ("news.tsv", "behaviors.tsv"):
         shutil.copyfile(source / name, target / name)
-    return count
 
 
-def _split_by_day(source: Path, target: Path, last_splits: tuple[str, ...]) -> dict[str, int]:
+def _split_by_day(
+    source: Path,
+    target: Path,
+    days: list[date],
+    last_splits: tuple[str, ...],
+    titled: Collection[str],
+) -> dict[str, SplitCheck]:
     """Give the last days of `source` to `last_splits`, latest first, and the rest to train."""
-    days = sorted({impression.time.date() for impression in _checked(source, labelled=True)})
     if len(days) <= len(last_splits):
         raise UserError(
             f"{source / 'behaviors.tsv'}: {len(days)} day(s) of impressions; by_time needs "
@@ -141,13 +122,14 @@ def _split_by_day(source: Path, target: Path, last_splits: tuple[str, ...]) -> d
     split_of |= dict(zip(reversed(days), last_splits, strict=False))
     rows = (
         (split_of[impression.time.date()], impression.impression_id, impression)
-        for impression in _checked(source, labelled=True)
+        for impression in read_behaviors(source / "behaviors.tsv")
     )
-    read_news(source / "news.tsv")
-    return _write_splits(rows, target, ("train", *last_splits), [source])
+    return _write_splits(rows, target, ("train", *last_splits), [source], titled)
 
 
-def _split_by_user(sources: list[Path], target: Path, seed: int) -> dict[str, int]:
+def _split_by_user(
+    sources: list[Path], target: Path, seed: int, titled: Collection[str]
+) -> dict[str, SplitCheck]:
     """Pool `sources` and give each user to train, val or test, 7:2:1."""
     rows = (
         (
@@ -157,9 +139,9 @@ def _split_by_user(sources: list[Path], target: Path, seed: int) -> dict[str, in
             impression,
         )
         for source in sources
-        for impression in _checked(source, labelled=True)
+        for impression in read_behaviors(source / "behaviors.tsv")
     )
-    return _write_splits(rows, target, LABELLED_SPLITS, sources)
+    return _write_splits(rows, target, LABELLED_SPLITS, sources, titled)
 
 
 def _split_of_user(user_id: str, seed: int) -> str:
@@ -173,8 +155,9 @@ def _write_splits(
     target: Path,
     splits: tuple[str, ...],
     news_sources: list[Path],
-) -> dict[str, int]:
-    counts = dict.fromkeys(splits, 0)
+    titled: Collection[str],
+) -> dict[str, SplitCheck]:
+    checks = {split: SplitCheck(titled) for split in splits}
     news = _pooled_news(news_sources)
     with ExitStack() as stack:
         streams = {}
@@ -193,21 +176,14 @@ def _write_splits(
                 f"{impression_id}\t{impression.user_id}\t{format_time(impression.time)}\t"
                 f"{' '.join(impression.history)}\t{shown}\n"
             )
-            counts[split] += 1
-    return counts
+            checks[split].add(impression)
+    return checks
 
 
 def _pooled_news(sources: list[Path]) -> str:
-    """The rows of every news.tsv once; one id with two titles means that data sets were mixed."""
+    """The rows of every news.tsv, those of one id once."""
     rows: dict[str, list[str]] = {}
     for source in sources:
-        path = source / "news.tsv"
-        read_news(path)
-        for line, fields in read_rows(path, NEWS_COLUMNS):
-            known = rows.setdefault(fields[0], fields)
-            if known[3] != fields[3]:
-                raise UserError(
-                    f"{path}, line {line}: news id {fields[0]!r} has another title than in "
-                    f"{sources[0] / 'news.tsv'}; keep files of one data set (small or large) there"
-                )
+        for _, fields in read_rows(source / "news.tsv", NEWS_COLUMNS):
+            rows.setdefault(fields[0], fields)
     return "".join("\t".join(fields) + "\n" for fields in rows.values())

@@ -18,7 +18,7 @@ _SCHEMA = """
 CREATE TABLE impressions (
     split TEXT, line INTEGER, impression_id TEXT, user_id TEXT, time TEXT,
     history TEXT, candidates TEXT, labels TEXT,
-    targets TEXT, num_targets INTEGER, draw INTEGER, purpose TEXT DEFAULT ''
+    targets TEXT, num_targets INTEGER, draw INTEGER, content INTEGER, purpose TEXT DEFAULT ''
 );
 CREATE UNIQUE INDEX by_id ON impressions (split, impression_id);
 """
@@ -40,6 +40,14 @@ def draw_of(seed: int, split: str, impression_id: str) -> int:
     return int.from_bytes(digest, "big") >> 1  # SQLite's integers are signed
 
 
+def _content_of(impression: Impression) -> int:
+    """A number that two impressions share if they show one user the same at the same time."""
+    shown = (
+        f"{impression.user_id}\t{impression.time.isoformat()}\t{' '.join(impression.candidates)}"
+    )
+    return int.from_bytes(hashlib.blake2b(shown.encode(), digest_size=8).digest(), "big") >> 1
+
+
 class ImpressionStore:
     """A temporary SQLite file of impressions; memory stays flat however many there are."""
 
@@ -55,7 +63,7 @@ class ImpressionStore:
         labels = "" if impression.labels is None else "".join(map(str, impression.labels))
         try:
             self._connection.execute(
-                "INSERT INTO impressions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '')",
+                "INSERT INTO impressions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, '')",
                 (
                     split,
                     impression.line,
@@ -68,6 +76,7 @@ class ImpressionStore:
                     json.dumps(targets),
                     len(targets),
                     draw,
+                    _content_of(impression),
                 ),
             )
         except sqlite3.IntegrityError:
@@ -123,6 +132,19 @@ class ImpressionStore:
         """The users of one split."""
         query = "SELECT DISTINCT user_id FROM impressions WHERE split = ?"
         return {user for (user,) in self._connection.execute(query, (split,))}
+
+    def num_repeated(self, split: str) -> int:
+        """The impressions of a split that show what one before them does, whatever their ids."""
+        query = "SELECT COUNT(*) - COUNT(DISTINCT content) FROM impressions WHERE split = ?"
+        (count,) = self._connection.execute(query, (split,)).fetchone()
+        return int(count)
+
+    def num_shared(self, first: str, second: str) -> int:
+        """The impressions that show the same in two splits, whatever their ids."""
+        each = "SELECT content FROM impressions WHERE split = ?"
+        query = f"SELECT COUNT(*) FROM ({each} INTERSECT {each})"
+        (count,) = self._connection.execute(query, (first, second)).fetchone()
+        return int(count)
 
     def num_users(self, *splits: str) -> int:
         """The number of users that are in every one of `splits`."""

@@ -4,6 +4,8 @@ Format: https://github.com/msnews/msnews.github.io/blob/master/assets/doc/introd
 """
 
 import re
+import shlex
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,7 +25,25 @@ NEWS_COLUMNS = (
 )
 BEHAVIORS_COLUMNS = ("impression_id", "user_id", "time", "history", "impressions")
 
-_TIME = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}) (\d{1,2}):(\d{2}):(\d{2}) (AM|PM)")
+_TIME = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}) (\d{1,2}):(\d{2}):(\d{2}) (AM|PM)", re.ASCII)
+# Blank to the eye, though `str.isprintable` takes them for printable; ranges of a character class.
+BLANK = (
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\U000e0100-\U000e01ef"
+)
+# What ids must not hold, beside what is not printable: two that print alike would be two.
+_NO_USER_ID = re.compile(rf"\A\s|\s\Z|[{BLANK}]")
+_NO_IMPRESSION_ID = re.compile(rf"[\s{BLANK}]")  # a space ends it in the leaderboard's file
+_NO_NEWS_ID = re.compile(rf"[\s,;'\"\[\]{BLANK}]")
+_NO_NEWS_IDS = re.compile(rf"[,;'\"\[\]{BLANK}]")  # a list; other formats separate and quote
+# What a file that is no UTF-8 text begins with.
+_BEGINNINGS = {
+    b"\xff\xfe": ("UTF-16 text", "convert it with iconv -f UTF-16 -t UTF-8"),
+    b"\xfe\xff": ("UTF-16 text", "convert it with iconv -f UTF-16 -t UTF-8"),
+    b"PK\x03\x04": ("a zip archive", "unpack it"),
+    b"\x1f\x8b": ("compressed by gzip", "unpack it with gunzip"),
+    b"version https://git-lfs": ("a pointer of Git LFS", "fetch the file with git lfs pull"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +73,8 @@ def read_rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, list[
     """Yield (line number, fields) of a tab-separated file without header or quoting.
 
     Raises:
-        UserError: the file is missing or empty, or a line has Windows line ends, a byte that is not
-            UTF-8, or another number of columns.
+        UserError: the file is missing, empty or no text, or a line is a header, is blank, has other
+            line ends, a NUL, a byte that is not UTF-8, or another number of columns.
     """
     if not path.is_file():
         raise UserError(f"{path}: no such file; expected MIND's {path.name} there")
@@ -63,54 +83,90 @@ def read_rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, list[
     with path.open("rb") as stream:
         for line, raw in enumerate(stream, start=1):
             row = raw.removesuffix(b"\n")
-            if row.endswith(b"\r"):
+            if line == 1:
+                _check_beginning(path, row)
+            where = f"{path}, line {line}"
+            if b"\r" in row:
+                _check_line_ends(path, row, len(columns), where)
+            if b"\0" in row:
                 raise UserError(
-                    f"{path}, line {line}: ends in \\r\\n (Windows); expected \\n alone; "
-                    f"fix it with: sed -i 's/\\r$//' {path}"
-                )
-            if line == 1 and row.startswith(b"\xef\xbb\xbf"):
-                raise UserError(
-                    f"{path}, line 1: starts with a byte order mark; expected none; "
-                    f"fix it with: sed -i '1s/^\\xEF\\xBB\\xBF//' {path}"
+                    f"{where}: a NUL byte at position {row.index(0)}; expected UTF-8 text; the "
+                    "file is damaged, or in UTF-16: fetch it again, or convert it with iconv"
                 )
             try:
                 fields = row.decode("utf-8").split("\t")
             except UnicodeDecodeError as error:
                 raise UserError(
-                    f"{path}, line {line}: byte {row[error.start]:#04x} at position {error.start} "
+                    f"{where}: byte {row[error.start]:#04x} at position {error.start} "
                     "is not UTF-8; fetch the file again, or convert it with iconv -t UTF-8"
                 ) from None
+            if not row.strip():
+                raise UserError(f"{where}: a blank line; expected a row; remove it")
             if len(fields) != len(columns):
                 raise UserError(
-                    f"{path}, line {line}: found {len(fields)} tab-separated columns, expected "
+                    f"{where}: found {len(fields)} tab-separated columns, expected "
                     f"{len(columns)} ({', '.join(columns)}); restore the row from the original file"
+                )
+            if line == 1 and _is_header(fields, columns):
+                raise UserError(
+                    f"{where}: a header; expected a row, MIND's files have no header; "
+                    f"remove it with: sed -i 1d {shlex.quote(str(path))}"
                 )
             yield line, fields
     if line == 0:
         raise UserError(f"{path}: empty, expected at least one row; fetch the data again")
 
 
+def _check_beginning(path: Path, row: bytes) -> None:
+    for beginning, (found, remedy) in _BEGINNINGS.items():
+        if row.startswith(beginning):
+            raise UserError(f"{path}: this is {found}; expected UTF-8 text; {remedy}")
+    if row.startswith(b"\xef\xbb\xbf"):
+        raise UserError(
+            f"{path}, line 1: starts with a byte order mark; expected none; "
+            f"fix it with: sed -i '1s/^\\xEF\\xBB\\xBF//' {shlex.quote(str(path))}"
+        )
+
+
+def _check_line_ends(path: Path, row: bytes, num_columns: int, where: str) -> None:
+    """Refuse a \\r that ends a row; one inside a title is text."""
+    parts = row.removesuffix(b"\r").split(b"\r")
+    if len(parts) > 1 and all(part.count(b"\t") == num_columns - 1 for part in parts):
+        raise UserError(
+            f"{where}: {len(parts)} rows that end in \\r alone (old Macintosh); expected \\n; "
+            f"write another file with: tr '\\r' '\\n' < {shlex.quote(str(path))}"
+        )
+    if row.endswith(b"\r"):
+        raise UserError(
+            f"{where}: ends in \\r\\n (Windows); expected \\n alone; "
+            f"fix it with: sed -i 's/\\r$//' {shlex.quote(str(path))}"
+        )
+
+
+def _is_header(fields: list[str], columns: tuple[str, ...]) -> bool:
+    names = [re.sub("[^a-z]", "", field.lower()) for field in fields]
+    same = (name == column.replace("_", "") for name, column in zip(names, columns, strict=True))
+    return sum(same) > 2  # others write nid for news_id
+
+
 def read_news(path: Path) -> dict[str, News]:
     """Read news.tsv into a mapping from news id.
 
     Raises:
-        UserError: as `read_rows`, and for a news id that is empty or a duplicate.
+        UserError: as `read_rows`, and for a news id that is none or a duplicate.
     """
     news: dict[str, News] = {}
     first_line: dict[str, int] = {}
     for line, (news_id, category, subcategory, title, *_) in read_rows(path, NEWS_COLUMNS):
-        if not news_id or " " in news_id:
-            raise UserError(
-                f"{path}, line {line}: news id {news_id!r}; expected one like 'N12345'; "
-                "restore the row from the original file"
-            )
+        _check_id("news id", news_id, _NO_NEWS_ID, f"{path}, line {line}")
         if news_id in news:
             raise UserError(
                 f"{path}, line {line}: news id {news_id!r} is already in line "
                 f"{first_line[news_id]}; remove one of the two rows"
             )
         first_line[news_id] = line
-        news[news_id] = News(news_id, category, subcategory, title)
+        # Of a topic with a space behind it there would be two.
+        news[news_id] = News(news_id, " ".join(category.split()), subcategory, title)
     return news
 
 
@@ -121,17 +177,17 @@ def read_behaviors(path: Path) -> Iterator[Impression]:
         UserError: as `read_rows`, and for a time, a label or an id that is none.
     """
     for line, (impression_id, user_id, time, history, shown) in read_rows(path, BEHAVIORS_COLUMNS):
-        if not impression_id or not user_id:
-            raise UserError(
-                f"{path}, line {line}: impression id {impression_id!r}, user id {user_id!r}; "
-                "expected both to be set; restore the row from the original file"
-            )
-        candidates, labels = _parse_candidates(shown, f"{path}, line {line}")
+        where = f"{path}, line {line}"
+        _check_id("impression id", impression_id, _NO_IMPRESSION_ID, where)
+        _check_id("user id", user_id, _NO_USER_ID, where)
+        _check_characters("history", history, _NO_NEWS_IDS, where)
+        _check_characters("candidates", shown, _NO_NEWS_IDS, where)
+        candidates, labels = _parse_candidates(shown, where)
         yield Impression(
             line=line,
             impression_id=impression_id,
             user_id=user_id,
-            time=parse_time(time, f"{path}, line {line}"),
+            time=parse_time(time, where),
             history=tuple(history.split()),
             candidates=candidates,
             labels=labels,
@@ -168,6 +224,25 @@ def format_time(time: datetime) -> str:
     return f"{time.month}/{time.day}/{time.year} {hour}:{time.minute:02d}:{time.second:02d} {half}"
 
 
+def _check_id(what: str, text: str, forbidden: re.Pattern[str], where: str) -> None:
+    if not text:
+        raise UserError(f"{where}: {what} ''; expected one; restore the row from the original file")
+    _check_characters(what, text, forbidden, where)
+
+
+def _check_characters(what: str, text: str, forbidden: re.Pattern[str], where: str) -> None:
+    found = forbidden.search(text)
+    if found is None and text.isprintable():
+        return
+    place = found.start() if found else [char.isprintable() for char in text].index(False)
+    name = unicodedata.name(text[place], "control character")
+    near = text[max(0, place - 20) : place + 20]
+    raise UserError(
+        f"{where}: {what} {near!r} has U+{ord(text[place]):04X} ({name}) at place {place + 1}; "
+        "expected ids like 'U123' and 'N123', lists of them separated by spaces; take it out"
+    )
+
+
 def _parse_candidates(shown: str, where: str) -> tuple[tuple[str, ...], tuple[int, ...] | None]:
     """Split `N1-1 N2-0` (or `N1 N2`, unlabelled) into ids and labels."""
     tokens = shown.split()
@@ -178,10 +253,11 @@ def _parse_candidates(shown: str, where: str) -> tuple[tuple[str, ...], tuple[in
     candidates, labels = [], []
     for token in tokens:
         news_id, _, label = token.rpartition("-")
-        if not news_id or label not in ("0", "1"):
+        # N1--1 is no news N1- with a click, but a label of -1.
+        if not news_id or news_id.endswith("-") or label not in ("0", "1"):
             raise UserError(
                 f"{where}: candidate {token!r}; expected a news id with label -0 or -1 "
-                "(or no label in the whole row); correct the row"
+                "(or no label, and no '-', in the whole row); correct the row"
             )
         candidates.append(news_id)
         labels.append(int(label))

@@ -7,13 +7,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from newsrec.chat.text import plain_text
 from newsrec.errors import UserError
 from newsrec.files import atomic_file
 from newsrec.news.mind.sample_files import PROMPTS_SCHEMA, SCORE
 from newsrec.news.mind.samples import SPLITS, _samples, _targets, _with_feedback
 from newsrec.news.mind.store import draw_of, impression_store
-from newsrec.news.mind.tables import News, read_behaviors, read_news
+from newsrec.news.mind.tables import read_behaviors, read_news
+from newsrec.news.mind.titles import shown_titles
 
 UNLABELLED = "unlabelled"
 _BATCH_ROWS = 5_000
@@ -58,10 +58,9 @@ def write_candidates_unlabelled(
             f"{raw / UNLABELLED}: no such folder; expected the impressions without labels (MIND's "
             "test); add them to the data of fetch_mind.source and run: dvc repro fetch_mind"
         )
-    news: dict[str, News] = {}
+    titles: dict[str, str] = {}
     for split in (*SPLITS, UNLABELLED):
-        news |= read_news(raw / split / "news.tsv")
-    titles = {news_id: plain_text(row.title) for news_id, row in news.items()}
+        titles |= shown_titles(read_news(raw / split / "news.tsv"))
 
     # Labelled impressions are walked for the feedback that they give, and not scored.
     splits = (*SPLITS, UNLABELLED) if feedback == "earlier" else (UNLABELLED,)
@@ -73,8 +72,9 @@ def write_candidates_unlabelled(
                 store.add(split, row, places, draw_of(seed, split, row.impression_id))
         if store.select(UNLABELLED, SCORE, None, num_impressions) == 0:
             raise UserError(
-                f"{raw / UNLABELLED / 'behaviors.tsv'}: no impression left to score; expected one "
-                "or more with a title in news.tsv; fetch the data again"
+                f"{raw / UNLABELLED / 'behaviors.tsv'}: no impression left to score; expected a "
+                "candidate with a title in news.tsv, and num_impressions above 0; correct the "
+                "files of fetch_mind"
             )
         with (
             atomic_file(target) as draft,

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from newsrec.errors import UserError
+from newsrec.news.mind.row_counts import row_warnings
 from newsrec.news.mind.samples import preprocess
 from newsrec.news.mind.tables import read_behaviors
 
@@ -203,3 +204,96 @@ def test_a_split_of_which_nothing_is_left_is_reported(tmp_path: Path) -> None:
     test = rows(("2", "U2", 2, "", "N98-1 N99-0"))
     with pytest.raises(UserError, match="no impression left to score"):
         run(two_days(tmp_path / "raw", test), tmp_path / "out")
+
+
+def blanked(raw: Path, *news_ids: str, title: str = "\u200b ") -> Path:
+    """The same files with blank titles."""
+    for split in ("train", "val", "test"):
+        path = raw / split / "news.tsv"
+        rows = [line.split("\t") for line in path.read_text().splitlines()]
+        lines = [
+            "\t".join([*row[:3], title, *row[4:]] if row[0] in news_ids else row) for row in rows
+        ]
+        path.write_text("\n".join(lines) + "\n")
+    return raw
+
+
+@pytest.mark.parametrize("title", ["", "  ", "\u200b", "\u00a0", "\u3164", "\u2800"])
+def test_news_with_a_blank_title_is_in_no_prompt_and_counted(title: str, tmp_path: Path) -> None:
+    train = rows(("1", "U1", 1, "", "N5-1 N6-1 N7-0"), ("3", "U2", 1, "N4", "N4-0 N8-1"))
+    val = rows(("4", "U3", 2, "N4", "N4-1 N7-0"), ("5", "U3", 2, "N4", "N4-0 N8-1"))
+    test = rows(("2", "U1", 2, "N1 N4 N3", "N8-1 N9-0 N10-0"))
+    raw = blanked(small_raw(tmp_path / "raw", train, val, test), "N4", "N5", "N9", title=title)
+    account = run(raw, tmp_path / "out", target="last")
+    table = pd.read_parquet(tmp_path / "out/candidates_test.parquet")
+    assert list(table["target"]) == ["Title 8", "Title 10"]
+    assert list(table["history"].iloc[0]) == ["Title 1", "Title 3"]
+    assert list(table["liked"].iloc[0]) == ["Title 6"]
+    for sample in [*samples(tmp_path / "out", "train"), *samples(tmp_path / "out", "val")]:
+        shown = [line[2:] for line in sample["input"].splitlines() if line.startswith("- ")]
+        assert all(line == "(none)" or line.startswith("Title") for line in shown), shown
+    assert account["test"]["num_candidates_with_blank_title"] == 1
+    assert account["test"]["num_candidates_without_news"] == 1
+    assert account["train"]["num_candidates_with_blank_title"] == 2
+    assert "1 candidates of test have a blank title and are left out" in row_warnings(account)
+
+
+def test_good_files_have_no_count_of_what_they_lack(raw: Path, tmp_path: Path) -> None:
+    account = run(raw, tmp_path / "out")
+    assert row_warnings(account) == []
+    assert not [key for split in account for key in account[split] if "blank" in key]
+    assert set(account["shared"]["train_test"]) == {"num_users", "num_news"}
+
+
+def test_impressions_that_are_twice_or_in_two_splits_are_counted(tmp_path: Path) -> None:
+    test = rows(
+        ("2", "U2", 2, "", "N8-1 N9-0"),
+        ("3", "U2", 2, "", "N8-1 N9-0"),
+        ("4", "U1", 1, "N1", "N5-1 N6-0 N7-0"),
+        ("5", "U3", 2, "", "N8-1 N9-0 N8-0"),
+    )
+    account = run(two_days(tmp_path / "raw", test), tmp_path / "out")
+    assert account["test"]["num_impressions_repeated"] == 1
+    assert account["test"]["num_candidates_repeated"] == 1
+    assert account["shared"]["train_test"]["num_impressions"] == 1
+    assert "num_impressions" not in account["shared"]["train_val"]
+    found = row_warnings(account)
+    assert len(found) == 3
+    assert "1 impressions are in both train and test" in found[-1]
+
+
+@pytest.mark.parametrize(
+    ("train", "changes", "reason"),
+    [
+        ("N98-1 N99-0", {}, "of its 2 candidates 2 are not in news.tsv and 0 have a blank title"),
+        ("N28-1 N29-0", {}, "of its 2 candidates 0 are not in news.tsv and 2 have a blank title"),
+        ("N5-1 N29-0", {}, "no impression has both a click and another candidate with a title"),
+        ("N5-1 N29-0", {"target": "last"}, "no impression's last candidate has a title"),
+        (
+            "N5-1 N6-0",
+            {"max_samples": {"train": 1, "val": None}},
+            "preprocess.max_samples.train is 1, fewer than the samples of the first impression",
+        ),
+    ],
+)
+def test_the_reason_why_nothing_is_left_is_the_reason(
+    train: str, changes: dict[str, Any], reason: str, tmp_path: Path
+) -> None:
+    other = rows(("9", "U9", 1, "", "N1-1 N2-0"), ("10", "U9", 3, "", "N1-1 N2-0"))
+    raw = small_raw(tmp_path / "raw", rows(("1", "U1", 1, "", train)), other, other)
+    with pytest.raises(UserError) as caught:
+        run(blanked(raw, "N28", "N29"), tmp_path / "out", **changes)
+    assert f"train/behaviors.tsv: no impression left to sample: {reason}" in str(caught.value)
+
+
+def test_a_val_too_short_to_calibrate_and_to_watch_is_the_reason(tmp_path: Path) -> None:
+    one = rows(("1", "U1", 1, "", "N5-1 N6-0"))
+    raw = small_raw(tmp_path / "raw", one, one, one)
+    with pytest.raises(UserError, match="the only 1 with a sample are those that calibrate"):
+        run(raw, tmp_path / "out")
+
+
+def test_no_impression_asked_for_is_the_reason(tmp_path: Path) -> None:
+    raw = two_days(tmp_path / "raw", rows(("2", "U2", 2, "", "N8-1 N9-0")))
+    with pytest.raises(UserError, match=r"preprocess\.num_impressions is 0; expected 1 or more"):
+        run(raw, tmp_path / "out", num_test_impressions=0)
