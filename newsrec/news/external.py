@@ -1,5 +1,6 @@
 """External predictions, made by any model and read from files as they come."""
 
+import csv
 import re
 from collections.abc import Collection
 from pathlib import Path
@@ -8,7 +9,21 @@ import pandas as pd
 
 from newsrec.errors import UserError
 from newsrec.news.leaderboard.submission import read_prediction_txt
-from newsrec.news.predictions import read_predictions
+from newsrec.news.predictions import (
+    KEYS,
+    MODEL_SCHEMA,
+    SCHEMA,
+    as_numbers,
+    checked,
+    read_predictions,
+)
+
+_TABLES = (".parquet", ".csv")
+_RANKS = (".txt", ".zip")
+# What may lie beside predictions: documents, and what DVC and Git put there.
+_NO_PREDICTIONS = (".md", ".dvc")
+# What an error calls a row.
+_LINE, _ROW = "line {}", "row {} (the first is 0)"
 
 
 def read_external(
@@ -21,18 +36,28 @@ def read_external(
         outside 0 to 1. They only order candidates.
 
     Args:
-        folder: holds NAME.parquet (our predictions table) or NAME.txt (the leaderboard's ranks).
+        folder: holds NAME.parquet or NAME.csv (a predictions table, its rows in any order) or
+            NAME.txt or NAME.zip (the leaderboard's ranks).
         candidates: the evaluation set.
-        behaviors: of the test split, which gives the order of the lines of a NAME.txt.
+        behaviors: of the test split, which gives the candidates of the ranks.
         taken: names that other predictors have.
 
     Raises:
-        UserError: a name is taken or no plain word, or a file is not as it must be.
+        UserError: a name is taken or no plain word, a file is of no such kind, or its content is
+            not as it must be; with the line or row.
     """
     tables: dict[str, pd.DataFrame] = {}
+    no_probabilities = set()
     for path in sorted(folder.glob("*")):
-        if path.suffix not in (".parquet", ".txt"):
+        kind = path.suffix.lower()
+        if path.name.startswith(".") or kind in _NO_PREDICTIONS:
             continue
+        if kind not in (*_TABLES, *_RANKS) or not path.is_file():
+            raise UserError(
+                f"{path}: cannot be read as predictions; expected files "
+                f"{', '.join(f'NAME{suffix}' for suffix in (*_TABLES, *_RANKS))}; convert it, or "
+                "move it away"
+            )
         name = path.stem
         # It becomes a key of metrics, where a dot would be a level.
         known = {*taken, *tables, "protocol"}
@@ -41,13 +66,97 @@ def read_external(
                 f"{path}: cannot become the predictor {name!r}; expected letters, digits, - and _, "
                 f"other than {', '.join(sorted(known))}; rename the file"
             )
-        if path.suffix == ".parquet":
-            tables[name] = read_predictions(path)
-        else:
+        if kind in _RANKS:
             tables[name] = read_prediction_txt(path, candidates, behaviors)
-    no_probabilities = {
-        name
-        for name, table in tables.items()
-        if (folder / f"{name}.txt").exists() or not table["score"].between(0, 1).all()
-    }
+        elif kind == ".csv":
+            tables[name] = _in_order(_read_csv(path), candidates, path, _LINE)
+        else:
+            tables[name] = _in_order(read_predictions(path), candidates, path, _ROW)
+        if kind in _RANKS or not tables[name]["score"].between(0, 1).all():
+            no_probabilities.add(name)
     return tables, no_probabilities
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    """A predictions table as CSV; the index is the line of each row."""
+    rows: list[list[str]] = []
+    lines: list[int] = []
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.reader(stream, skipinitialspace=True)
+            header = next(reader, [])
+            for row in reader:
+                if row and len(row) != len(header):
+                    raise UserError(
+                        f"{path}, line {reader.line_num}: {len(row)} fields; expected "
+                        f"{len(header)} as in the header, separated by commas; correct the line"
+                    )
+                if row:
+                    rows.append(row)
+                    lines.append(reader.line_num)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise UserError(
+            f"{path}: not a CSV file in UTF-8 ({error}); expected a header and {SCHEMA.names} "
+            "separated by commas; write it again"
+        ) from None
+    return checked(pd.DataFrame(rows, index=lines, columns=header), path, _LINE)
+
+
+def _in_order(
+    table: pd.DataFrame, candidates: pd.DataFrame, source: Path, place: str
+) -> pd.DataFrame:
+    """The rows of a table in the order of the evaluation set, joined by their keys.
+
+    Args:
+        table: of `newsrec.news.predictions.checked`; its index holds the number of each row.
+        candidates: the evaluation set.
+        source: the file that an error names.
+        place: what an error calls the row of a number.
+
+    Raises:
+        UserError: a key that is missing, surplus or there twice, or another label.
+    """
+    # What a model answered is read where all of it is there; else it may be anything of that name.
+    is_model = set(MODEL_SCHEMA.names) <= set(table.columns)
+    columns = MODEL_SCHEMA.names if is_model else SCHEMA.names
+    # An impression may show one news twice: the first row of that key is the first of the file.
+    keys = [*KEYS, "occurrence"]
+    rows = table[columns].assign(
+        occurrence=table.groupby(KEYS, sort=False).cumcount(), row=table.index
+    )
+    wanted = candidates[[*KEYS, "label"]].assign(
+        occurrence=candidates.groupby(KEYS, sort=False).cumcount()
+    )
+    surplus = rows.merge(wanted[keys], on=keys, how="left", indicator=True)
+    surplus = surplus[surplus["_merge"] == "left_only"]
+    if len(surplus):
+        first = surplus.iloc[0]
+        what = "is there twice" if first["occurrence"] else "is not in the evaluation set"
+        raise UserError(
+            f"{source}, {place.format(first['row'])}: {_named(first)} {what}; expected each of its "
+            f"{len(wanted):,} rows once, {len(surplus):,} are too many; remove them"
+        )
+    found = wanted.merge(rows, on=keys, how="left", suffixes=("_wanted", ""))
+    missing = found["row"].isna()
+    if missing.any():
+        raise UserError(
+            f"{source}: no row for {_named(found[missing].iloc[0])}; expected all {len(wanted):,} "
+            f"of the evaluation set, {missing.sum():,} are missing; predict them too"
+        )
+    other = found[found["label"] != found["label_wanted"]]
+    if len(other):
+        first = other.iloc[0]
+        raise UserError(
+            f"{source}, {place.format(first['row'])}: label {first['label']} for {_named(first)}; "
+            f"expected {first['label_wanted']} as in the evaluation set; predict the same split"
+        )
+    table = found[columns]
+    if is_model:
+        table = table.assign(
+            text=table["text"].fillna("").astype(str), answer_mass=as_numbers(table["answer_mass"])
+        )
+    return table
+
+
+def _named(row: pd.Series) -> str:
+    return ", ".join(f"{name} {row[name]!r}" for name in KEYS)

@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import pandas as pd
-import pyarrow as pa
-
 from newsrec.errors import UserError
 from newsrec.metrics.ranking import group_auc
 from newsrec.metrics.significance import detectable, groups_needed
+from newsrec.news.predictions import read_predictions
 
 _COLUMNS = ["impression_id", "user_id", "label", "score"]
 
@@ -35,15 +33,8 @@ def power(delta: float, sources: Sequence[Path]) -> str:
         )
     tables, aucs = [], []
     for source in sources:
-        if not source.is_file():
-            raise UserError(f"{source}: no such file; make it with: dvc repro")
-        try:
-            tables.append(table := pd.read_parquet(source, columns=_COLUMNS))
-            if not table["label"].isin([0, 1]).all():
-                raise ValueError("a label other than 0 and 1")
-            aucs.append(group_auc(table["impression_id"], table["label"], table["score"]))
-        except (pa.ArrowInvalid, OSError, ValueError) as error:
-            raise UserError(f"{source}: no table of {', '.join(_COLUMNS)} ({error})") from None
+        tables.append(table := read_predictions(source, _COLUMNS))
+        aucs.append(group_auc(table["impression_id"], table["label"], table["score"]))
     if not tables[0][_COLUMNS[:3]].equals(tables[-1][_COLUMNS[:3]]):
         raise UserError(f"{sources[1]}: other rows than {sources[0]}; score both again (dvc repro)")
     gains = aucs[1] - aucs[0] if len(sources) == 2 else aucs[0] - 0.5

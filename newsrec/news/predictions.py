@@ -4,8 +4,11 @@ One row per (impression, candidate) in the order of the evaluation set. Models
 add what they answered.
 """
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +42,7 @@ MODEL_SCHEMA = pa.schema(
 )
 _BATCH_ROWS = 10_000
 _TOLERANCE = 0.01  # by which rounding may bring a probability above 1
+_TRUTH = {"true": True, "false": False}  # as CSV files hold them
 
 
 @dataclass
@@ -157,26 +161,106 @@ def _batches(
         yield held.to_pandas().reset_index(drop=True)
 
 
-def read_predictions(source: Path) -> pd.DataFrame:
+def read_predictions(source: Path, columns: Sequence[str] = SCHEMA.names) -> pd.DataFrame:
     """Read and check a predictions table.
+
+    Args:
+        source: Parquet, the types of whose columns may be any, see `checked`.
+        columns: that it must have.
 
     Raises:
         UserError: the file is missing or no Parquet, or a column, label or score is not as it must.
     """
     try:
-        table = pd.read_parquet(source)
+        file = pq.ParquetFile(source)
+        # An index of pandas is a column like any other.
+        table = file.read().to_pandas(ignore_metadata=True)
     except FileNotFoundError:
         raise UserError(f"{source}: no such file; make it with: dvc repro") from None
-    except (pa.ArrowInvalid, OSError) as error:
+    except (pa.ArrowException, OSError) as error:
         raise UserError(f"{source}: not a Parquet file ({error}); make it again") from None
-    missing = [name for name in SCHEMA.names if name not in table]
+    return checked(table, source, "row {} (the first is 0)", columns)
+
+
+def checked(
+    table: pd.DataFrame, source: Path, place: str, columns: Sequence[str] = SCHEMA.names
+) -> pd.DataFrame:
+    """The table with text for ids, 0 and 1 for labels and finite numbers for scores.
+
+    Ids may be integers, labels truth values, and numbers text, decimals or any type of number.
+
+    Args:
+        table: its index holds the number of each row in `source`.
+        source: the file that an error names.
+        place: what an error calls the row of a number, such as `line {}`.
+        columns: that it must have, of `SCHEMA`; others are left as they are.
+
+    Raises:
+        UserError: a column is missing, or a value is none of its kind; with its row.
+    """
+    names = list(table.columns)
+    missing = [name for name in columns if name not in names]
     if missing:
-        raise UserError(f"{source}: no column {', '.join(missing)}; expected {SCHEMA.names}")
-    if not table["label"].isin([0, 1]).all():
-        raise UserError(f"{source}: a label other than 0 and 1; expected one of them in every row")
-    if not np.isfinite(table["score"]).all():
-        raise UserError(f"{source}: a score that is no finite number; expected one in every row")
-    return table
+        raise UserError(
+            f"{source}: no column {', '.join(missing)}; expected {list(columns)}, found {names}; "
+            "add or rename columns"
+        )
+    twice = [name for name in columns if names.count(name) > 1]
+    if twice:
+        raise UserError(f"{source}: two columns {twice[0]}; expected one of each; remove one")
+
+    def refuse(wrong: np.ndarray, name: str, what: str) -> None:
+        if wrong.any():
+            row = int(wrong.argmax())
+            where = f"{source}, {place.format(table.index[row])}"
+            raise UserError(f"{where}: {what} ({str(table[name].iloc[row])!r}); correct the row")
+
+    result: dict[str, pd.Series | np.ndarray] = {}
+    for name in columns:
+        if name in KEYS:
+            refuse(table[name].isna().to_numpy(), name, f"no {name}; expected one in every row")
+            result[name] = _as_text(table[name])
+        else:
+            numbers = as_numbers(table[name])
+            if name == "label":
+                wrong = ~np.isin(numbers, (0, 1))
+                refuse(wrong, name, "a label other than 0 and 1; expected one of them in every row")
+            else:
+                wrong = ~np.isfinite(numbers)
+                refuse(wrong, name, "a score that is no finite number; expected one in every row")
+            result[name] = numbers.astype(SCHEMA.field(name).type.to_pandas_dtype())
+    return table.assign(**result)
+
+
+def _as_text(ids: pd.Series) -> pd.Series:
+    ids = ids.astype(object)
+    return ids if pd.api.types.infer_dtype(ids) == "string" else ids.map(_id_text)
+
+
+def _id_text(value: object) -> str:
+    if isinstance(value, bytes):
+        return value.decode(errors="replace")
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))  # pandas makes floats of integers where one is missing
+    return str(value)
+
+
+def as_numbers(values: pd.Series) -> np.ndarray:
+    """Numbers of any type, or as text, shape (rows,); NaN for what is no number."""
+    if pd.api.types.is_any_real_numeric_dtype(values):
+        return values.to_numpy(dtype=float, na_value=np.nan)
+    return np.array([_number(value) for value in values], dtype=float)
+
+
+def _number(value: object) -> float:
+    if isinstance(value, str):
+        value = _TRUTH.get(value.lower(), value)
+    if isinstance(value, (str, Decimal, Real)):
+        try:
+            return float(value)
+        except (ValueError, OverflowError):
+            pass
+    return math.nan
 
 
 def decisions(table: pd.DataFrame) -> pd.Series:

@@ -2,6 +2,7 @@
 
 import io
 import re
+import shlex
 import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -33,7 +34,7 @@ def _fault(text: str, impression_id: str, num_candidates: int) -> str:
     """What is wrong with a line that did not pass, and what would be right."""
     if not text.strip():
         return f"a blank line; expected impression {impression_id!r} and its ranks; remove it"
-    found = re.split(r"[\s\[]", text.strip(), maxsplit=1)[0]
+    found = impression_of(text)
     if found != impression_id:
         return (
             f"impression {found!r}; expected {impression_id!r}: one line for each impression in "
@@ -67,6 +68,11 @@ def _fault(text: str, impression_id: str, num_candidates: int) -> str:
     raise AssertionError(f"no fault in {text!r}")
 
 
+def impression_of(text: str) -> str:
+    """The impression id that a line begins with, whatever follows it."""
+    return re.split(r"[\s\[]", text.strip(), maxsplit=1)[0]
+
+
 def shortened(text: str) -> str:
     """A line as an error shows it."""
     return repr(text if len(text) <= 60 else f"{text[:60]}...")
@@ -74,12 +80,17 @@ def shortened(text: str) -> str:
 
 def name_of(prediction: Path) -> str:
     """The file as an error names it."""
-    return f"{prediction}, {MEMBER}" if prediction.suffix == ".zip" else str(prediction)
+    return f"{prediction}, {MEMBER}" if _is_zip(prediction) else str(prediction)
+
+
+def _is_zip(prediction: Path) -> bool:
+    return prediction.suffix.lower() == ".zip"
 
 
 def read_lines(prediction: Path) -> Iterator[tuple[int, str]]:
     """Yield (line number, text) of prediction.txt, itself or in a zip, one in memory at a time."""
     line, name = 0, name_of(prediction)
+    text = MEMBER if _is_zip(prediction) else shlex.quote(str(prediction))
     with _opened(prediction) as stream:
         try:
             for line, raw in enumerate(stream, start=1):
@@ -87,19 +98,19 @@ def read_lines(prediction: Path) -> Iterator[tuple[int, str]]:
                 if row.endswith(b"\r"):
                     raise UserError(
                         f"{name}, line {line}: ends in \\r\\n (Windows); expected \\n alone; fix "
-                        f"{MEMBER} with: sed -i 's/\\r$//' {MEMBER}"
+                        f"it with: sed -i 's/\\r$//' {text}"
                     )
                 if line == 1 and row.startswith(b"\xef\xbb\xbf"):
                     raise UserError(
                         f"{name}, line 1: starts with a byte order mark; expected none; fix "
-                        f"{MEMBER} with: sed -i '1s/^\\xEF\\xBB\\xBF//' {MEMBER}"
+                        f"it with: sed -i '1s/^\\xEF\\xBB\\xBF//' {text}"
                     )
                 try:
                     yield line, row.decode()
                 except UnicodeDecodeError as error:
                     raise UserError(
                         f"{name}, line {line}: byte {row[error.start]:#04x} at position "
-                        f"{error.start} is not UTF-8; expected UTF-8; write {MEMBER} again"
+                        f"{error.start} is not UTF-8; expected UTF-8; write {text} again"
                     ) from None
         except (BadZipFile, zlib.error, EOFError) as error:
             raise UserError(
@@ -112,13 +123,14 @@ def _opened(prediction: Path) -> Iterator[io.BufferedReader]:
     if not prediction.is_file():
         raise UserError(f"{prediction}: no such file; expected {MEMBER} or a .zip that holds it")
     with ExitStack() as stack:
-        if prediction.suffix != ".zip":
+        if not _is_zip(prediction):
             yield stack.enter_context(prediction.open("rb"))
             return
         try:
             archive = stack.enter_context(ZipFile(prediction))
             member = stack.enter_context(archive.open(MEMBER))
-        except (BadZipFile, KeyError, RuntimeError) as error:  # the last: encrypted
+        # Encrypted; or compressed in a way that Python does not know.
+        except (BadZipFile, KeyError, RuntimeError, NotImplementedError) as error:
             raise UserError(
                 f"{prediction}: {error.args[0]}; expected a zip with {MEMBER} at its top; make it "
                 f"with: zip {prediction.name} {MEMBER}"

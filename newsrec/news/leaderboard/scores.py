@@ -14,8 +14,10 @@ import pyarrow.parquet as pq
 
 from newsrec.errors import UserError
 from newsrec.news.mind.tables import Impression
+from newsrec.news.predictions import SCHEMA, checked
 
 _COLUMNS = ["impression_id", "news_id", "score"]
+_SCHEMA = pa.schema([SCHEMA.field(name) for name in _COLUMNS])
 _BATCH_ROWS = 100_000
 
 
@@ -28,9 +30,9 @@ class ScoreStore:
         connection.execute("BEGIN")
         for batch in _batches(predictions):
             # Rows of an impression are adjacent, but for those at a batch's edge.
-            runs = pc.run_end_encode(batch["impression_id"].cast(pa.string()))
+            runs = pc.run_end_encode(batch["impression_id"])
             news_ids = batch["news_id"].to_pylist()
-            scores = batch["score"].cast(pa.float64()).to_numpy(zero_copy_only=False)
+            scores = batch["score"].to_numpy(zero_copy_only=False)
             starts = [0, *runs.run_ends.to_pylist()]
             connection.executemany(
                 "INSERT INTO runs VALUES (?, ?, ?)",
@@ -85,7 +87,7 @@ def score_store(predictions: Path, folder: Path) -> Iterator[ScoreStore]:
 
 
 def _batches(predictions: Path) -> Iterator[pa.RecordBatch]:
-    """The columns that are needed, with a finite score in every row."""
+    """The columns that are needed: text for ids, and a finite score in every row."""
     try:
         file = pq.ParquetFile(predictions)
     except FileNotFoundError:
@@ -95,10 +97,10 @@ def _batches(predictions: Path) -> Iterator[pa.RecordBatch]:
     missing = [name for name in _COLUMNS if name not in file.schema_arrow.names]
     if missing:
         raise UserError(f"{predictions}: no column {', '.join(missing)}; expected {_COLUMNS}")
+    start = 0
     for batch in file.iter_batches(_BATCH_ROWS, columns=_COLUMNS):
-        if not pc.all(pc.is_finite(batch["score"]), skip_nulls=False).as_py():
-            raise UserError(
-                f"{predictions}: a score that is no finite number; expected one in every row; "
-                "score again"
-            )
-        yield batch
+        frame = batch.to_pandas(ignore_metadata=True)
+        frame.index += start
+        start += len(frame)
+        frame = checked(frame, predictions, "row {} (the first is 0)", _COLUMNS)
+        yield pa.RecordBatch.from_pandas(frame[_COLUMNS], schema=_SCHEMA, preserve_index=False)

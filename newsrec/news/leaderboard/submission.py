@@ -23,6 +23,7 @@ from newsrec.files import atomic_file
 from newsrec.news.leaderboard.prediction_txt import (
     MEMBER,
     check_line,
+    impression_of,
     name_of,
     read_lines,
     shortened,
@@ -122,8 +123,8 @@ def read_prediction_txt(
 ) -> pd.DataFrame:
     """A prediction file for a labelled split as the predictions table of our evaluation set.
 
-    Impressions outside the evaluation set are passed over, so the file may hold the whole split or
-    the drawn impressions alone, in any order.
+    Impressions outside the evaluation set are checked and passed over, so the file may hold the
+    whole split or the drawn impressions alone, in any order.
 
     Args:
         prediction: prediction.txt, or a .zip that holds it.
@@ -136,30 +137,36 @@ def read_prediction_txt(
         1 / rank as the official scorer has it.
 
     Raises:
-        UserError: a fault in a line, or an impression or a candidate that has no rank.
+        UserError: a fault in a line, an impression that is not in the split, or an impression or a
+            candidate that has no rank.
     """
     wanted = dict.fromkeys(candidates["impression_id"])
-    shown = {
-        row.impression_id: row.candidates
-        for row in read_behaviors(behaviors)
-        if row.impression_id in wanted
-    }
+    shown: dict[str, tuple[str, ...]] = {}
+    num_shown: dict[str, int] = {}
+    for row in read_behaviors(behaviors):
+        num_shown[row.impression_id] = len(row.candidates)
+        if row.impression_id in wanted:
+            shown[row.impression_id] = row.candidates
     ranks: dict[tuple[str, str], list[int]] = {}  # a list: an impression may show one news twice
     read: dict[str, int] = {}
     for line, text in read_lines(prediction):
-        impression_id = text.partition(" ")[0]
-        if impression_id not in shown:
-            continue
         where = f"{name_of(prediction)}, line {line}"
+        impression_id = text.partition(" ")[0]
+        if impression_id not in num_shown:
+            impression_id = impression_of(text)  # what follows the id may be the fault
+        if impression_id not in num_shown:
+            raise UserError(
+                f"{where}: {shortened(text)} begins with no impression of {behaviors}; expected "
+                "its impressions alone, a line each, as in '7 [2,1,3]'; correct or remove the line"
+            )
         if impression_id in read:
             raise UserError(
                 f"{where}: impression {impression_id!r} is already in line "
                 f"{read[impression_id]}; expected it once; remove one of the two lines"
             )
         read[impression_id] = line
-        news_ids = shown[impression_id]
-        found = check_line(text, impression_id, len(news_ids), where)
-        for news_id, rank in zip(news_ids, found, strict=True):
+        found = check_line(text, impression_id, num_shown[impression_id], where)
+        for news_id, rank in zip(shown.get(impression_id, ()), found, strict=False):
             ranks.setdefault((impression_id, news_id), []).append(int(rank))
     lacking = [impression_id for impression_id in wanted if impression_id not in read]
     if lacking:

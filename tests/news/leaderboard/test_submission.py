@@ -286,6 +286,17 @@ def test_external_ranks_become_scores_of_the_drawn_impressions(behaviors: Path) 
         ("12 [4,1,3,2]\n3 [1,2]\n", "no line for impression '7'"),
         (GOOD.replace("4,1,3,2", "3,1,2"), "line 3: found 3 ranks, expected 4"),
         (GOOD + "7 [2,3,1]\n", "line 4: impression '7' is already in line 1"),
+        # Impression 3 was not drawn; its line is checked all the same.
+        (GOOD.replace("3 [1,2]", "3 [1,1]"), "line 2: rank 1 at places 1 and 2"),
+        (GOOD.replace("3 [", "13 ["), "line 2: '13 [1,2]' begins with no impression of"),
+        (GOOD.replace("3 [", "x ["), "line 2: 'x [1,2]' begins with no impression of"),
+        (GOOD + "3 [1,2]\n", "line 4: impression '3' is already in line 2"),
+        (GOOD.replace("7 [", "7["), "line 1: '7[2,3,1]'; expected '7 [2,1,...]' with one space"),
+        (GOOD.replace("7 [", " 7 ["), "line 1: ' 7 [2,3,1]'; expected '7 [2,1,...]' with one"),
+        (GOOD + "\n", "line 4: '' begins with no impression of"),
+        ("impression_id,news_id,score\n", "line 1: 'impression_id,news_id,score' begins with no"),
+        (GOOD.replace("3 [1,2]", "3 [0.7,0.3]"), "line 2: rank '0.7' at place 1"),
+        (GOOD.replace("\n", "\r\n"), "prediction.txt, line 1: ends in \\r\\n (Windows)"),
     ],
 )
 def test_a_strangers_file_that_does_not_fit_is_reported(
@@ -366,3 +377,51 @@ def test_what_an_unlabelled_split_cannot_give_is_reported(synthetic: Path, tmp_p
         lambda: unlabelled(tmp_path, tmp_path / "a", "same_impression")
     )
     assert "unlabelled: no such folder" in fault(lambda: unlabelled(tmp_path, tmp_path / "a"))
+
+
+def test_a_zip_is_one_in_any_case_and_its_packing_is_checked(behaviors: Path) -> None:
+    path = zipped(behaviors.with_name("p.ZIP"), "prediction.txt", GOOD)
+    assert validate_submission(path, behaviors) == 3
+    path.write_bytes(path.read_bytes().replace(b"\x14\0\0\0\0\0", b"\x14\0\0\0\x09\0"))
+    assert "expected a zip with prediction.txt" in fault(
+        lambda: validate_submission(path, behaviors)
+    )
+
+
+def test_the_remedy_for_a_text_file_names_it(behaviors: Path) -> None:
+    path = behaviors.with_name("my ranks.txt")
+    path.write_bytes(GOOD.replace("\n", "\r\n").encode())
+    message = fault(lambda: validate_submission(path, behaviors))
+    subprocess.run(message.split("with: ")[1], shell=True, check=True)
+    assert validate_submission(path, behaviors) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "reported"),
+    [
+        ({"score": "high"}, "row 0 (the first is 0): a score that is no finite number"),
+        ({"news_id": None}, "row 0 (the first is 0): no news_id"),
+    ],
+)
+def test_predictions_of_a_wrong_type_are_reported_with_their_row(
+    change: dict[str, object], reported: str, behaviors: Path
+) -> None:
+    path = behaviors.with_name("predictions.parquet")
+    table = pd.DataFrame(
+        scores_of(behaviors, lambda: 0.5), columns=["impression_id", "news_id", "score"]
+    )
+    table.assign(**change).to_parquet(path)
+    assert reported in fault(
+        lambda: write_submission(behaviors, path, behaviors.with_name("prediction.zip"))
+    )
+
+
+def test_predictions_with_numbers_for_ids_and_text_for_scores_are_read(behaviors: Path) -> None:
+    table = pd.DataFrame(
+        [(7, "N3", "0.2"), (7, "N4", "1e-3"), (7, "N5", "0.9")],
+        columns=["impression_id", "news_id", "score"],
+    )
+    path = behaviors.with_name("predictions.parquet")
+    table.to_parquet(path)
+    write_submission(behaviors, path, behaviors.with_name("prediction.zip"))
+    assert content(behaviors.with_name("prediction.zip")).splitlines()[0] == "7 [2,3,1]"
