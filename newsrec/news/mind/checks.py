@@ -29,19 +29,24 @@ class SplitCheck:
     _has_title: bool = False
     _has_click: bool = False
     _has_other: bool = False
+    _has_both: bool = False  # in one impression
 
     def add(self, row: Impression) -> None:
         """Count one impression."""
         self.num_impressions += 1
         self.days.add(row.time.date())
-        if self._has_click and self._has_other:
+        if self._has_both:
             return  # all is seen: MIND has tens of millions of candidates
         labels = row.labels or [None] * len(row.candidates)
-        for news_id, label in zip(row.candidates, labels, strict=True):
-            if news_id in self.titled:
-                self._has_title = True
-                self._has_click |= label == 1
-                self._has_other |= label == 0
+        shown = {
+            label
+            for news_id, label in zip(row.candidates, labels, strict=True)
+            if news_id in self.titled
+        }
+        self._has_title |= bool(shown)
+        self._has_click |= 1 in shown
+        self._has_other |= 0 in shown
+        self._has_both |= {0, 1} <= shown
 
     def require(self, split: str, where: str) -> None:
         """Check the split after its last row.
@@ -67,6 +72,12 @@ class SplitCheck:
                     "1 for a click and 0 for none, in each of train, val and test; correct the "
                     "labels, or leave them out of a split that has none"
                 )
+        if split == "train" and not self._has_both:
+            raise UserError(
+                f"{where}: no impression has both a click and another candidate with a title; "
+                "expected what was shown beside a click, which baselines learn from; give the "
+                "candidates that were not clicked in the row of the click"
+            )
         if split == "val" and self.num_impressions < 2:
             raise UserError(
                 f"{where}: val has 1 impression; expected 2 or more: to watch the training and to "

@@ -102,7 +102,8 @@ def _refuse_unused(source: Path, used: set[Path]) -> None:
             if Path(folder) not in used and any(map(_is_table, names)):
                 raise UserError(
                     f"{folder}: holds a behaviors.tsv and would not be used; expected folders of "
-                    f"{source} called {_EXPECTED}; rename it, or move it away"
+                    f"{source} called {_EXPECTED}; rename it, move it away, or "
+                    "set fetch_mind.path to the folder above it"
                 )
 
 

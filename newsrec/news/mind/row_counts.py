@@ -122,26 +122,24 @@ def row_counts_as_json(splits: Mapping[str, RowCounts], store: ImpressionStore) 
 
 
 def row_warnings(row_counts: Mapping[str, Any]) -> list[str]:
-    """What `row_counts_as_json` counted that good data does not have, a sentence each."""
-    found = []
-    for split in (name for name in row_counts if name not in ("shared", "protocol")):
-        counts = row_counts[split]
-        if number := counts.get("num_candidates_with_blank_title"):
-            found.append(f"{number:,} candidates of {split} have a blank title and are left out")
-        if number := counts.get("num_candidates_repeated"):
-            found.append(f"{number:,} candidates of {split} are in their impression before")
-        if number := counts.get("num_impressions_repeated"):
-            found.append(
-                f"{number:,} impressions of {split} are there before under another id: the same "
-                "user, time and candidates"
-            )
-    for pair, shared in row_counts["shared"].items():
-        if number := shared.get("num_impressions"):
-            found.append(
-                f"{number:,} impressions are in both {' and '.join(pair.split('_'))}: what is "
-                "measured there is no figure of unseen impressions"
-            )
-    return found
+    """What `row_counts_as_json` counted that good data does not have."""
+    unusual = {
+        "num_candidates_with_blank_title": "candidates with a blank title, which are left out",
+        "num_candidates_repeated": "candidates that their impression shows before",
+        "num_impressions_repeated": "impressions of the user, time and candidates of one before",
+    }
+    found = [
+        f"{split}: {what}: {row_counts[split][key]:,}"
+        for split in row_counts
+        for key, what in unusual.items()
+        if key in row_counts[split]
+    ]
+    return found + [
+        f"impressions that are in both {pair.replace('_', ' and ')}, so that the one was seen "
+        f"before the other: {shared['num_impressions']:,}"
+        for pair, shared in row_counts["shared"].items()
+        if "num_impressions" in shared
+    ]
 
 
 def _if_any(key: str, number: int) -> dict[str, int]:

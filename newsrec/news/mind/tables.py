@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import NoReturn
 
 from newsrec.errors import UserError
 
@@ -31,11 +32,9 @@ BLANK = (
     "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
     "\U000e0100-\U000e01ef"
 )
-# What ids must not hold, beside what is not printable: two that print alike would be two.
-_NO_USER_ID = re.compile(rf"\A\s|\s\Z|[{BLANK}]")
-_NO_IMPRESSION_ID = re.compile(rf"[\s{BLANK}]")  # a space ends it in the leaderboard's file
-_NO_NEWS_ID = re.compile(rf"[\s,;'\"\[\]{BLANK}]")
-_NO_NEWS_IDS = re.compile(rf"[,;'\"\[\]{BLANK}]")  # a list; other formats separate and quote
+_BLANK = re.compile(f"[{BLANK}]")
+# What other formats separate and quote the ids of a list with.
+_SEPARATORS = ",;'\"[]"
 # What a file that is no UTF-8 text begins with.
 _BEGINNINGS = {
     b"\xff\xfe": ("UTF-16 text", "convert it with iconv -f UTF-16 -t UTF-8"),
@@ -77,7 +76,13 @@ def read_rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, list[
             line ends, a NUL, a byte that is not UTF-8, or another number of columns.
     """
     if not path.is_file():
-        raise UserError(f"{path}: no such file; expected MIND's {path.name} there")
+        others = sorted(
+            other.name
+            for other in path.parent.glob("*")
+            if other.name.lower().startswith(path.stem)
+        )
+        found = f"; found {', '.join(others)}: unpack or rename it" if others else ""
+        raise UserError(f"{path}: no such file; expected MIND's {path.name} there{found}")
     line = 0
     # Binary and split at \n alone: text mode would also split at a \r or U+2028 inside a title.
     with path.open("rb") as stream:
@@ -158,7 +163,7 @@ def read_news(path: Path) -> dict[str, News]:
     news: dict[str, News] = {}
     first_line: dict[str, int] = {}
     for line, (news_id, category, subcategory, title, *_) in read_rows(path, NEWS_COLUMNS):
-        _check_id("news id", news_id, _NO_NEWS_ID, f"{path}, line {line}")
+        _check_id("news id", news_id, " " + _SEPARATORS, f"{path}, line {line}")
         if news_id in news:
             raise UserError(
                 f"{path}, line {line}: news id {news_id!r} is already in line "
@@ -178,10 +183,10 @@ def read_behaviors(path: Path) -> Iterator[Impression]:
     """
     for line, (impression_id, user_id, time, history, shown) in read_rows(path, BEHAVIORS_COLUMNS):
         where = f"{path}, line {line}"
-        _check_id("impression id", impression_id, _NO_IMPRESSION_ID, where)
-        _check_id("user id", user_id, _NO_USER_ID, where)
-        _check_characters("history", history, _NO_NEWS_IDS, where)
-        _check_characters("candidates", shown, _NO_NEWS_IDS, where)
+        _check_id("impression id", impression_id, " ", where)  # ends it in the leaderboard's file
+        _check_id("user id", user_id, "", where)
+        _check_characters("history", history, _SEPARATORS, where)
+        _check_characters("candidates", shown, _SEPARATORS, where)
         candidates, labels = _parse_candidates(shown, where)
         yield Impression(
             line=line,
@@ -224,17 +229,26 @@ def format_time(time: datetime) -> str:
     return f"{time.month}/{time.day}/{time.year} {hour}:{time.minute:02d}:{time.second:02d} {half}"
 
 
-def _check_id(what: str, text: str, forbidden: re.Pattern[str], where: str) -> None:
+def _check_id(what: str, text: str, forbidden: str, where: str) -> None:
     if not text:
         raise UserError(f"{where}: {what} ''; expected one; restore the row from the original file")
     _check_characters(what, text, forbidden, where)
+    if text[0] == " " or text[-1] == " ":
+        _refuse_character(what, text, 0 if text[0] == " " else len(text) - 1, where)
 
 
-def _check_characters(what: str, text: str, forbidden: re.Pattern[str], where: str) -> None:
-    found = forbidden.search(text)
-    if found is None and text.isprintable():
+def _check_characters(what: str, text: str, forbidden: str, where: str) -> None:
+    """Refuse what is forbidden or prints nothing: ids that print alike would be two."""
+    # As a whole at first: MIND has tens of millions of ids.
+    printable = text.isprintable() and (text.isascii() or not _BLANK.search(text))
+    if printable and not any(char in text for char in forbidden):
         return
-    place = found.start() if found else [char.isprintable() for char in text].index(False)
+    for place, char in enumerate(text):
+        if char in forbidden or not char.isprintable() or _BLANK.match(char):
+            _refuse_character(what, text, place, where)
+
+
+def _refuse_character(what: str, text: str, place: int, where: str) -> NoReturn:
     name = unicodedata.name(text[place], "control character")
     near = text[max(0, place - 20) : place + 20]
     raise UserError(
@@ -251,10 +265,10 @@ def _parse_candidates(shown: str, where: str) -> tuple[tuple[str, ...], tuple[in
     if all("-" not in token for token in tokens):
         return tuple(tokens), None
     candidates, labels = [], []
+    negative = "--" in shown  # N1--1 is no click of N1-, but a label of -1
     for token in tokens:
         news_id, _, label = token.rpartition("-")
-        # N1--1 is no news N1- with a click, but a label of -1.
-        if not news_id or news_id.endswith("-") or label not in ("0", "1"):
+        if not news_id or label not in ("0", "1") or (negative and news_id.endswith("-")):
             raise UserError(
                 f"{where}: candidate {token!r}; expected a news id with label -0 or -1 "
                 "(or no label, and no '-', in the whole row); correct the row"

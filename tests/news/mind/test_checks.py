@@ -118,6 +118,11 @@ def test_a_split_of_one_label_alone_is_refused(
     assert f"split {split}: no candidate with a title has label {label}" in message
 
 
+def test_training_impressions_of_one_candidate_each_are_refused(tmp_path: Path) -> None:
+    source(tmp_path / "source", train=(news(), behaviors("N1-1", "N2-0", "N3-1")))
+    assert "split train: no impression has both a click and another" in fault(tmp_path)
+
+
 def test_a_val_of_one_impression_is_refused(tmp_path: Path) -> None:
     source(tmp_path / "source", val=(news(), behaviors("N1-1 N2-0")))
     assert "split val: val has 1 impression; expected 2 or more" in fault(tmp_path)

@@ -235,7 +235,8 @@ def test_news_with_a_blank_title_is_in_no_prompt_and_counted(title: str, tmp_pat
     assert account["test"]["num_candidates_with_blank_title"] == 1
     assert account["test"]["num_candidates_without_news"] == 1
     assert account["train"]["num_candidates_with_blank_title"] == 2
-    assert "1 candidates of test have a blank title and are left out" in row_warnings(account)
+    warning = "test: candidates with a blank title, which are left out: 1"
+    assert warning in row_warnings(account)
 
 
 def test_good_files_have_no_count_of_what_they_lack(raw: Path, tmp_path: Path) -> None:
@@ -259,7 +260,8 @@ def test_impressions_that_are_twice_or_in_two_splits_are_counted(tmp_path: Path)
     assert "num_impressions" not in account["shared"]["train_val"]
     found = row_warnings(account)
     assert len(found) == 3
-    assert "1 impressions are in both train and test" in found[-1]
+    assert "impressions that are in both train and test" in found[-1]
+    assert found[-1].endswith(": 1")
 
 
 @pytest.mark.parametrize(

@@ -116,6 +116,7 @@ def test_bad_news_is_reported_with_file_line_and_remedy(
         (ROW.replace("\n", "\r\n"), ["line 1", "Windows"]),
         (ROW.replace("U1", "U1 "), ["line 1", "user id 'U1 '", "U+0020 (SPACE) at place 3"]),
         (ROW + ROW.replace("U1", " U1"), ["line 2", "user id ' U1'", "at place 1"]),
+        (ROW.replace("U1", "John S "), ["user id 'John S '", "U+0020 (SPACE) at place 7"]),
         (ROW.replace("U1", "U1\u00a0"), ["user id", "U+00A0 (NO-BREAK SPACE)"]),
         (ROW.replace("U1", "U\u200b1"), ["user id", "U+200B (ZERO WIDTH SPACE) at place 2"]),
         (ROW.replace("U1", "U1\ufeff"), ["user id", "U+FEFF (ZERO WIDTH NO-BREAK SPACE)"]),
@@ -152,6 +153,13 @@ def test_bad_behaviors_are_reported_with_file_line_and_remedy(
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"behaviors\.tsv: no such file"):
+        list(read_behaviors(tmp_path / "behaviors.tsv"))
+
+
+@pytest.mark.parametrize("name", ["Behaviors.tsv", "behaviors.tsv.gz", "BEHAVIORS.TSV"])
+def test_a_file_of_a_similar_name_is_named(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(ROW)
+    with pytest.raises(UserError, match=f"no such file; .*; found {name}: unpack or rename it"):
         list(read_behaviors(tmp_path / "behaviors.tsv"))
 
 
