@@ -4,14 +4,15 @@ Wu, Wu, Ge, Qi, Huang and Xie: Neural News Recommendation with Multi-Head Self-A
 (https://aclanthology.org/D19-1671). As there: a title is word embeddings, self-attention and
 additive attention; a user is self-attention and additive attention over the titles clicked; the
 score is their dot product, trained to distinguish a click from 4 others of its impression. Other
-than there: embeddings are not pre-trained, and everything is small enough for a CPU.
+than there: embeddings are not pre-trained, titles without spaces are n-grams of characters
+(`newsrec.news.baselines.words`), and everything is small enough for a CPU.
 """
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -22,10 +23,13 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from newsrec.news.baselines.pairs import Click, read_evaluation_pairs, read_training_clicks
+from newsrec.news.baselines.words import are_spaced, runs, words
 
 WIDTH = 64
 NUM_HEADS = 4
 NUM_TITLE_WORDS = 20
+# A run of letters without spaces counts as one word, but is an n-gram for almost every letter.
+NUM_TITLE_NGRAMS = 64
 NUM_HISTORY = 20
 NUM_NEGATIVES = 4
 MAX_WORDS = 30_000
@@ -42,10 +46,11 @@ _PADDING, _UNKNOWN = 0, 1
 
 @dataclass(frozen=True, slots=True)
 class TrainedNrms:
-    """A trained network, its words and how its training went."""
+    """A trained network, its words, whether spaces separate them, and how its training went."""
 
     network: "NrmsNetwork"
     word_ids: dict[str, int]
+    spaced: bool
     num_clicks: int
     loss: float
 
@@ -87,7 +92,7 @@ class NrmsNetwork(nn.Module):
         self.user_encoder = _Encoder()
 
     def titles(self, words: Tensor) -> Tensor:
-        """Word ids (n, NUM_TITLE_WORDS), the first of each never padding, to (n, WIDTH)."""
+        """Word ids (n, NUM_TITLE_NGRAMS), the first of each never padding, to (n, WIDTH)."""
         words = words[:, : int((words != _PADDING).sum(dim=1).max())]  # most are far shorter
         embedded = F.dropout(self.embedding(words), DROPOUT, self.training)
         vectors: Tensor = self.title_encoder(embedded, words != _PADDING)
@@ -124,8 +129,9 @@ def train_nrms(
         max_impressions=max_train_impressions,
         seed=seed,
     )
-    word_ids = _vocabulary(training.titles)
-    words = _title_words(training.titles, word_ids)
+    spaced = are_spaced(training.titles)
+    word_ids = _vocabulary(training.titles, spaced)
+    title_words = _title_words(training.titles, word_ids, spaced)
     clicks = training.clicks
     with _one_thread(), torch.random.fork_rng(devices=[]):  # the caller's random numbers stay
         torch.manual_seed(seed)
@@ -140,14 +146,14 @@ def train_nrms(
                 order = torch.randperm(len(clicks)).tolist()
                 for start in range(0, len(clicks), BATCH_CLICKS):
                     batch = [clicks[place] for place in order[start : start + BATCH_CLICKS]]
-                    loss = _loss(network, words, batch)
+                    loss = _loss(network, title_words, batch)
                     optimizer.zero_grad()
                     loss.backward()  # type: ignore[no-untyped-call]
                     optimizer.step()
                     loss_sum += loss.item() * len(batch)
                     progress.update()
     network.eval()
-    return TrainedNrms(network, word_ids, len(clicks), loss_sum / len(clicks))
+    return TrainedNrms(network, word_ids, spaced, len(clicks), loss_sum / len(clicks))
 
 
 def nrms_scores(model: TrainedNrms, candidates: pd.DataFrame, test: Path) -> np.ndarray:
@@ -168,12 +174,12 @@ def nrms_scores(model: TrainedNrms, candidates: pd.DataFrame, test: Path) -> np.
         UserError: a fault in the files, or an impression of `candidates` is not in them.
     """
     pairs = read_evaluation_pairs(candidates, test, NUM_HISTORY)
-    words = _title_words(pairs.titles, model.word_ids)
+    title_words = _title_words(pairs.titles, model.word_ids, model.spaced)
     with _one_thread(), torch.inference_mode():
         titles = torch.cat(
             [
-                model.network.titles(words[start : start + _BATCH_TITLES])
-                for start in range(0, len(words), _BATCH_TITLES)
+                model.network.titles(title_words[start : start + _BATCH_TITLES])
+                for start in range(0, len(title_words), _BATCH_TITLES)
             ]
         )
         users = []
@@ -233,22 +239,19 @@ def _padded(rows: Sequence[tuple[int, ...]], length: int) -> tuple[Tensor, Tenso
     return torch.from_numpy(places), torch.from_numpy(mask)
 
 
-def _vocabulary(titles: Sequence[str]) -> dict[str, int]:
+def _vocabulary(titles: Sequence[str], spaced: bool = True) -> dict[str, int]:
     """Ids of the most frequent words, from 2 on; padding and unknown words have the first two."""
-    counts = Counter(word for title in titles for word in _split(title))
-    words = [word for word, count in counts.most_common(MAX_WORDS) if count >= MIN_WORD_COUNT]
-    return {word: place for place, word in enumerate(words, start=2)}
+    counts = Counter(word for title in titles for word in words(title, spaced=spaced))
+    kept = [word for word, count in counts.most_common(MAX_WORDS) if count >= MIN_WORD_COUNT]
+    return {word: place for place, word in enumerate(kept, start=2)}
 
 
-def _title_words(titles: Sequence[str], word_ids: dict[str, int]) -> Tensor:
-    """Word ids, shape (1 + titles, NUM_TITLE_WORDS); row 0 is the empty title, one unknown word."""
-    words = np.full((1 + len(titles), NUM_TITLE_WORDS), _PADDING, dtype=np.int64)
-    words[:, 0] = _UNKNOWN
+def _title_words(titles: Sequence[str], word_ids: dict[str, int], spaced: bool = True) -> Tensor:
+    """Word ids, (1 + titles, NUM_TITLE_NGRAMS); row 0 is the empty title, one unknown word."""
+    ids = np.full((1 + len(titles), NUM_TITLE_NGRAMS), _PADDING, dtype=np.int64)
+    ids[:, 0] = _UNKNOWN
     for row, title in enumerate(titles, start=1):
-        ids = [word_ids.get(word, _UNKNOWN) for word in _split(title)[:NUM_TITLE_WORDS]]
-        words[row, : len(ids)] = ids
-    return torch.from_numpy(words)
-
-
-def _split(title: str) -> list[str]:
-    return re.findall(r"\w+", title.lower())
+        first = chain.from_iterable(runs(title, spaced=spaced)[:NUM_TITLE_WORDS])
+        found = [word_ids.get(word, _UNKNOWN) for word in islice(first, NUM_TITLE_NGRAMS)]
+        ids[row, : len(found)] = found
+    return torch.from_numpy(ids)

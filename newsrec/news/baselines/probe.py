@@ -7,7 +7,6 @@ baseline.
 """
 
 import json
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,8 +20,12 @@ import pyarrow.parquet as pq
 
 from newsrec.metrics.classification import pooled_auc
 from newsrec.metrics.ranking import group_auc
+from newsrec.news.baselines.words import are_spaced, count_words, words
 from newsrec.news.prompts import YES, read_prompt_input
 
+# Of the scripts that have their own; Greek's is ";" to most keyboards, and that is a semicolon.
+_QUESTION_MARKS = "?？؟՞፧"
+_QUOTATION_MARKS = "\"'‘’“”„«»‹›「」『』〝〞＂"
 _BATCH_ROWS = 10_000
 
 
@@ -36,14 +39,16 @@ class Shown(NamedTuple):
 
 
 @lru_cache(maxsize=200_000)
-def _words(title: str) -> frozenset[str]:
-    return frozenset(re.findall(r"\w+", title.lower()))
+def _words(title: str, spaced: bool) -> frozenset[str]:
+    return frozenset(words(title, spaced=spaced))
 
 
 def _shared(target: str, titles: Sequence[str]) -> float:
     """The share of the target's words that are in one of `titles`."""
-    words = _words(target)
-    return len(words.intersection(*[frozenset().union(*map(_words, titles))])) / max(1, len(words))
+    spaced = are_spaced([target, *titles])
+    found = _words(target, spaced)
+    known = frozenset[str]().union(*(_words(title, spaced) for title in titles))
+    return len(found & known) / max(1, len(found))
 
 
 def _many(count: int, usual: int) -> float:
@@ -73,11 +78,11 @@ PLAIN_RULES: Rules = {
     "long history": lambda shown: _many(len(shown.history), 2),
     "target is in the history": lambda shown: shown.target in shown.history,
     "target shares words with the history": lambda shown: _shared(shown.target, shown.history),
-    "target has many words": lambda shown: _many(len(shown.target.split()), 10),
+    "target has many words": lambda shown: _many(count_words(shown.target), 10),
     "target has many characters": lambda shown: _many(len(shown.target), 60),
     "target holds a digit": lambda shown: any(map(str.isdigit, shown.target)),
-    "target asks a question": lambda shown: "?" in shown.target,
-    "target quotes somebody": lambda shown: any(mark in shown.target for mark in "\"'‘’“”"),
+    "target asks a question": lambda shown: any(mark in shown.target for mark in _QUESTION_MARKS),
+    "target quotes somebody": lambda shown: any(mark in shown.target for mark in _QUOTATION_MARKS),
 }
 RULES = FEEDBACK_RULES | PLAIN_RULES
 

@@ -1,5 +1,6 @@
 """TF-IDF and logistic regression: which words are clicked, and which are clicked again."""
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import normalize
 
+from newsrec.errors import UserError
 from newsrec.news.baselines.pairs import read_evaluation_pairs, read_training_clicks
+from newsrec.news.baselines.words import are_spaced, words
 
 NUM_HISTORY = 50
 NUM_NEGATIVES = 4
@@ -26,7 +29,8 @@ def tfidf_scores(
     titles together: t (is the word clicked by all?), h, their elementwise product t * h (does the
     word bring this user back?) and their cosine, the product's sum. Weighting: Salton and Buckley,
     1988, as scikit-learn's `TfidfVectorizer` with sublinear counts. Trained on every click and up
-    to `NUM_NEGATIVES` others of its impression; words are those of the training news.
+    to `NUM_NEGATIVES` others of its impression; words are those of the training news, or n-grams
+    where a script has no spaces (`newsrec.news.baselines.words`).
 
     Args:
         candidates: rows with impression_id, news_id and target, shape (rows,).
@@ -40,7 +44,7 @@ def tfidf_scores(
         (rows,).
 
     Raises:
-        UserError: a fault in the files, or nothing to learn from.
+        UserError: a fault in the files, nothing to learn from, or no title with a word.
     """
     training = read_training_clicks(
         train,
@@ -49,8 +53,13 @@ def tfidf_scores(
         max_impressions=max_train_impressions,
         seed=seed,
     )
-    # Not the default pattern, which drops words of one character and so some titles altogether.
-    vectorizer = TfidfVectorizer(sublinear_tf=True, token_pattern=r"\w+", max_features=MAX_WORDS)
+    analyzer = partial(words, spaced=are_spaced(training.titles))
+    if not any(map(analyzer, training.titles)):
+        raise UserError(
+            f"{train / 'news.tsv'}: no title has a letter or a digit; expected titles of words; "
+            "restore the titles from the original file"
+        )
+    vectorizer = TfidfVectorizer(sublinear_tf=True, analyzer=analyzer, max_features=MAX_WORDS)
     titles = vectorizer.fit_transform(training.titles)
     histories = _history_vectors(titles, [click.history for click in training.clicks])
     shown = [(click.clicked, *click.others) for click in training.clicks]

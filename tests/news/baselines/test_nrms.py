@@ -69,6 +69,19 @@ def test_words_are_those_of_several_training_titles_alone() -> None:
     ]
 
 
+def test_a_title_is_read_to_its_twentieth_word_or_64th_ngram() -> None:
+    title = " ".join(f"w{number}" for number in range(30))
+    ids = nrms._title_words([title], {f"w{number}": number + 2 for number in range(30)})
+    assert ids[1, :22].tolist() == [*range(2, 22), 0, 0]
+    chinese = "".join(chr(0x4E00 + number) for number in range(100))
+    word_ids = nrms._vocabulary([chinese, chinese])
+    assert len(word_ids) == 99
+    ids = nrms._title_words([chinese, f"{title} {chinese}"], word_ids)
+    assert ids.shape == (3, 64)
+    assert ids[1].min() > 1
+    assert ids[2].max() == 1, "the run is the 31st word"
+
+
 def test_random_numbers_and_threads_of_the_caller_stay(
     mind: Path, candidates: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:

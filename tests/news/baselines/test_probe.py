@@ -221,3 +221,40 @@ def test_every_rule_scores_any_prompt_from_0_to_1(rule: str) -> None:
     assert np.isfinite(scores).all()
     assert 0 <= min(scores) <= max(scores) <= 1
     assert len(set(scores)) > 1
+
+
+@pytest.mark.parametrize(
+    ("past", "target", "other"),
+    [
+        ("北京奥运会开幕", "昨晚奥运会闭幕", "股市大跌三百点"),
+        ("ประเทศไทยชนะ", "ข่าวประเทศไทย", "ราคาน้ำมันขึ้น"),
+        ("मीन राशि", "मीन आज", "मान आज"),
+    ],
+)
+def test_words_are_shared_in_every_script(past: str, target: str, other: str) -> None:
+    rule = RULES["target shares words with the history"]
+    assert rule(Shown([past], [], [], target)) > rule(Shown([past], [], [], other))
+
+
+def test_words_are_shared_where_titles_have_no_spaces(tmp_path: Path) -> None:
+    history = ["Thestormsoaksthecoasttoday"]
+    path = table(
+        tmp_path / "c.parquet",
+        {"target": "Yesterdaythestormhitvalleys", "label": 1, "history": history},
+        {"target": "Somecheapstocksfellforbanks", "label": 0, "history": history},
+    )
+    rule, _ = probe_scores(path)
+    assert rule == "target shares words with the history -> Yes"
+
+
+def test_rules_about_marks_and_length_know_other_scripts() -> None:
+    asks, quotes = RULES["target asks a question"], RULES["target quotes somebody"]
+    many = RULES["target has many words"]
+    for title in ("为什么？", "لماذا؟", "Why?", "Why？"):
+        assert asks(Shown([], [], [], title))
+        assert not quotes(Shown([], [], [], title))
+    for title in ("「はい」", "«Нет»", "„Ja“"):
+        assert quotes(Shown([], [], [], title))
+        assert not asks(Shown([], [], [], title))
+    long, short = "北京奥运会昨晚闭幕", "股市大跌"
+    assert many(Shown([], [], [], long)) > many(Shown([], [], [], short))

@@ -1,5 +1,6 @@
 """What both trained baselines, TF-IDF and NRMS, have to hold."""
 
+import hashlib
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -8,8 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from newsrec.chat.text import plain_text
+from newsrec.errors import UserError
 from newsrec.news.baselines.nrms import nrms_scores, train_nrms
 from newsrec.news.baselines.text import tfidf_scores
+from newsrec.news.mind.tables import read_news
 from tests.news.baselines.conftest import evaluation_set, mean_auc, write_split
 
 Scores = Callable[..., np.ndarray]
@@ -107,6 +111,82 @@ def test_clicks_that_only_the_history_explains_are_learned(scores: Scores, tmp_p
     candidates = evaluation_set(titles, test)
     options = {"epochs": 12, "limit": None} if scores is nrms else {}
     assert mean_auc(candidates, scores(candidates, tmp_path, **options)) > 0.95
+
+
+# A word of cats and one of dogs in titles of which none is seen in training.
+WITHOUT_SPACES = {
+    "Chinese": ("小猫", "小狗", "昨天{}跑过第{}街"),
+    "Japanese": ("ネコ", "イヌ", "昨日{}が第{}回"),
+    "Thai": ("แมว", "สุนัข", "เมื่อวานนี้{}วิ่ง{}รอบ"),
+    "Khmer": ("ឆ្មា", "ឆ្កែ", "ម្សិលមិញ{}រត់{}ដង"),
+    "run together": ("kitten", "puppy", "Yesterdaythe{}ranaround{}times"),
+    # Two words of the same consonants: the vowel signs alone part them.
+    "Hindi": ("मीन", "मान", "कल {} {} बार"),
+}
+
+
+@pytest.mark.parametrize("language", WITHOUT_SPACES)
+@pytest.mark.parametrize("scores", [tfidf, pytest.param(nrms, marks=pytest.mark.slow)])
+def test_words_are_found_in_unseen_titles_of_any_script(
+    scores: Scores, language: str, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(1)
+    cat, dog, pattern = WITHOUT_SPACES[language]
+    for split, first in (("train", 100), ("test", 300)):
+        titles = {
+            f"{animal}{number}": pattern.format(word, number)
+            for animal, word in (("cat", cat), ("dog", dog))
+            for number in range(first, first + 40)
+        }
+        rows = [("", f"cat{i}-1 dog{j}-0") for i, j in rng.integers(first, first + 40, (300, 2))]
+        write_split(tmp_path / split, titles, rows)
+    candidates = evaluation_set(titles, rows)
+    options = {"epochs": 4, "limit": None} if scores is nrms else {}
+    assert mean_auc(candidates, scores(candidates, tmp_path, **options)) > 0.99
+
+
+def without_spaces(source: Path, target: Path, word: Callable[[str], str]) -> Path:
+    """A copy of `source` with each word of a title replaced and all of them run together."""
+    for split in ("train", "test"):
+        (target / split).mkdir(parents=True)
+        behaviors = (source / split / "behaviors.tsv").read_bytes()
+        (target / split / "behaviors.tsv").write_bytes(behaviors)
+        lines = (source / split / "news.tsv").read_text(encoding="utf-8").splitlines(keepends=True)
+        rows = [line.split("\t") for line in lines]
+        for row in rows:
+            row[3] = "".join(word(part) for part in row[3].split())
+        text = "".join("\t".join(row) for row in rows)
+        (target / split / "news.tsv").write_text(text, encoding="utf-8", newline="\n")
+    return target
+
+
+def as_ideographs(word: str) -> str:
+    """A word as two to three ideographs, always the same."""
+    digest = hashlib.sha256(word.lower().encode()).digest()
+    places = [int.from_bytes(digest[i : i + 2], "big") for i in (0, 2, 4)]
+    return "".join(chr(0x4E00 + place % 3_000) for place in places[: 2 + digest[9] % 2])
+
+
+@pytest.mark.slow
+@both
+@pytest.mark.parametrize("word", [str, as_ideographs])
+def test_news_without_spaces_are_ranked_as_well_as_with_them(
+    scores: Scores, word: Callable[[str], str], mind: Path, candidates: pd.DataFrame, tmp_path: Path
+) -> None:
+    raw = without_spaces(mind / "raw", tmp_path / "raw", word)
+    titles = {id_: plain_text(row.title) for id_, row in read_news(raw / "test/news.tsv").items()}
+    together = candidates.assign(target=candidates["news_id"].map(titles))
+    options = {"epochs": 4, "limit": None} if scores is nrms else {}
+    expected = mean_auc(candidates, scores(candidates, mind / "raw", **options))
+    assert mean_auc(together, scores(together, raw, **options)) > expected - 0.03
+
+
+def test_titles_of_symbols_alone_are_reported(tmp_path: Path) -> None:
+    titles = {"N1": "🚀", "N2": "..."}
+    for split in ("train", "test"):
+        write_split(tmp_path / split, titles, [("", "N1-1 N2-0")])
+    with pytest.raises(UserError, match=r"train/news\.tsv: no title has a letter or a digit"):
+        tfidf(evaluation_set(titles, [("", "N1-1 N2-0")]), tmp_path)
 
 
 @both
