@@ -5,34 +5,44 @@ import unicodedata
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import regex
+
 DASH = "\u2013"
 MINUS = "\u2212"
-_UNPRINTABLE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]"
-)
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
+# In many Arabic and Hebrew texts; unlike the other bidirectional controls they end nowhere.
+_DIRECTIONAL_MARKS = re.compile("[\u061c\u200e\u200f]")
+_CHARACTER = regex.compile(r"\X")  # a grapheme cluster: a letter with its marks, a joined emoji
 
 
 def printable(text: str) -> str:
     """`text` on one line; what HTML, XML or UTF-8 cannot hold is replaced by U+FFFD.
 
-    So are bidirectional controls: a name must not change the direction of the text after it.
+    So are bidirectional controls, and directional marks, which print nothing, are dropped: a name
+    must not change the direction of the text after it.
     """
-    return _UNPRINTABLE.sub("\ufffd", " ".join(text.split()))
+    return _UNPRINTABLE.sub("\ufffd", _DIRECTIONAL_MARKS.sub("", " ".join(text.split())))
 
 
 def shortened(text: str, width: int) -> str:
-    """`text` printable and cut to `width` columns, of which a wide character takes two."""
+    """`text` printable and cut to `width` columns, never between a letter and its marks."""
     text, used = printable(text), 0
-    for place, char in enumerate(text):
-        used += text_width(char)
-        if used > width:
-            return text[:place].rstrip() + "\u2026"
+    for character in _CHARACTER.finditer(text):
+        used += text_width(character[0])
+        if used > width or character.end() > 4 * width:  # marks take no column and can be many
+            return text[: character.start()].rstrip() + "\u2026"
     return text
 
 
 def text_width(text: str) -> int:
-    """The columns that `text` takes."""
-    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text)
+    """The columns that `text` takes: two for a wide character, none for a mark above or below."""
+    return sum(min(2, sum(map(_columns, found))) for found in _CHARACTER.findall(text))
+
+
+def _columns(char: str) -> int:
+    if unicodedata.category(char) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
 
 def score(value: float | None) -> str:
