@@ -94,5 +94,5 @@ def test_the_version_and_the_licence_are_the_same_everywhere() -> None:
     )
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert (citation["version"], citation["license"]) == (version, licence)
-    assert re.findall(r"^## \[(.+?)\]", TEXTS["CHANGELOG.md"], re.MULTILINE)[0] == version
+    assert re.findall(r"^## \[(\d.+?)\]", TEXTS["CHANGELOG.md"], re.MULTILINE)[0] == version
     assert licence in ENGLISH
