@@ -149,6 +149,7 @@ def test_the_pipeline_keeps_the_data_sets_rows_to_itself() -> None:
     }
     assert pushed == {
         "models/adapter",
+        "models/checked/${key}.json",
         "models/merged",
         "metrics/timings/score_${key}.json",
     }

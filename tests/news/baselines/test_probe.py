@@ -238,13 +238,12 @@ def test_words_are_shared_in_every_script(past: str, target: str, other: str) ->
 
 def test_words_are_shared_where_titles_have_no_spaces(tmp_path: Path) -> None:
     history = ["Thestormsoaksthecoasttoday"]
-    path = table(
-        tmp_path / "c.parquet",
+    found, _ = of_rows(
+        tmp_path,
         {"target": "Yesterdaythestormhitvalleys", "label": 1, "history": history},
         {"target": "Somecheapstocksfellforbanks", "label": 0, "history": history},
     )
-    rule, _ = probe_scores(path)
-    assert rule == "target shares words with the history -> Yes"
+    assert found["rule"] == "target shares words with the history -> Yes"
 
 
 def test_rules_about_marks_and_length_know_other_scripts() -> None:
