@@ -62,8 +62,7 @@ Against the baselines, tuned minus baseline:
 
 Protocol: {protocol}.
 
-Settings: `dvc exp run {settings} -S fetch_mind.path=…`. Training {train_seconds:,.0f} s,
-{tokens_per_second:,.0f} tokens/s.
+Settings: `dvc exp run {settings} -S fetch_mind.path=…`.
 """
 
 
@@ -111,8 +110,6 @@ def document(metrics: dict[str, Any]) -> str:
         comparisons="\n".join(comparisons),
         protocol="; ".join(f"{key} `{value}`" for key, value in metrics["protocol"].items()),
         settings=" ".join(f"-S {one}" for one in SETTINGS),
-        train_seconds=train["seconds"],
-        tokens_per_second=train["tokens_per_second"],
     )
 
 
