@@ -43,7 +43,8 @@ def test_answers_that_are_not_listed_as_a_rule_are_refused_early(
     stub.change = lambda reply: reply
     stub.asked.clear()
     assert complete_rows(stub.url, tmp_path) == expected()
-    assert len(stub.asked) == len(CHATS)
+    # A request of before may still have been under way.
+    assert set(stub.numbers()) == set(range(len(CHATS)))
 
 
 def test_half_of_the_lists_may_be_of_other_tokens_and_no_more(stub: Stub, tmp_path: Path) -> None:
