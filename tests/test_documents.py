@@ -118,6 +118,7 @@ def test_make_help_and_newsrec_help_list_their_commands() -> None:
         assert re.search(rf"^  {command} ", shown, re.MULTILINE), command
 
 
+@pytest.mark.slow  # a second and more
 def test_newsrec_params_writes_the_choices_of_the_readme(tmp_path: Path) -> None:
     choices = [words[1:] for words in commands(TEXTS["README.md"]) if words[1:2] == ["params"]]
     assert choices[0][1:] == ["data=mind-small", "model=qwen3-8b"]
@@ -144,6 +145,7 @@ def test_every_stage_is_in_the_table_and_in_the_drawing() -> None:
     assert set(graph()) == set(re.findall(r"[a-z_]+", re.sub(r"@\w+", "", blocks(text, "")[0])))
 
 
+@pytest.mark.slow  # a second and more
 def test_every_key_exists(tmp_path: Path) -> None:
     keys: set[str] = set()
     for choice in (ROOT / "conf/train").glob("*.yaml"):

@@ -28,6 +28,7 @@ def test_every_method_that_ships_and_every_key_of_lora_has_its_row() -> None:
     assert all(len(row) == len(HEADS) for row in ROWS)
 
 
+@pytest.mark.slow  # a second and more
 @pytest.mark.parametrize("choice", CHOICES, ids=lambda choice: choice.name)
 def test_the_memory_at_8b_is_what_the_formula_gives(choice: object) -> None:
     (row,) = (row for row in ROWS if row[0] == f"`{choice.name}`")  # type: ignore[attr-defined]

@@ -72,6 +72,7 @@ def test_a_journal_that_is_none_is_refused(stub: Stub, tmp_path: Path) -> None:
         complete(stub.url, tmp_path)
 
 
+@pytest.mark.slow  # a second and more
 @pytest.mark.parametrize(
     "changed",
     [

@@ -134,6 +134,7 @@ def test_bottlenecks_are_scored_in_bfloat16_as_they_were_trained(
     assert scored.model.rotary_emb.inv_freq.dtype == torch.float32
 
 
+@pytest.mark.slow  # a second and more
 @pytest.mark.parametrize("train", [trained_prefix, trained_bottleneck])
 def test_what_cannot_be_merged_is_exported_beside_its_base(
     train: object, tiny_model: Path, tmp_path: Path

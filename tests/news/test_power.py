@@ -27,6 +27,7 @@ def table(seed: int, skill: float = 1.0) -> pd.DataFrame:
     )
 
 
+@pytest.mark.slow  # a second and more
 def test_the_sentence_holds_how_many_impressions_a_difference_takes(tmp_path: Path) -> None:
     base, tuned = tmp_path / "base.parquet", tmp_path / "tuned.parquet"
     table(seed=1, skill=0.5).to_parquet(base)

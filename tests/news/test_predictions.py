@@ -89,6 +89,7 @@ def test_a_probability_that_is_no_number_is_refused(candidates: Path, tmp_path: 
     assert not (tmp_path / "t.parquet").exists()
 
 
+@pytest.mark.slow  # a second and more
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [

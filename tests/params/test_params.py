@@ -67,6 +67,7 @@ def test_a_stage_of_every_pipeline_passes_over_the_sections_of_one(tmp_path: Pat
     assert not hasattr(shared, "prompt")
 
 
+@pytest.mark.slow  # a second and more
 @pytest.mark.parametrize("choice", CHOICES)
 def test_every_shipped_choice_is_parsed(choice: str, tmp_path: Path) -> None:
     compose(tmp_path / "params.yaml", [choice])

@@ -78,6 +78,7 @@ def test_a_stage_is_silent_where_all_is_well(
     assert capsys.readouterr() == ("", "")
 
 
+@pytest.mark.slow  # a second and more
 @pytest.mark.parametrize("method", ["lora", "qlora", "full", "freeze", "p-tuning-v2", "adapter"])
 @pytest.mark.parametrize("model", ["tiny", "qwen3-0.6b"])
 def test_every_method_is_examined(model: str, method: str, plenty: Machine) -> None:
@@ -164,6 +165,7 @@ def test_a_local_model_is_measured_by_its_config(tiny_model: Path, plenty: Machi
         check("fetch_model", "model=local", "fetch_model.path=nowhere")
 
 
+@pytest.mark.slow  # a second and more
 @pytest.mark.parametrize(
     ("stale", "expected"),
     [

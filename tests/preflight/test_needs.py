@@ -40,6 +40,7 @@ def count(model: torch.nn.Module, trained_only: bool = False) -> int:
     )
 
 
+@pytest.mark.slow  # a second and more
 @pytest.mark.parametrize("shape", [*SHIPPED.values(), SMALL, NARROW_HEADS])
 def test_parameters_are_those_that_transformers_makes(shape: Shape) -> None:
     with torch.device("meta"):
@@ -267,6 +268,7 @@ def test_vllm_needs_the_weights_and_the_cache_of_a_prompt() -> None:
     assert told == 2 * 8_190_735_360 + 147_456_000 + needs.VLLM
 
 
+@pytest.mark.slow  # a second and more
 def test_what_is_written_is_as_large_as_reported(tmp_path: Path) -> None:
     model = network(SMALL).to(torch.bfloat16)
     model.save_pretrained(tmp_path / "merged")

@@ -136,6 +136,7 @@ def test_a_long_name_is_cut() -> None:
     assert any(text.endswith("\u2026") for text in texts(dots("w" * 100)))
 
 
+@pytest.mark.slow  # a second and more
 @pytest.mark.parametrize("num", [1, 2, 3, 6])
 def test_series_are_all_drawn_and_differ(num: int) -> None:
     names = [f"class {place}" for place in range(num)]

@@ -64,6 +64,7 @@ def empty(_: bytes) -> bytes:
     return b""
 
 
+@pytest.mark.slow  # a second and more
 @pytest.mark.parametrize(
     ("file", "change", "words"),
     [

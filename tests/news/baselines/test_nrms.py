@@ -39,6 +39,7 @@ def test_padding_of_titles_and_of_histories_counts_nothing() -> None:
     assert not torch.allclose(network.users(clicked, mask), network.users(other, mask | True))
 
 
+@pytest.mark.slow  # a second and more
 def test_the_random_state_that_it_finds_decides_nothing(
     mind: Path, candidates: pd.DataFrame
 ) -> None:

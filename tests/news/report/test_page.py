@@ -201,6 +201,7 @@ def distinct() -> str:
     return render(**given)
 
 
+@pytest.mark.slow  # a second and more
 def test_prompts_that_a_server_did_not_answer_are_in_the_audit_of_a_server_alone(
     distinct: str,
 ) -> None:
