@@ -41,7 +41,7 @@ def test_the_page_opens(given: dict[str, Any], tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     page.write_text(render(**given), encoding="utf-8")
     dom = dumped(page, tmp_path / "profile")
-    assert "<h1>Fine-tuning raised AUC per impression</h1>" in dom
+    assert "<h1>The tuned model is better than its base</h1>" in dom
     assert dom.count("<svg") >= 6
 
 
