@@ -43,7 +43,7 @@ def main() -> None:
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)
         chats = [chat for chat, _ in import_module(corpus).examples(NUM_PROMPTS, params.score.seed)]
-        found |= asdict(compare_with_transformers(settings, name, model, chats, work))
+        found |= asdict(compare_with_transformers(settings, model, chats, work))
         shutil.rmtree(work)
     write_json(Path(f"metrics/check_engine_{name}.json"), found)
     write_json(CHECKED / f"{name}.json", {"checked": True})

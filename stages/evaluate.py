@@ -66,7 +66,7 @@ def main() -> None:
         {
             "protocol": protocol,
             **{name: found.figures for name, found in measured.items()},
-            **compare_tuned(measured, tables),
+            **compare_tuned(measured, candidates),
         },
     )
     models = {name: tables[name] for name in MODELS}

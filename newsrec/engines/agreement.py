@@ -1,4 +1,4 @@
-"""Whether an engine reads a model as transformers does, from a few prompts' log-probabilities.
+"""Whether vLLM reads a model as transformers does, from a few prompts' log-probabilities.
 
 Training reads a model's folder with one version of transformers, vLLM with another and with code of
 its own. Where the two understand a file differently, each works and their figures do not belong to
@@ -18,10 +18,10 @@ from transformers import PreTrainedModel
 
 from newsrec.chat.messages import Messages
 from newsrec.chat.tokens import encode_chat, load_tokenizer
-from newsrec.engines.answering import answer
 from newsrec.engines.request import PromptWriter, Request
 from newsrec.engines.settings import VllmSettings
 from newsrec.engines.transformers_engine import default_device, load_for_answers
+from newsrec.engines.vllm_engine import answer
 from newsrec.errors import UserError
 from newsrec.files import read_json
 
@@ -34,7 +34,7 @@ _MAX_TOKENS = 2_048  # of the longest prompt
 
 
 class Token(NamedTuple):
-    """A token behind a prompt and its log-probability by transformers."""
+    """A token after a prompt and its log-probability by transformers."""
 
     prompt: int
     token: int
@@ -48,7 +48,7 @@ class Agreement:
     Attributes:
         dtype: that both computed in.
         num_prompts: of the chats, and one more: all of them as one long prompt.
-        num_tokens: probable tokens behind them whose log-probabilities were compared.
+        num_tokens: probable tokens after them whose log-probabilities were compared.
         max_difference: the largest.
         tolerance: of `TOLERANCES`.
     """
@@ -61,19 +61,18 @@ class Agreement:
 
 
 def compare_with_transformers(
-    settings: VllmSettings, name: str, model: Path, chats: Sequence[Messages], work: Path
+    settings: VllmSettings, model: Path, chats: Sequence[Messages], work: Path
 ) -> Agreement:
-    """Compare the log-probabilities of an engine with those of transformers.
+    """Compare the log-probabilities of vLLM with those of transformers.
 
     Args:
-        settings: of the engine.
-        name: of what is scored, see `newsrec.engines.answering.answer`.
+        settings: of vLLM.
         model: folder of a whole Hugging Face model.
         chats: prompts, a few.
         work: an existing folder for prompts and answers.
 
     Raises:
-        UserError: they differ by more than rounding explains, or the engine failed.
+        UserError: they differ by more than rounding explains, or vLLM failed.
     """
     dtype = _dtype(settings, model)
     tokenizer = load_tokenizer(model)
@@ -88,21 +87,19 @@ def compare_with_transformers(
         for ids in prompts:
             writer.add(ids, [])
     target = work / "answers.parquet"
-    answer(settings, name, model, request, target, work)
-    found = pq.read_table(target, columns=["logprobs"])["logprobs"].to_pylist()
-    differences = [
-        abs(found[one.prompt][answers.index(one.token)] - one.logprob) for one in expected
-    ]
+    answer(settings, model, request, target, work)
+    answered = pq.read_table(target, columns=["logprobs"])["logprobs"].to_pylist()
+    found = [answered[one.prompt][answers.index(one.token)] for one in expected]
+    differences = [abs(logprob - one.logprob) for logprob, one in zip(found, expected, strict=True)]
     worst = int(np.argmax(differences))
     agreement = Agreement(dtype, len(prompts), len(expected), differences[worst], TOLERANCES[dtype])
     if not agreement.max_difference <= agreement.tolerance:
         one = expected[worst]
-        token, logprob = tokenizer.decode([one.token]), found[one.prompt][answers.index(one.token)]
         raise UserError(
-            f"{model}: the engine reads this model otherwise than transformers: the "
-            f"log-probability of {token!r} behind prompt {one.prompt + 1} of {len(prompts)} is "
-            f"{logprob:.4f}, by transformers {one.logprob:.4f}; expected a difference of at most "
-            f"{agreement.tolerance:g} in {dtype}. Training and scoring would be of two models: "
+            f"{model}: vLLM reads this model differently from transformers: the log-probability of "
+            f"{tokenizer.decode([one.token])!r} after prompt {one.prompt + 1} of {len(prompts)} is "
+            f"{found[worst]:.4f}, by transformers {one.logprob:.4f}; expected a difference of at "
+            f"most {agreement.tolerance:g} in {dtype}. Training and scoring would use two models: "
             "look in its config.json for what one library ignores and for weights that are there "
             "twice, or score with transformers too (engine=transformers)"
         )
@@ -110,9 +107,9 @@ def compare_with_transformers(
 
 
 def _dtype(settings: VllmSettings, model: Path) -> str:
-    """What the engine computes in, by PyTorch's name."""
+    """What vLLM computes in, a key of `TOLERANCES`."""
     if settings.dtype != "auto":
-        return settings.dtype
+        return {"half": "float16", "float": "float32"}.get(settings.dtype, settings.dtype)
     config = read_json(model / "config.json")
     own = str(config.get("dtype") or config.get("torch_dtype") or "float32")
     return "bfloat16" if own == "float32" else own
@@ -120,7 +117,7 @@ def _dtype(settings: VllmSettings, model: Path) -> str:
 
 @torch.inference_mode()
 def _probable_tokens(model: Path, dtype: str, prompts: Sequence[Sequence[int]]) -> Iterator[Token]:
-    """The most probable tokens behind each prompt, by transformers; the model is dropped after."""
+    """The most probable tokens after each prompt, by transformers; the model is dropped after."""
     device = default_device()
     network = load_for_answers(model, dtype, device)
     assert isinstance(network, PreTrainedModel)
@@ -133,4 +130,4 @@ def _probable_tokens(model: Path, dtype: str, prompts: Sequence[Sequence[int]]) 
                 yield Token(number, token, logprob)
     del network
     if device == "cuda":
-        torch.cuda.empty_cache()  # for the engine, which has a process of its own
+        torch.cuda.empty_cache()  # for vLLM, which has a process of its own

@@ -12,6 +12,7 @@ from newsrec.news.leaderboard.submission import read_prediction_txt
 from newsrec.news.predictions import (
     KEYS,
     MODEL_SCHEMA,
+    ROW,
     SCHEMA,
     as_numbers,
     checked,
@@ -22,8 +23,7 @@ _TABLES = (".parquet", ".csv")
 _RANKS = (".txt", ".zip")
 # What may lie beside predictions: documents, and what DVC and Git put there.
 _NO_PREDICTIONS = (".md", ".dvc")
-# What an error calls a row.
-_LINE, _ROW = "line {}", "row {} (the first is 0)"
+_LINE = "line {}"  # what an error calls a row of a CSV file
 
 
 def read_external(
@@ -71,7 +71,7 @@ def read_external(
         elif kind == ".csv":
             tables[name] = _in_order(_read_csv(path), candidates, path, _LINE)
         else:
-            tables[name] = _in_order(read_predictions(path), candidates, path, _ROW)
+            tables[name] = _in_order(read_predictions(path), candidates, path, ROW)
         if kind in _RANKS or not tables[name]["score"].between(0, 1).all():
             no_probabilities.add(name)
     return tables, no_probabilities

@@ -42,6 +42,7 @@ MODEL_SCHEMA = pa.schema(
 )
 _BATCH_ROWS = 10_000
 _TOLERANCE = 0.01  # by which rounding may bring a probability above 1
+ROW = "row {} (the first is 0)"  # what an error calls a row of a Parquet file
 _TRUTH = {"true": True, "false": False}  # as CSV files hold them
 
 
@@ -179,7 +180,7 @@ def read_predictions(source: Path, columns: Sequence[str] = SCHEMA.names) -> pd.
         raise UserError(f"{source}: no such file; make it with: dvc repro") from None
     except (pa.ArrowException, OSError) as error:
         raise UserError(f"{source}: not a Parquet file ({error}); make it again") from None
-    return checked(table, source, "row {} (the first is 0)", columns)
+    return checked(table, source, ROW, columns)
 
 
 def checked(

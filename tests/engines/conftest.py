@@ -1,11 +1,23 @@
-"""A chat server that tests of the API engine share."""
+"""What tests of several engines share: a chat server, and settings of vLLM."""
 
 import threading
 from collections.abc import Iterator
 
 import pytest
 
+from newsrec.engines.settings import VllmSettings
 from tests.engines.stub_server import Stub
+
+# For tests that start vLLM itself.
+VLLM = VllmSettings(
+    dtype="float32",
+    max_model_len=512,
+    gpu_memory_utilization=0.3,
+    cpu_kv_cache_gib=1,
+    enforce_eager=True,
+    batch_size=1000,
+    seed=1,
+)
 
 
 @pytest.fixture

@@ -14,11 +14,12 @@ from newsrec.engines import transformers_engine, vllm_engine
 from newsrec.engines.api_engine import Endpoint, complete_all, write_replies
 from newsrec.engines.api_server import llamafactory_server, vllm_server
 from newsrec.engines.request import PromptWriter, Request
-from newsrec.engines.settings import ApiSettings, TransformersSettings, VllmSettings
+from newsrec.engines.settings import ApiSettings, TransformersSettings
 from newsrec.models.tiny import build_tiny
 from newsrec.news.corpus import examples
 from newsrec.news.mind.synthetic import TOPICS
 from newsrec.news.prompts import NO, QUESTION, YES
+from tests.engines.conftest import VLLM
 
 pytestmark = pytest.mark.slow
 
@@ -35,17 +36,8 @@ TOPICS_ASKED = [number for number in range(len(CHATS)) if number not in YES_OR_N
 OF_SERVER = sorted([*YES_OR_NO, *TOPICS_ASKED[: len(YES_OR_NO) // 2]])
 FIVE_ANSWERS = (NO, *list(TOPICS)[:3], YES)
 TOLERANCE = 1e-3
-MAX_MODEL_LEN = 512
+MAX_MODEL_LEN = VLLM.max_model_len
 MAX_ANSWER_TOKENS = 4
-VLLM = VllmSettings(
-    dtype="float32",
-    max_model_len=MAX_MODEL_LEN,
-    gpu_memory_utilization=0.3,
-    cpu_kv_cache_gib=1,
-    enforce_eager=True,
-    batch_size=1000,
-    seed=1,
-)
 TRANSFORMERS = TransformersSettings(dtype="float32", batch_size=16)
 
 

@@ -1,4 +1,4 @@
-"""An engine that reads a model otherwise than transformers is refused before it is trained."""
+"""A model that vLLM reads differently from transformers is refused before it is trained."""
 
 import json
 import shutil
@@ -15,16 +15,8 @@ from newsrec.engines.settings import TransformersSettings, VllmSettings
 from newsrec.errors import UserError
 from newsrec.models.tiny import build_tiny
 from newsrec.news.corpus import examples
+from tests.engines.conftest import VLLM
 
-VLLM = VllmSettings(
-    dtype="float32",
-    max_model_len=400,
-    gpu_memory_utilization=0.3,
-    cpu_kv_cache_gib=1,
-    enforce_eager=True,
-    batch_size=100,
-    seed=1,
-)
 CHATS = [chat for chat, _ in examples(4, seed=3)]
 
 
@@ -58,15 +50,14 @@ def changed(model: Path, target: Path, **config: Any) -> Path:
 
 @pytest.fixture
 def engine_reads(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Let the engine be transformers, on a folder of the test's own in place of the model's."""
+    """Let transformers answer for vLLM, on a folder of the test's own in place of the model's."""
 
     def reads(folder: Path) -> None:
         def answer(
-            settings: VllmSettings, name: str, model: Path, request: Request, target: Path, _: Path
-        ) -> dict[str, object]:
+            settings: VllmSettings, model: Path, request: Request, target: Path, _: Path
+        ) -> None:
             engine = TransformersSettings(settings.dtype, batch_size=2)
             transformers_engine.answer(engine, folder, request, target)
-            return {}
 
         monkeypatch.setattr(agreement, "answer", answer)
 
@@ -75,7 +66,7 @@ def engine_reads(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 def test_the_same_model_agrees(model: Path, tmp_path: Path, engine_reads: Any) -> None:
     engine_reads(model)
-    found = compare_with_transformers(VLLM, "base", model, CHATS, tmp_path)
+    found = compare_with_transformers(VLLM, model, CHATS, tmp_path)
     assert found.num_prompts == len(CHATS) + 1
     assert found.num_prompts <= found.num_tokens <= found.num_prompts * 5
     assert found.max_difference < 1e-4
@@ -91,8 +82,8 @@ def test_a_model_that_is_read_with_other_settings_is_refused(
     if "sliding_window" in config:
         config |= {"use_sliding_window": True, "max_window_layers": 0, "layer_types": None}
     engine_reads(changed(model, tmp_path / "other", **config))
-    with pytest.raises(UserError, match=r"reads this model otherwise.*engine=transformers"):
-        compare_with_transformers(VLLM, "base", model, CHATS, tmp_path)
+    with pytest.raises(UserError, match=r"reads this model differently.*engine=transformers"):
+        compare_with_transformers(VLLM, model, CHATS, tmp_path)
 
 
 def test_a_log_probability_that_is_no_number_is_refused(
@@ -103,8 +94,8 @@ def test_a_log_probability_that_is_no_number_is_refused(
     weights["model.norm.weight"] *= float("nan")
     save_file(weights, other / "model.safetensors", metadata={"format": "pt"})
     engine_reads(other)
-    with pytest.raises(UserError, match="reads this model otherwise"):
-        compare_with_transformers(VLLM, "base", model, CHATS, tmp_path)
+    with pytest.raises(UserError, match="reads this model differently"):
+        compare_with_transformers(VLLM, model, CHATS, tmp_path)
 
 
 def test_rounding_to_half_precision_is_no_other_model(
@@ -112,7 +103,7 @@ def test_rounding_to_half_precision_is_no_other_model(
 ) -> None:
     engine_reads(model)
     monkeypatch.setattr(agreement, "_dtype", lambda *_: "bfloat16")
-    found = compare_with_transformers(VLLM, "base", model, CHATS, tmp_path)  # float32 against it
+    found = compare_with_transformers(VLLM, model, CHATS, tmp_path)  # float32 against it
     assert TOLERANCES["float32"] < found.max_difference < TOLERANCES["bfloat16"]
 
 
@@ -124,6 +115,8 @@ def test_rounding_to_half_precision_is_no_other_model(
         ("auto", {"torch_dtype": "float32"}, "bfloat16"),
         ("auto", {}, "bfloat16"),
         ("float32", {"torch_dtype": "bfloat16"}, "float32"),
+        ("half", {}, "float16"),
+        ("float", {}, "float32"),
     ],
 )
 def test_both_compute_in_the_type_that_vllm_takes(
@@ -139,16 +132,16 @@ def test_improbable_tokens_are_not_compared(
 ) -> None:
     engine_reads(model)
     monkeypatch.setattr(agreement, "MIN_PROBABILITY", 0.999)
-    few = compare_with_transformers(VLLM, "base", model, CHATS, tmp_path)
+    few = compare_with_transformers(VLLM, model, CHATS, tmp_path)
     assert few.num_tokens == few.num_prompts  # the most probable one is always compared
     monkeypatch.setattr(agreement, "MIN_PROBABILITY", MIN_PROBABILITY)
-    found = compare_with_transformers(VLLM, "base", model, CHATS, tmp_path)
+    found = compare_with_transformers(VLLM, model, CHATS, tmp_path)
     assert found.num_tokens > found.num_prompts
 
 
 @pytest.mark.slow
 def test_vllm_agrees_on_a_model_as_it_was_saved(model: Path, tmp_path: Path) -> None:
-    found = compare_with_transformers(VLLM, "base", model, CHATS, tmp_path)
+    found = compare_with_transformers(VLLM, model, CHATS, tmp_path)
     assert 0 < found.max_difference < found.tolerance
 
 
@@ -158,8 +151,8 @@ def test_a_folder_of_transformers_5_that_version_4_reads_otherwise_is_refused(
 ) -> None:
     rope = {"rope_type": "default", "rope_theta": 1_000.0}
     other = changed(model, tmp_path / "other", rope_theta=None, rope_parameters=rope)
-    with pytest.raises(UserError, match="reads this model otherwise"):
-        compare_with_transformers(VLLM, "base", other, CHATS, tmp_path)
+    with pytest.raises(UserError, match="reads this model differently"):
+        compare_with_transformers(VLLM, other, CHATS, tmp_path)
 
 
 @pytest.mark.slow
@@ -171,5 +164,5 @@ def test_weights_that_are_there_twice_and_differ_are_refused(model: Path, tmp_pa
     (other / "model.safetensors.index.json").write_text(json.dumps(index))
     weights["model.embed_tokens.weight"] = weights["model.embed_tokens.weight"].flip(0).contiguous()
     save_file(weights, other / shard, metadata={"format": "pt"})
-    with pytest.raises(UserError, match="reads this model otherwise"):
-        compare_with_transformers(VLLM, "base", other, CHATS, tmp_path)
+    with pytest.raises(UserError, match="reads this model differently"):
+        compare_with_transformers(VLLM, other, CHATS, tmp_path)

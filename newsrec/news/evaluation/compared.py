@@ -6,13 +6,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from newsrec.metrics.ranking import group_auc
 from newsrec.metrics.significance import detectable
 from newsrec.news.evaluation.predictor import Measured, compare
 
 
 def compare_tuned(
-    measured: Mapping[str, Measured], tables: Mapping[str, pd.DataFrame]
+    measured: Mapping[str, Measured], rows: pd.DataFrame
 ) -> dict[str, dict[str, Any]]:
     """`tuned_vs_<predictor>` for every other predictor, see `compare`.
 
@@ -21,29 +20,22 @@ def compare_tuned(
     users or equal gains leave nothing to plan with.
 
     Args:
-        measured: of each predictor, base and tuned among them.
-        tables: predictions of each, over the same rows.
+        measured: of each predictor, tuned among them.
+        rows: the evaluation set that all were measured on: impression_id and user_id.
     """
-    aucs = {
-        name: group_auc(table["impression_id"], table["label"], table["score"])
-        for name, table in tables.items()
-    }
-    rows = tables["tuned"]
-    users = rows.drop_duplicates("impression_id")["user_id"].to_numpy()
+    users = rows["user_id"].to_numpy()
+    users_of_impressions = users[~rows["impression_id"].duplicated().to_numpy()]
+    tuned = measured["tuned"]
     result: dict[str, dict[str, Any]] = {}
     for name, other in measured.items():
         if name == "tuned":
             continue
-        found: dict[str, Any] = dict(compare(measured["tuned"], other))
+        found: dict[str, Any] = dict(compare(tuned, other))
         if "auc" in found:
-            gains = (aucs["tuned"] - aucs[name]).to_numpy()
-            found |= _detectable("auc", gains, users)
-        elif "accuracy" in found:
-            mine, its = measured["tuned"].correct, other.correct
-            assert mine is not None
-            assert its is not None
-            gains = mine.astype(float) - its
-            found |= _detectable("accuracy", gains, rows["user_id"].to_numpy())
+            found |= _detectable("auc", tuned.aucs - other.aucs, users_of_impressions)
+        elif tuned.correct is not None and other.correct is not None:
+            gains = tuned.correct.astype(float) - other.correct
+            found |= _detectable("accuracy", gains, users)
         result[f"tuned_vs_{name}"] = found
     return result
 

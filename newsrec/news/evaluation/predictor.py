@@ -22,10 +22,14 @@ Sum = Callable[[pd.DataFrame], "pd.Series[float]"]
 
 @dataclass(frozen=True)
 class Measured:
-    """The figures of a predictor, and of its resamples those that are compared."""
+    """The figures of a predictor, and of its resamples those that are compared.
+
+    `aucs` are those of the impressions, NaN where all labels are equal; `correct` is of each row.
+    """
 
     figures: dict[str, float]
     samples: dict[str, Samples]
+    aucs: np.ndarray
     correct: np.ndarray | None
 
 
@@ -94,7 +98,7 @@ def measure(
         "num_users": len(bootstrap.clusters),
         "num_one_class": len(ranks) - len(usable),
     }
-    return Measured(figures, samples, correct)
+    return Measured(figures, samples, ranks["auc"].to_numpy(), correct)
 
 
 def decision_figures(label: pd.Series, decision: pd.Series) -> dict[str, float]:

@@ -27,12 +27,11 @@ NEWS_COLUMNS = (
 BEHAVIORS_COLUMNS = ("impression_id", "user_id", "time", "history", "impressions")
 
 _TIME = re.compile(r"(\d{1,2})/(\d{1,2})/(\d{4}) (\d{1,2}):(\d{2}):(\d{2}) (AM|PM)", re.ASCII)
-# Blank to the eye, though `str.isprintable` takes them for printable; ranges of a character class.
-BLANK = (
-    "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
-    "\U000e0100-\U000e01ef"
+# Blank to the eye, though `str.isprintable` takes them for printable.
+BLANK = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0"
+    "\U000e0100-\U000e01ef]"
 )
-_BLANK = re.compile(f"[{BLANK}]")
 # What other formats separate and quote the ids of a list with.
 _SEPARATORS = ",;'\"[]"
 # What a file that is no UTF-8 text begins with.
@@ -240,11 +239,11 @@ def _check_id(what: str, text: str, forbidden: str, where: str) -> None:
 def _check_characters(what: str, text: str, forbidden: str, where: str) -> None:
     """Refuse what is forbidden or prints nothing: ids that print alike would be two."""
     # As a whole at first: MIND has tens of millions of ids.
-    printable = text.isprintable() and (text.isascii() or not _BLANK.search(text))
+    printable = text.isprintable() and (text.isascii() or not BLANK.search(text))
     if printable and not any(char in text for char in forbidden):
         return
     for place, char in enumerate(text):
-        if char in forbidden or not char.isprintable() or _BLANK.match(char):
+        if char in forbidden or not char.isprintable() or BLANK.match(char):
             _refuse_character(what, text, place, where)
 
 

@@ -1,13 +1,10 @@
 """Titles as prompts show them; news without one is as good as missing."""
 
-import re
 import unicodedata
 from collections.abc import Mapping
 
 from newsrec.chat.text import plain_text
 from newsrec.news.mind.tables import BLANK, News
-
-_BLANK = re.compile(f"[{BLANK}]")
 
 
 def shown_titles(news: Mapping[str, News]) -> dict[str, str]:
@@ -19,5 +16,5 @@ def shown_titles(news: Mapping[str, News]) -> dict[str, str]:
 def is_blank(title: str) -> bool:
     """Whether a title that `plain_text` made shows nothing: no letter, digit, sign or symbol."""
     return not any(
-        unicodedata.category(char)[0] in "LNPS" and not _BLANK.match(char) for char in title
+        unicodedata.category(char)[0] in "LNPS" and not BLANK.match(char) for char in title
     )
