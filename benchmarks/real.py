@@ -41,7 +41,6 @@ SETTINGS = (
     "score.enforce_eager=true",
     "score.max_answer_tokens=1",
     "score.cpu_kv_cache_gib=2",
-    "merge.tolerance=1e-3",
 )
 _HEADS = ("predictor", "AUC (95 % interval)", "MRR", "nDCG@5", "nDCG@10", "accuracy")
 _DOCUMENT = """# A real model on real news

@@ -12,14 +12,20 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
+from newsrec.chat.tokens import load_tokenizer
+from newsrec.engines.vllm_reading import check_same_reading
 from newsrec.errors import UserError, run_stage
 from newsrec.files import atomic_folder, sha256_folder, write_json
 from newsrec.models.checks import check_model
-from newsrec.models.hubs import copy_model, fetch_huggingface, fetch_local, fetch_modelscope
+from newsrec.models.hubs import fetch_huggingface, fetch_local, fetch_modelscope
+from newsrec.models.one_form import write_description
 from newsrec.models.tiny import build_tiny
+from newsrec.models.usable import check_usable
+from newsrec.models.weights import copy_weights
 from newsrec.params.load import load_params
 from newsrec.params.sections import FetchModel, SharedParams
 from newsrec.preflight.doctor import check_machine
+from newsrec.training.samples import load_template
 
 TARGET = Path("models/base")
 WORK = Path(".work/fetch_model")  # outlives a kill, so that a download resumes
@@ -32,17 +38,20 @@ def main() -> None:
     check_machine(params, "fetch_model")
     model = params.fetch_model
     with atomic_folder(TARGET) as draft:
+        folder = draft if model.source == "tiny" else _fetch(model)
         if model.source == "tiny":
             _build(model, sys.argv[1], draft)
-            facts = check_model(draft)
-        else:
-            folder = _fetch(model)
-            facts = check_model(folder)
-            if model.source == "local":
-                copy_model(folder, draft)
-            else:
-                # Moved: the disk need not hold a large model twice.
-                folder.rename(draft)
+        facts = check_model(folder)
+        if model.source != "tiny":
+            write_description(folder, draft)
+        check_usable(draft, folder)
+        # No parameter of this stage: another one fetches no model again, and train checks it too.
+        load_template(load_tokenizer(draft), params.model.template)
+        if model.source != "tiny" and params.score.engine == "vllm":
+            check_same_reading(draft, folder, WORK)
+        if model.source != "tiny":
+            # Moved where it was downloaded: the disk need not hold a large model twice.
+            copy_weights(folder, draft, move=model.source != "local")
     shutil.rmtree(WORK, ignore_errors=True)
     write_json(
         Path("metrics/fetch_model.json"),

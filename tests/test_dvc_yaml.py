@@ -44,6 +44,7 @@ NOT_A_DEPENDENCY = {
     "newsrec/processes.py": "starts a worker and shows its output; the worker is a dependency",
     "newsrec/models/hub_errors.py": "what a person reads when a download fails",
     "newsrec/engines/advice.py": "what a person reads when an engine fails",
+    "newsrec/engines/vllm_reading.py": "compares two libraries; its answer changes no output",
     "newsrec/training/advice.py": "what a person reads when a training fails",
     "newsrec/params/": "reads params.yaml, whose values are dependencies key by key",
     "newsrec/news/params.py": "the same",

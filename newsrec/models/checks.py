@@ -1,15 +1,19 @@
 """Whether a folder holds a model that can be used, read from its headers alone."""
 
 import json
-import math
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
-
-from safetensors import SafetensorError, safe_open
 
 from newsrec.errors import UserError
 from newsrec.files import read_json
 from newsrec.models.heads import ARCHITECTURE_SUFFIX, Head, known_architectures
+from newsrec.models.weights import ANOTHER_MODEL, Header, present, read_header, read_weights
+
+# The first bytes of what Git LFS leaves in place of a file that was not fetched.
+_POINTER = b"version https://git-lfs.github.com/spec/"
+# What the tools of quantisation write beside the weights.
+_QUANTIZED = ("quantize_config.json", "quant_config.json", "hf_quant_config.json")
 
 
 def check_model(folder: Path, head: Head = "causal-lm") -> dict[str, int | str]:
@@ -23,26 +27,20 @@ def check_model(folder: Path, head: Head = "causal-lm") -> dict[str, int | str]:
     Raises:
         UserError: a file is missing or broken, or the model is of a kind that is not supported.
     """
-    architecture = _check_config(_present(folder, "config.json"), head)
+    _check_no_pointers(folder)
+    _check_no_adapter(folder)
+    architecture = _check_config(present(folder, "config.json"), head)
     _check_tokenizer(folder)
     if head == "causal-lm":
         _check_chat_template(folder)
+    headers = list(read_weights(folder).values())
     elements: Counter[str] = Counter()
-    headers = []
-    for path, expected in _weight_files(folder).items():
-        header = _read_header(path)
-        absent = sorted(expected - header.keys())
-        if absent:
-            raise UserError(
-                f"{path}: lacks {len(absent)} tensors of the index, such as {absent[0]}; the index "
-                "and this file are of different models: delete both and download again"
-            )
-        headers.append(header)
-        for dtype, count in header.values():
-            elements[dtype] += count
+    for header in headers:
+        for tensor in header.values():
+            elements[tensor.dtype] += tensor.size
     return {
         "architecture": architecture,
-        "num_parameters": sum(_count(header, _is_tied(folder)) for header in headers),
+        "num_parameters": _count(headers, _is_tied(folder)),
         "dtype": elements.most_common(1)[0][0],
     }
 
@@ -52,27 +50,50 @@ def count_parameters(folder: Path) -> int:
 
     A head that is the embeddings (tie_word_embeddings) counts once, even if it is stored twice.
     """
-    headers = [_read_header(path) for path in sorted(folder.glob("*.safetensors"))]
-    return sum(_count(header, _is_tied(folder)) for header in headers)
+    headers = [read_header(path) for path in sorted(folder.glob("*.safetensors"))]
+    return _count(headers, _is_tied(folder))
 
 
 def _is_tied(folder: Path) -> bool:
     return bool(read_json(folder / "config.json").get("tie_word_embeddings", False))
 
 
-def _count(header: dict[str, tuple[str, int]], tied: bool) -> int:
+def _count(headers: Iterable[Header], tied: bool) -> int:
     return sum(
-        count for name, (_, count) in header.items() if not (tied and name == "lm_head.weight")
+        tensor.size
+        for header in headers
+        for name, tensor in header.items()
+        if not (tied and name == "lm_head.weight")
     )
 
 
-def _present(folder: Path, name: str) -> Path:
-    if not (folder / name).is_file():
+def _check_no_pointers(folder: Path) -> None:
+    for path in sorted(folder.iterdir()):
+        if not path.is_file():
+            continue
+        with path.open("rb") as stream:
+            if stream.read(len(_POINTER)) == _POINTER:
+                raise UserError(
+                    f"{path}: a pointer of Git LFS in place of the file; run git lfs pull in "
+                    f"{folder}, or download the model again"
+                )
+
+
+def _check_no_adapter(folder: Path) -> None:
+    path = folder / "adapter_config.json"
+    if not path.is_file():
+        return
+    base = read_json(path).get("base_model_name_or_path")
+    if (folder / "config.json").is_file():
         raise UserError(
-            f"{folder / name}: no such file, but a model needs it; complete the folder, or choose "
-            "another fetch_model.name"
+            f"{path}: an adapter (of {base!r}) beside a model: transformers loads both, vLLM one "
+            "of them; merge it into the model (PEFT's merge_and_unload), or move the adapter's "
+            "files out of the folder"
         )
-    return folder / name
+    raise UserError(
+        f"{folder}: holds an adapter and no model; fetch the model that it was trained on, {base!r}"
+        ", or a folder that both were merged into (PEFT's merge_and_unload)"
+    )
 
 
 def _check_config(path: Path, head: Head) -> str:
@@ -82,8 +103,8 @@ def _check_config(path: Path, head: Head) -> str:
     fitting = [str(name) for name in listed if str(name).endswith(suffix)]
     if not fitting:
         raise UserError(
-            f"{path}: architectures is {json.dumps(listed)}; expected one *{suffix}: choose such "
-            "a model as fetch_model.name"
+            f"{path}: architectures is {json.dumps(listed)}; expected one *{suffix}, a model "
+            f"that reads text alone and continues it: {ANOTHER_MODEL}"
         )
     from transformers import __version__
 
@@ -91,19 +112,40 @@ def _check_config(path: Path, head: Head) -> str:
         brought = "; it brings its own code (auto_map)" if "auto_map" in config else ""
         raise UserError(
             f"{path}: transformers {__version__} has no {fitting[0]}{brought}, and code of a "
-            "model is never run (trust_remote_code stays off): choose another fetch_model.name"
+            f"model is never run (trust_remote_code stays off): {ANOTHER_MODEL}"
         )
+    for name in ("vision_config", "audio_config"):
+        if name in config:
+            raise UserError(
+                f"{path}: has a {name}, so the model reads more than text; expected a language "
+                f"model: {ANOTHER_MODEL}"
+            )
+    _check_not_quantized(path, config)
     return fitting[0]
 
 
+def _check_not_quantized(path: Path, config: dict[str, object]) -> None:
+    settings = config.get("quantization_config") or config.get("compression_config")
+    beside = [name for name in _QUANTIZED if (path.parent / name).is_file()]
+    if not settings and not beside:
+        return
+    method = settings.get("quant_method", "") if isinstance(settings, dict) else ""
+    found = f"quantization_config ({method})" if settings else beside[0]
+    raise UserError(
+        f"{path}: {found}: the weights are quantised, and such a model cannot be trained and "
+        f"merged; {ANOTHER_MODEL}, the one that it was made from"
+    )
+
+
 def _check_tokenizer(folder: Path) -> None:
-    _present(folder, "tokenizer_config.json")
     kinds = [["tokenizer.json"], ["tokenizer.model"], ["vocab.json", "merges.txt"]]
     if not any(all((folder / name).is_file() for name in kind) for kind in kinds):
         raise UserError(
             f"{folder}: no tokenizer; expected tokenizer.json, tokenizer.model, or vocab.json and "
-            "merges.txt: choose another fetch_model.name"
+            "merges.txt: copy the tokenizer's files from the model that this one was made from, or "
+            f"{ANOTHER_MODEL}"
         )
+    present(folder, "tokenizer_config.json")
 
 
 def _check_chat_template(folder: Path) -> None:
@@ -111,43 +153,6 @@ def _check_chat_template(folder: Path) -> None:
     if not settings.get("chat_template") and not (folder / "chat_template.jinja").is_file():
         raise UserError(
             f"{folder}: no chat template in tokenizer_config.json and no chat_template.jinja; "
-            "choose a model that is trained to chat (often named Instruct) as fetch_model.name"
+            "choose a model that is trained to chat (often named Instruct) as fetch_model.name, or "
+            "write the template that it was trained with to chat_template.jinja"
         )
-
-
-def _weight_files(folder: Path) -> dict[Path, set[str]]:
-    """The files that hold the weights, each with the tensors that the index expects in it."""
-    if (folder / "model.safetensors").is_file():
-        return {folder / "model.safetensors": set()}
-    index = folder / "model.safetensors.index.json"
-    if not index.is_file():
-        raise UserError(
-            f"{folder}: no model.safetensors and no {index.name}; only safetensors weights are "
-            "supported: choose another fetch_model.name, or convert the weights"
-        )
-    places = read_json(index).get("weight_map")
-    if not isinstance(places, dict) or not places:
-        raise UserError(f"{index}: no weight_map; delete the file and download it again")
-    shards: dict[Path, set[str]] = {}
-    for tensor, name in places.items():
-        if Path(str(name)).name != name:
-            raise UserError(f"{index}: {name!r} is no file name; choose another fetch_model.name")
-        shards.setdefault(folder / name, set()).add(tensor)
-    for path in shards:
-        _present(folder, path.name)
-    return shards
-
-
-def _read_header(path: Path) -> dict[str, tuple[str, int]]:
-    """Data type and number of elements of each tensor; a file cut short is found here."""
-    try:
-        with safe_open(path, framework="np") as weights:
-            parts = {name: weights.get_slice(name) for name in weights.keys()}  # noqa: SIM118
-            header = {n: (p.get_dtype(), math.prod(p.get_shape())) for n, p in parts.items()}
-    except SafetensorError as error:
-        raise UserError(
-            f"{path}: broken safetensors file ({error}); delete it and download it again"
-        ) from error
-    if not header:
-        raise UserError(f"{path}: holds no tensors; delete it and download it again")
-    return header

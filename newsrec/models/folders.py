@@ -10,7 +10,7 @@ from newsrec.files import read_json
 Kind = Literal["model", "lora", "prefix", "bottleneck"]
 
 # Copied as they are: a tokenizer that is loaded and saved again need not be the same.
-_TOKENIZER_FILES = (
+TOKENIZER_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
@@ -52,6 +52,6 @@ def is_model_file(path: Path) -> bool:
 
 def copy_tokenizer(source: Path, target: Path) -> None:
     """Copy the files of a tokenizer and its chat template from one folder to another."""
-    for name in _TOKENIZER_FILES:
+    for name in TOKENIZER_FILES:
         if (source / name).exists():
             shutil.copyfile(source / name, target / name)

@@ -17,10 +17,10 @@ from newsrec.models.hub_errors import huggingface_errors, modelscope_errors, nee
 
 # Weights as safetensors, and what describes them; never pickles or code, which run when loaded.
 MODEL_FILES = [
-    "config*.json",
+    "config.json",
     "generation_config.json",
     "*.safetensors",
-    "*.safetensors.index.json",
+    "model.safetensors.index.json",
     "tokenizer.json",
     "tokenizer_config.json",
     "tokenizer.model",
@@ -28,8 +28,12 @@ MODEL_FILES = [
     "added_tokens.json",
     "vocab.json",
     "merges.txt",
-    "*.jinja",
+    "chat_template.jinja",
     "LICENSE*",
+    # For what they say of the model; they are not kept.
+    "adapter_config.json",
+    "quant*_config.json",
+    "hf_quant_config.json",
 ]
 # The same weights once more, for other programs: sub-folders, and Mistral's own format.
 OTHER_FILES = ["*/*", "consolidated*"]
@@ -125,13 +129,6 @@ def fetch_local(folder: Path) -> Path:
             f"{folder}: expected the folder of a model, found a file; check fetch_model.path"
         )
     return folder
-
-
-def copy_model(source: Path, target: Path) -> None:
-    """Copy what belongs to a model, and nothing else, from `source` into the folder `target`."""
-    for path in sorted(source.iterdir()):
-        if path.is_file() and _is_wanted(path.name):
-            shutil.copyfile(path, target / path.name)
 
 
 def _check_name(name: str, revision: str) -> None:

@@ -3,10 +3,11 @@
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from peft import PeftModel
+from peft.tuners.tuners_utils import BaseTunerLayer
 from transformers import AutoConfig, PreTrainedModel
 
 from newsrec.errors import UserError
@@ -14,6 +15,16 @@ from newsrec.files import sha256_folder, write_json
 from newsrec.models.folders import copy_tokenizer
 from newsrec.models.heads import Head, answer_logits
 from newsrec.models.loading import load_model
+
+
+class Fidelity(NamedTuple):
+    """How well a written model answers as what it was made from does, over all prompts."""
+
+    # The largest absolute difference of a logit: of the next token, or of a class.
+    difference: float
+    # The same between the written model and itself with every weight moved, at random, to the next
+    # number up or down that its precision has: what rounding the weights costs, at most.
+    rounding: float
 
 
 def merge_adapter(
@@ -24,10 +35,11 @@ def merge_adapter(
     max_shard_size: str,
     head: Head = "causal-lm",
     **head_options: Any,
-) -> float:
+) -> Fidelity:
     """Write base + adapter as one model into `target`, in safetensors shards, and check it.
 
-    Runs on the CPU in the base's own precision; one model is in memory at a time.
+    Runs on the CPU in the base's own precision; one model is in memory at a time. Where the
+    adapter changes embeddings or a head that are one weight, they become two.
 
     Args:
         base: folder of the base model.
@@ -39,8 +51,7 @@ def merge_adapter(
         head_options: of a head that the base does not have, see `load_model`.
 
     Returns:
-        The largest absolute difference between a logit of the merged model, read back from
-        `target`, and of base + adapter, over all prompts: of the next token, or of a class.
+        The merged model, read back from `target`, against base + adapter.
 
     Raises:
         UserError: the adapter does not fit the base.
@@ -54,11 +65,12 @@ def merge_adapter(
             "it again on this model"
         ) from None
     before = _logits(adapted, prompts, head)
+    _untie_adapted(adapted.get_base_model())
     merged = adapted.merge_and_unload()
     merged.save_pretrained(target, safe_serialization=True, max_shard_size=max_shard_size)
     copy_tokenizer(base, target)
     del model, adapted, merged
-    return _largest_difference(before, _logits(_load(target, head=head), prompts, head))
+    return _fidelity(before, target, prompts, head)
 
 
 def export_model(
@@ -68,7 +80,7 @@ def export_model(
     prompts: Sequence[Sequence[int]],
     max_shard_size: str,
     head: Head = "causal-lm",
-) -> float:
+) -> Fidelity:
     """Write a model that was trained whole into `target`, in the base's precision, and check it.
 
     What was trained is float32; it is rounded to what the base model has.
@@ -82,7 +94,7 @@ def export_model(
         head: of the trained model.
 
     Returns:
-        The largest absolute difference of a logit, over all prompts.
+        The exported model against the trained one.
     """
     # Where some layers were frozen, its config.json names their precision alone.
     model = _load(trained, "float32", head)
@@ -91,7 +103,7 @@ def export_model(
     model.save_pretrained(target, safe_serialization=True, max_shard_size=max_shard_size)
     copy_tokenizer(base, target)
     del model
-    return _largest_difference(before, _logits(_load(target, head=head), prompts, head))
+    return _fidelity(before, target, prompts, head)
 
 
 def export_adapter(base: Path, adapter: Path, target: Path) -> None:
@@ -104,6 +116,38 @@ def export_adapter(base: Path, adapter: Path, target: Path) -> None:
     copy_tokenizer(base, target)
     # So that another base under the same name makes another folder.
     write_json(target / "base.json", {"folder": str(base), "sha256": sha256_folder(base)})
+
+
+def _untie_adapted(network: PreTrainedModel) -> None:
+    """Give a tied head a weight of its own if the adapter changes it, or the embeddings.
+
+    One weight cannot hold what was added to the one and not to the other.
+    """
+    embeddings, head = network.get_input_embeddings(), network.get_output_embeddings()
+    adapted = any(isinstance(layer, BaseTunerLayer) for layer in (embeddings, head))
+    if not (network.config.tie_word_embeddings and adapted):
+        return
+    network.config.tie_word_embeddings = False
+    layer = head.get_base_layer() if isinstance(head, BaseTunerLayer) else head
+    layer.weight = torch.nn.Parameter(layer.weight.detach().clone(), requires_grad=False)
+
+
+def _fidelity(
+    before: Sequence[torch.Tensor], target: Path, prompts: Sequence[Sequence[int]], head: Head
+) -> Fidelity:
+    written = _load(target, head=head)
+    after = _logits(written, prompts, head)
+    _move_by_one_rounding(written)
+    moved = _logits(written, prompts, head)
+    return Fidelity(_largest_difference(before, after), _largest_difference(after, moved))
+
+
+@torch.no_grad()
+def _move_by_one_rounding(model: torch.nn.Module) -> None:
+    generator = torch.Generator().manual_seed(0)
+    for weight in model.parameters():
+        up = torch.randint(0, 2, weight.shape, dtype=torch.int8, generator=generator)
+        weight.copy_(torch.nextafter(weight, (2 * up - 1).to(weight.dtype) * torch.inf))
 
 
 def _largest_difference(before: Sequence[torch.Tensor], after: Sequence[torch.Tensor]) -> float:

@@ -59,7 +59,7 @@ class Model:
 
 @dataclass(frozen=True, config=STRICT)
 class Merge:
-    """How the merged model is written, and how far its logits may be off."""
+    """How the merged model is written, and how far its logits may be off, in rounding errors."""
 
     max_shard_size: str
     num_prompts: int

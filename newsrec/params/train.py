@@ -50,6 +50,14 @@ class Lora(Recipe):
                 "pissa and dora are both true, and an adapter of PiSSA cannot be converted with "
                 "DoRA's magnitudes; choose one of them"
             )
+        shared = {"lm_head", "embed_tokens"} & {name.strip() for name in self.targets.split(",")}
+        if self.pissa and shared:
+            # PEFT 0.18.1 takes the adapter's start out of the base's weight in place.
+            raise ValueError(
+                f"pissa is true and targets has {min(shared)}, whose weight may be the head's and "
+                "the embeddings' at once: what PiSSA takes out of the one would be missing in the "
+                "other; leave it out of targets, or set pissa to false"
+            )
         return self
 
 

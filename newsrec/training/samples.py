@@ -1,20 +1,34 @@
 """Samples as every trainer sees them: token ids and labels, by LLaMA-Factory's own template."""
 
-from llamafactory.data.template import Template, get_template_and_fix_tokenizer
+from llamafactory.data.template import TEMPLATES, Template, get_template_and_fix_tokenizer
 from llamafactory.extras.constants import IGNORE_INDEX
 from llamafactory.hparams import DataArguments
 from transformers import PreTrainedTokenizerBase
+
+from newsrec.errors import UserError, unknown_choice
 
 
 def load_template(tokenizer: PreTrainedTokenizerBase, name: str) -> Template:
     """LLaMA-Factory's chat template `name`, thinking off; may set the tokenizer's padding.
 
     `auto` is the tokenizer's own chat template, as LLaMA-Factory parses it when none is named.
+
+    Raises:
+        UserError: LLaMA-Factory has no template of that name, or cannot parse the tokenizer's own.
     """
-    return get_template_and_fix_tokenizer(
-        tokenizer,
-        DataArguments(template=None if name == "auto" else name, enable_thinking=False),
-    )
+    if name != "auto" and name not in TEMPLATES:
+        raise unknown_choice("model.template", name, ["auto", *TEMPLATES])
+    try:
+        return get_template_and_fix_tokenizer(
+            tokenizer,
+            DataArguments(template=None if name == "auto" else name, enable_thinking=False),
+        )
+    except Exception as error:  # whatever a chat template raises on the chats that it is tried on
+        raise UserError(
+            f"model.template is {name!r}, and LLaMA-Factory cannot read the chat template of the "
+            f"model ({' '.join(str(error).split())[:200]}); set model.template to the name that "
+            "LLaMA-Factory has for it"
+        ) from error
 
 
 def encode_parts(

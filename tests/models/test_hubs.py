@@ -24,7 +24,9 @@ from safetensors.numpy import save
 
 from newsrec.errors import UserError
 from newsrec.models.checks import check_model, count_parameters
-from newsrec.models.hubs import copy_model, fetch_huggingface, fetch_local, fetch_modelscope
+from newsrec.models.hubs import fetch_huggingface, fetch_local, fetch_modelscope
+from newsrec.models.one_form import write_description
+from newsrec.models.weights import copy_weights
 from tests.hub_servers import Hub, serve_hugging_face, serve_modelscope
 
 Fetch = Callable[[str, str, Path], Path]
@@ -370,7 +372,8 @@ def test_a_local_model_is_copied_without_pickles_and_code(model: Path, tmp_path:
     for name in ("training_args.bin", "optimizer.pt", "modeling_odd.py"):
         (model / name).write_bytes(b"code")
     (tmp_path / "copy").mkdir()
-    copy_model(model, tmp_path / "copy")
+    write_description(model, tmp_path / "copy")
+    copy_weights(model, tmp_path / "copy")
     assert {path.name for path in (tmp_path / "copy").iterdir()} == WANTED
     check_model(tmp_path / "copy")
 

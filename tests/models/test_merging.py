@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 import torch
 from peft import LoraConfig, PrefixTuningConfig, get_peft_model
+from safetensors import safe_open
 from transformers import AutoModelForCausalLM, PreTrainedModel
 
 from newsrec.errors import UserError
+from newsrec.models import merging
 from newsrec.models.bottleneck import add_bottleneck, load_bottleneck, save_bottleneck
 from newsrec.models.folders import kind_of
 from newsrec.models.loading import PrefixedModel, load_causal_lm
-from newsrec.models.merging import export_adapter, export_model, merge_adapter
+from newsrec.models.merging import Fidelity, export_adapter, export_model, merge_adapter
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
 
@@ -71,13 +73,70 @@ def test_a_merged_model_answers_as_base_and_adapter_do(
     model.save_pretrained(str(tmp_path / "adapter"))
     wanted = logits(model)
     (tmp_path / "merged").mkdir()
-    difference = merge_adapter(
-        tiny_model, tmp_path / "adapter", tmp_path / "merged", PROMPTS, "4GB"
-    )
-    assert difference < 1e-4
+    found = merge_adapter(tiny_model, tmp_path / "adapter", tmp_path / "merged", PROMPTS, "4GB")
+    assert found.difference < 1e-4
+    assert found.difference < 4 * found.rounding < 1e-3
     assert kind_of(tmp_path / "merged") == "model"
     assert torch.allclose(logits(load(tmp_path / "merged")), wanted, atol=1e-4)
     assert not torch.allclose(logits(load(tiny_model)), wanted, atol=0.1)
+
+
+def in_precision(model: Path, dtype: torch.dtype, target: Path) -> Path:
+    """A copy of a model with its weights rounded to `dtype`."""
+    shutil.copytree(model, target)
+    load(model).to(dtype).save_pretrained(target)
+    return target
+
+
+def trained_lora(base: Path, target: Path, *targets: str) -> torch.Tensor:
+    model = AutoModelForCausalLM.from_pretrained(base, dtype="auto")
+    config = LoraConfig(task_type="CAUSAL_LM", target_modules=list(targets))
+    adapted = get_peft_model(model, config)
+    disturb(adapted)
+    adapted.save_pretrained(str(target))
+    return logits(adapted)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "targets", [("q_proj", "lm_head"), ("v_proj", "embed_tokens"), ("lm_head", "embed_tokens")]
+)
+def test_a_tied_head_and_the_embeddings_part_where_one_was_trained(
+    targets: tuple[str, ...], tiny_model: Path, tmp_path: Path
+) -> None:
+    wanted = trained_lora(tiny_model, tmp_path / "adapter", *targets)
+    target = tmp_path / "merged"
+    target.mkdir()
+    found = merge_adapter(tiny_model, tmp_path / "adapter", target, PROMPTS, "4GB")
+    assert found.difference < 4 * found.rounding < 1e-3
+    merged = load(target)
+    assert torch.allclose(logits(merged), wanted, atol=1e-4)
+    assert merged.config.tie_word_embeddings is False
+    config = json.loads((target / "config.json").read_text())
+    assert config["tie_word_embeddings"] is False
+    with safe_open(target / "model.safetensors", framework="pt") as weights:
+        assert {"lm_head.weight", "model.embed_tokens.weight"} <= set(weights.keys())
+    assert load(tiny_model).config.tie_word_embeddings
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_a_wrong_merge_is_far_from_rounding_in_every_precision(
+    dtype: torch.dtype, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = in_precision(tiny_model, dtype, tmp_path / "base")
+    trained_lora(base, tmp_path / "adapter", "q_proj", "lm_head")
+
+    def merged(name: str) -> Fidelity:
+        (tmp_path / name).mkdir()
+        return merge_adapter(base, tmp_path / "adapter", tmp_path / name, PROMPTS, "4GB")
+
+    right = merged("right")
+    assert right.difference < 4 * right.rounding
+    # PEFT alone adds what is learned of the head to the embeddings too.
+    monkeypatch.setattr(merging, "_untie_adapted", lambda network: None)
+    wrong = merged("wrong")
+    assert wrong.difference > 4 * wrong.rounding
 
 
 def test_a_model_trained_whole_is_exported_in_the_precision_of_the_base(
@@ -92,9 +151,10 @@ def test_a_model_trained_whole_is_exported_in_the_precision_of_the_base(
     disturb(model)
     model.save_pretrained(trained)
     (tmp_path / "merged").mkdir()
-    difference = export_model(base, trained, tmp_path / "merged", PROMPTS, "4GB")
+    found = export_model(base, trained, tmp_path / "merged", PROMPTS, "4GB")
     # Rounded to 8 bits of mantissa, and no more than that.
-    assert 0 < difference < 0.5
+    assert 0 < found.difference < 0.5
+    assert found.difference < 4 * found.rounding
     exported = AutoModelForCausalLM.from_pretrained(tmp_path / "merged", dtype="auto")
     assert exported.dtype == torch.bfloat16
     for name, weight in model.state_dict().items():
@@ -112,7 +172,7 @@ def test_layers_trained_beside_frozen_ones_are_rounded_knowingly(
     disturb(model.model.layers[-1])
     model.save_pretrained(trained)
     target.mkdir()
-    assert 0 < export_model(base, trained, target, PROMPTS, "4GB") < 0.5
+    assert 0 < export_model(base, trained, target, PROMPTS, "4GB").difference < 0.5
 
 
 @pytest.mark.slow

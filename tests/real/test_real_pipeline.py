@@ -28,7 +28,6 @@ SETTINGS = (
     "train.gradient_accumulation_steps=1",
     "train.save_steps=12",
     "train.logging_steps=1",
-    "merge.tolerance=1e-3",
     "prompt.num_history=1",
     "prompt.num_feedback=0",
     "preprocess.max_samples.train=96",

@@ -1,5 +1,6 @@
 """A person's mistakes: one clear line, exit code 2, and no output left behind."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -22,6 +23,8 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     # What the machine lacks: tests/preflight.
     monkeypatch.setattr(fetch_model, "check_machine", lambda *_: None)
+    # What vLLM reads: tests/engines/test_vllm_reading.py.
+    monkeypatch.setattr(fetch_model, "check_same_reading", lambda *_: None)
     monkeypatch.setattr(sys, "argv", ["fetch_model", "newsrec.news.corpus"])
     return tmp_path
 
@@ -118,6 +121,33 @@ def test_a_local_model_is_taken_without_its_pickles(tiny_model: Path, workplace:
     fetch_model.main()
     names = {path.name for path in (workplace / "models/base").iterdir()}
     assert names == {path.name for path in tiny_model.iterdir()}
+
+
+def test_a_misspelled_template_is_answered_with_the_nearest_one(
+    tiny_model: Path, workplace: Path
+) -> None:
+    shutil.copytree(tiny_model, workplace / "mine")
+    choices = ["model=local", "fetch_model.path=mine", "model.template=qwen_3"]
+    compose(workplace / "params.yaml", choices)
+    assert "did you mean 'qwen3'?" in reported(fetch_model.main)
+    assert not list((workplace / "models").iterdir())
+
+
+def test_a_model_of_the_other_version_of_transformers_is_copied_in_this_ones_form(
+    tiny_model: Path, workplace: Path
+) -> None:
+    shutil.copytree(tiny_model, workplace / "mine")
+    path = workplace / "mine/config.json"
+    config = json.loads(path.read_text())
+    del config["rope_theta"], config["rope_scaling"]
+    rope = {"rope_theta": 1_000_000.0, "rope_type": "default"}
+    path.write_text(json.dumps(config | {"rope_parameters": rope}))
+    before = path.read_bytes()
+    compose(workplace / "params.yaml", ["model=local", "fetch_model.path=mine"])
+    fetch_model.main()
+    copied = json.loads((workplace / "models/base/config.json").read_text())
+    assert (copied["rope_theta"], "rope_parameters" in copied) == (1_000_000.0, False)
+    assert path.read_bytes() == before
 
 
 def test_a_model_cut_short_is_reported_and_not_taken(tiny_model: Path, workplace: Path) -> None:
