@@ -2,7 +2,7 @@
 
 Reads   params: prompt, score, model.template, preprocess.seed; data/raw, models/merged
 Writes  submission/prediction.zip
-Run     dvc repro submission/dvc.yaml      (alone: python -m stages.submission)
+Run     make submission      (alone: python -m stages.submission)
 """
 
 import shutil

@@ -167,9 +167,9 @@ def _flat(section: dict[str, Any], prefix: str = "") -> Iterator[str]:
 
 def test_every_path_exists_or_is_made_by_a_run() -> None:
     made = {
-        path.replace("${key}", "*")
-        for file in ("dvc.yaml", "submission/dvc.yaml")
-        for stage in graph(file).values()
+        f"{folder}{path}".replace("${key}", "*")
+        for folder in ("", "submission/")
+        for stage in graph(f"{folder}dvc.yaml").values()
         for kind in ("outs", "metrics", "plots")
         for entry in stage.get("do", stage).get(kind, [])
         for path in (entry if isinstance(entry, dict) else [entry])
