@@ -59,13 +59,15 @@ def _params_text() -> str:
 
 @app.command()
 def compare(
-    commit: Annotated[str, typer.Argument(help="a commit, branch or tag, like HEAD~1")],
-    other: Annotated[str | None, typer.Argument(help="another; the files here if left out")] = None,
+    revision: Annotated[
+        str, typer.Argument(help="a commit, branch or tag, like HEAD~1, or an experiment's name")
+    ],
+    other: Annotated[str, typer.Argument(help="another; workspace: the files here")] = "workspace",
 ) -> None:
-    """Compare the tuned model of two commits, if both were measured alike."""
-    from newsrec.news.compare import compare as compare_commits
+    """Compare the tuned model of two commits or experiments, if both were measured alike."""
+    from newsrec.news.compare import compare as compare_revisions
 
-    print(compare_commits(commit, other))
+    print(compare_revisions(revision, other))
 
 
 @app.command()

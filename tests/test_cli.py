@@ -104,7 +104,7 @@ def test_one_request_and_a_file_of_it_agree(
         (["rank", "--candidate", "a", "--engine", "vlm"], "did you mean 'vllm'?"),
         (["power", "none.parquet"], "none.parquet: no such file"),
         (["submission", "check", "none.txt", "none.tsv"], "none.tsv: no such file"),
-        (["compare", "HEAD~1000"], "HEAD~1000: no metrics/evaluate.json in this commit"),
+        (["compare", "HEAD~1000"], "not a git repository"),
     ],
 )
 def test_a_mistake_is_one_line_and_exit_code_2(
