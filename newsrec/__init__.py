@@ -1,1 +1,5 @@
 """newsrec: fine-tune a language model to recommend news, and measure honestly whether it helped."""
+
+from newsrec.interrupts import quit_at_interrupt
+
+quit_at_interrupt()

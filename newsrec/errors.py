@@ -6,6 +6,8 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 
+from newsrec.interrupts import end_interrupted, is_interrupt, raise_at_interrupt
+
 
 class UserError(Exception):
     """What was found, where, what was expected and what to do, in one line."""
@@ -22,15 +24,17 @@ def unknown_choice(what: str, found: object, choices: Iterable[str]) -> UserErro
 @contextmanager
 def report_user_error(name: str) -> Iterator[None]:
     """Turn a `UserError` in the block into one line on stderr and exit code 2; Ctrl-C into 130."""
+    raise_at_interrupt()
     try:
         yield
     except UserError as error:
         # One line whatever the message was made of: an upstream text may hold line ends.
         print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print(f"{name}: interrupted", file=sys.stderr)
-        sys.exit(130)
+    except BaseException as error:
+        if not is_interrupt(error):
+            raise
+        end_interrupted(name)
 
 
 def run_stage(main: Callable[[], None]) -> None:

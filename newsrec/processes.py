@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -106,7 +106,8 @@ def run_shown(command: Sequence[str | Path], env: Mapping[str, str], log: Path) 
                 tail = (tail + text)[-_TAIL_CHARS:]
             code = process.wait()
         except BaseException:
-            process.terminate()
+            process.stdout.close()  # what it says at its end is of no use, and must not block it
+            _end(process)
             raise
     return Finished(code, tail)
 
@@ -128,11 +129,35 @@ def running(
         try:
             yield process
         finally:
-            process.terminate()
-            try:
-                process.wait(_SECONDS_TO_STOP)
-            except subprocess.TimeoutExpired:
-                process.kill()
+            _end(process)
+
+
+def run_group(command: Sequence[str]) -> int:
+    """Run `command` to its end; Ctrl-C ends it and all that it started.
+
+    For DVC, which waits for its stage and ends none: without it the stage would go on alone.
+
+    Returns:
+        The exit code, negative for a signal.
+    """
+    with subprocess.Popen(command, process_group=0) as process:
+        try:
+            return process.wait()
+        except BaseException:
+            for number in (signal.SIGINT, signal.SIGKILL):
+                os.killpg(process.pid, number)
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(_SECONDS_TO_STOP)
+                    break
+            raise
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(_SECONDS_TO_STOP)
+    except subprocess.TimeoutExpired:
+        process.kill()
 
 
 def read_tail(log: Path) -> str:

@@ -123,6 +123,17 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     assert found.err.count("\n") == 1
 
 
+def test_an_interrupted_command_is_one_line_and_exit_code_130(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupt(*_: str) -> str:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("newsrec.news.compare.compare", interrupt)
+    assert newsrec("compare", "HEAD") == 130
+    assert capsys.readouterr() == ("", "newsrec: interrupted\n")
+
+
 def test_a_pipeline_is_looked_for_in_this_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

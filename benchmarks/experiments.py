@@ -1,0 +1,14 @@
+"""DVC's commands, as the benchmarks use them."""
+
+from newsrec.errors import UserError
+from newsrec.processes import run_group
+
+
+def run_dvc(*words: str) -> None:
+    """Run a command of DVC, which shows its own output.
+
+    Raises:
+        UserError: it failed.
+    """
+    if code := run_group(["dvc", *words]):
+        raise UserError(f"dvc {' '.join(words[:2])} ended with exit code {code}; see its output")
