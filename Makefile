@@ -14,7 +14,8 @@ BIN := $(VENV)/bin
 VLLM ?= $(if $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/dev/null | head -1),cuda,cpu)
 
 # As if the environment were active; nothing that DVC starts calls home.
-RUN := env PATH="$(CURDIR)/$(BIN):$$PATH" VIRTUAL_ENV="$(CURDIR)/$(VENV)" DVC_NO_ANALYTICS=true
+# $$PWD, not $(CURDIR): the shell must not read a $ in the path.
+RUN := env PATH="$$PWD/$(BIN):$$PATH" VIRTUAL_ENV="$$PWD/$(VENV)" DVC_NO_ANALYTICS=true
 
 .PHONY: help env doctor repro submission compare-methods real test check format params lock clean always
 
@@ -78,6 +79,7 @@ clean: ## remove the environments and everything that a run makes, but not DVC's
 # .ready is a copy of the pins, compared each time: what differs is installed, whatever the dates say.
 define install
 	if cmp -s $(2) $(1)/.ready; then exit; fi; \
+	case "$$PWD" in *[:$$'\n']*) echo "$$PWD: no environment works in a path with a colon or a line end; move the project" >&2; exit 2;; esac; \
 	echo "Creating $(1) from $(2): minutes, once"; \
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "newsrec needs Python 3.11 or newer: make PYTHON=python3.12")'; \
 	rm -rf $(1); \

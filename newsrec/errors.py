@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
 
+from newsrec.copies import missing_in_copy
 from newsrec.interrupts import end_interrupted, is_interrupt, raise_at_interrupt
 
 
@@ -38,6 +39,13 @@ def report_user_error(name: str) -> Iterator[None]:
 
 
 def run_stage(main: Callable[[], None]) -> None:
-    """Run a stage's `main`; see `report_user_error`."""
+    """Run a stage's `main`; see `report_user_error`.
+
+    Raises:
+        SystemExit: the stage ended with a `UserError`, was interrupted, or runs in a copy without
+            files of the user's own.
+    """
     with report_user_error(Path(main.__globals__["__file__"]).stem):
+        if problem := missing_in_copy():
+            raise UserError(problem)
         main()

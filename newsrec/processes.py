@@ -13,6 +13,8 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
+from newsrec.places import writable_homes
+
 # What the project starts runs on private data and on machines without a network: nothing calls
 # home, and nothing is looked up on a hub, since every model is a local folder by then.
 QUIET_AND_OFFLINE = {
@@ -173,7 +175,7 @@ def _start(
 ) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [str(part) for part in command],
-        env={**os.environ, **QUIET_AND_OFFLINE, **env},
+        env={**os.environ, **QUIET_AND_OFFLINE, **writable_homes(), **env},
         stdout=output,
         stderr=subprocess.STDOUT,
         preexec_fn=partial(die_with_parent, orphaned),

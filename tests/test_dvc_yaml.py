@@ -13,7 +13,6 @@ from tests import ROOT
 from tests.test_structure import imported_files
 
 
-
 def stages_of(file: str) -> dict[str, dict]:
     """The stages of a dvc.yaml, with paths from the root."""
     text = (ROOT / file).read_text(encoding="utf-8")
@@ -50,6 +49,8 @@ NOT_IMPORTED = {
 NOT_A_DEPENDENCY = {
     "newsrec/errors.py": "what a person reads when something is wrong",
     "newsrec/files.py": "writes what it is given; its formats are tested byte by byte",
+    "newsrec/copies.py": "what a person reads when files are missing, and where an environment is",
+    "newsrec/places.py": "paths and folders that programs can use; what is in them is the same",
     "newsrec/processes.py": "starts a worker and shows its output; the worker is a dependency",
     "newsrec/models/hub_errors.py": "what a person reads when a download fails",
     "newsrec/engines/advice.py": "what a person reads when an engine fails",
@@ -177,6 +178,14 @@ def test_the_root_project_has_no_stage_that_the_default_run_leaves_out() -> None
     with Repo(str(ROOT)) as repo:
         collected = {Path(file).relative_to(ROOT).as_posix() for file, _ in collect_files(repo)}
     assert collected == {"dvc.yaml"}
+
+
+def test_evaluate_never_comes_from_the_run_cache() -> None:
+    # In a copy, data/outside is as it was before there was a file in it: DVC would bring back the
+    # figures of that time, and no stage would run that could refuse.
+    with Repo(str(ROOT)) as repo:
+        (stage,) = repo.stage.collect("evaluate")
+        assert any(out.persist for out in stage.outs)
 
 
 def test_timings_are_read_by_the_report_alone() -> None:

@@ -5,12 +5,15 @@ import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any, Literal, NamedTuple
 
 from newsrec.engines.vllm_engine import PYTHON_VARIABLE, vllm_python
+from newsrec.errors import UserError
 from newsrec.files import read_json
 from newsrec.models.shape import Shape, read_shape
 from newsrec.params.sections import Score, SharedParams
+from newsrec.places import plain_path
 from newsrec.preflight import machine, needs
 from newsrec.preflight.machine import Memory
 from newsrec.training.advice import LIGHTER, memory_advice
@@ -69,6 +72,7 @@ def examine(params: SharedParams, steps: set[Step], data: DataNeeds | None = Non
     model = (shape, weight_bytes, train.method, asdict(train)) if shape else None
     gpus = machine.gpus()
 
+    yield from _places()
     if "model" in steps and fetch.source == "local":
         yield _path("fetch_model.path", path)
     elif "model" in steps and fetch.source != "tiny":
@@ -103,6 +107,28 @@ def examine(params: SharedParams, steps: set[Step], data: DataNeeds | None = Non
         yield _memory_to_score(score, model[0], weight_bytes, gpus)
     elif fetch.source != "tiny":
         yield Finding("memory", "not estimated", "a model of unknown shape")
+
+
+def _places() -> Findings:
+    """Whether DVC and libraries understand the path of the project, and can write outside it."""
+    path = str(Path.cwd())
+    if set(path) & set("{}"):
+        remedy = "DVC fails in a path with { or }: move the project"
+        yield Finding("path of the project", "", path, remedy, problem=True)
+    elif not path.isascii() or set(path) & set("#?\n"):
+        remedy = "dvc exp run --queue and --temp fail in a path with #, ? or a letter beyond ASCII"
+        yield Finding("path of the project", "", path, remedy, warning=True)
+    try:
+        with plain_path(Path()):
+            pass
+    except UserError as error:
+        yield Finding("path of the project", "a link to it", "none", str(error), problem=True)
+    temporary, least = Path(gettempdir()), needs.GB // 10
+    free = shutil.disk_usage(temporary).free
+    if free < least:
+        remedy = "free some, or set TMPDIR to another folder"
+        what, found = f"temporary files in {temporary}", f"{_gb(free)} free"
+        yield Finding(what, _gb(least), found, remedy, warning=True)
 
 
 def _weight_bytes(dtype: str, config: dict[str, Any]) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 from llamafactory.train.tuner import run_exp
 
+from newsrec.places import plain_path
 from newsrec.processes import die_with_parent
 from newsrec.training.callbacks import (
     EvaluateLastStep,
@@ -26,7 +27,9 @@ def main() -> None:
     own = [StopAtBrokenLoss(), EvaluateLastStep(), KeepPissaStart(), Meter()]
     if "quantization_bit" in arguments:
         own.append(KeepFourBitLayout())
-    run_exp(arguments, own)
+    # LLaMA-Factory gives the path to `datasets`, which takes it for a glob with variables in it.
+    with plain_path(Path(arguments["dataset_dir"])) as folder:
+        run_exp({**arguments, "dataset_dir": str(folder)}, own)
 
 
 if __name__ == "__main__":

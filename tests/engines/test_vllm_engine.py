@@ -10,6 +10,7 @@ from newsrec.engines import vllm_engine
 from newsrec.engines.request import Request
 from newsrec.engines.settings import VllmSettings
 from newsrec.errors import UserError
+from newsrec.places import is_plain
 
 SETTINGS = VllmSettings(
     dtype="auto",
@@ -35,21 +36,80 @@ def stand_in(work: Path, body: str) -> Path:
     return program
 
 
-def test_vllms_environment_is_beside_this_one_or_where_the_variable_points(
+@pytest.fixture
+def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the checkout `tmp_path`, as `dvc exp run --temp` makes it; the current folder."""
+    copy = tmp_path / ".dvc/tmp/exps/standalone/tmpa1b2"
+    for folder in (tmp_path, copy):
+        (folder / ".git").mkdir(parents=True)
+    monkeypatch.chdir(copy)
+    monkeypatch.setattr(vllm_engine, "_ROOT", copy)
+    monkeypatch.delenv(vllm_engine.PYTHON_VARIABLE, raising=False)
+    return copy
+
+
+def make_environment(folder: Path) -> Path:
+    python = folder / ".venv-vllm/bin/python"
+    python.parent.mkdir(parents=True)
+    python.write_text("")
+    return python
+
+
+@pytest.mark.usefixtures("copy")
+def test_vllms_environment_is_beside_this_one_or_where_make_env_puts_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv(vllm_engine.PYTHON_VARIABLE, raising=False)
-    monkeypatch.setattr(sys, "prefix", str(tmp_path / ".venv"))
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "other/.venv"))
+    # Not in the copy, which has none.
     assert vllm_engine.vllm_python() == tmp_path / ".venv-vllm/bin/python"
+    with pytest.raises(UserError, match=f"make -C {tmp_path} env"):
+        answer(tmp_path)
+    made = make_environment(tmp_path)
+    assert vllm_engine.vllm_python() == made
+    beside = make_environment(tmp_path / "other")
+    assert vllm_engine.vllm_python() == beside
+
+
+@pytest.mark.usefixtures("copy")
+def test_vllms_environment_is_where_the_variable_points(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_environment(tmp_path)
     monkeypatch.setenv(vllm_engine.PYTHON_VARIABLE, "/opt/vllm/bin/python")
     assert vllm_engine.vllm_python() == Path("/opt/vllm/bin/python")
+    monkeypatch.setenv(vllm_engine.PYTHON_VARIABLE, "own/bin/python")
+    assert vllm_engine.vllm_python() == tmp_path / "own/bin/python"
+
+
+@pytest.mark.parametrize("name", ["two words", "a[1]", "q'uote", "c:olon"])
+def test_vllm_sees_no_path_that_it_misreads(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    odd = tmp_path / name
+    (odd / "model").mkdir(parents=True)
+    (odd / ".venv-vllm/bin").mkdir(parents=True)
+    seen = tmp_path / "seen"
+    body = (
+        f'echo "$0" > {seen}; echo "$VLLM_CACHE_ROOT" >> {seen}; touch "$VLLM_CACHE_ROOT/cached"\n'
+        f'for request; do :; done; grep -o \'"model": "[^"]*"\' "$request" >> {seen}\n'
+    )
+    program = stand_in(odd / ".venv-vllm/bin", body)
+    monkeypatch.setenv(vllm_engine.PYTHON_VARIABLE, str(program))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(odd / "cache"))
+    monkeypatch.delenv("VLLM_CACHE_ROOT", raising=False)
+    answer(odd)
+    python, cache, model = seen.read_text().splitlines()
+    for path in (python, cache, model.split('"')[3]):
+        assert is_plain(Path(path)), path
+    assert python.endswith("/bin/python")
+    assert (odd / "cache/vllm/cached").exists()
 
 
 def test_a_missing_environment_is_reported_with_the_command_that_makes_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(vllm_engine.PYTHON_VARIABLE, str(tmp_path / "none"))
-    with pytest.raises(UserError, match="make env"):
+    with pytest.raises(UserError, match=r"make -C \S+ env"):
         answer(tmp_path)
 
 

@@ -3,11 +3,12 @@
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 from typing import Any, get_args
 
 import pytest
 
+from newsrec import places
 from newsrec.engines.vllm_engine import vllm_python
 from newsrec.params.compose import compose
 from newsrec.params.load import load_params
@@ -244,3 +245,52 @@ def test_a_missing_package_is_shown_with_the_python_that_lacks_it(plenty: Machin
 
 def test_every_package_is_pinned() -> None:
     assert {*PACKAGES.split(), "vllm"} <= set(pinned())
+
+
+@pytest.mark.parametrize(
+    ("folder", "level", "words"),
+    [
+        ("b{x}", "problem", "DVC fails in a path with { or }: move the project"),
+        ("h#sh", "warning", "dvc exp run --queue and --temp fail in a path with #"),
+        ("q?m", "warning", "--queue and --temp fail"),
+        ("é中", "warning", "a letter beyond ASCII"),
+    ],
+)
+@pytest.mark.usefixtures("plenty")
+def test_a_path_that_dvc_misreads_is_reported(
+    folder: str, level: str, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / folder).mkdir()
+    monkeypatch.chdir(tmp_path / folder)
+    found = find("path of the project", {})
+    assert (found.level, found.found) == (level, str(tmp_path / folder))
+    assert words in found.line
+
+
+@pytest.mark.usefixtures("plenty")
+def test_a_path_that_all_understand_is_not_mentioned(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "two words [1] 50% $HOME").mkdir()
+    monkeypatch.chdir(tmp_path / "two words [1] 50% $HOME")
+    assert "path of the project" not in {one.what for one in examine(params({}), STEPS)}
+
+
+@pytest.mark.usefixtures("plenty")
+def test_a_path_that_needs_a_link_where_none_can_be_made_is_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "two words").mkdir()
+    monkeypatch.chdir(tmp_path / "two words")
+    places._plain_folder.cache_clear()
+    monkeypatch.setattr(places, "is_writable", lambda _: False)
+    found = find("path of the project", {})
+    assert found.level == "problem"
+    assert "set TMPDIR" in found.line
+
+
+def test_a_full_folder_of_temporary_files_is_reported(plenty: Machine) -> None:
+    plenty.has(free_disk=GB // 20)
+    found = find(f"temporary files in {gettempdir()}", {})
+    assert (found.level, found.needed) == ("warning", "0.1 GB")
+    assert "set TMPDIR to another folder" in found.line
