@@ -11,4 +11,5 @@ def run_dvc(*words: str) -> None:
         UserError: it failed.
     """
     if code := run_group(["dvc", *words]):
-        raise UserError(f"dvc {' '.join(words[:2])} ended with exit code {code}; see its output")
+        command = " ".join(["dvc", *words[:2]])
+        raise UserError(f"{command} ended with exit code {code}, see above; run it again")

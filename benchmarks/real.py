@@ -16,7 +16,7 @@ from typing import Any
 
 from benchmarks.experiments import run_dvc
 from benchmarks.packages import fetch_smollm2
-from newsrec.errors import UserError, run_stage
+from newsrec.errors import run_stage
 from newsrec.files import read_json, write_text
 from newsrec.news.predictions import MODELS
 from newsrec.report.tables import markdown_table

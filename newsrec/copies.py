@@ -66,7 +66,7 @@ def _folders(graph: Mapping[str, Any]) -> Iterator[str]:
         for entry in stage.get(kind, [])
         for path in (entry if isinstance(entry, dict) else [entry])
     }
-    found = dict.fromkeys(dep for stage in stages for dep in stage["deps"])
+    found = dict.fromkeys(dep for stage in stages for dep in stage.get("deps", []))
     for name in found:
         written = any(Path(name).is_relative_to(path) for path in made)
         if not written and (name.startswith("${") or Path(name).is_dir()):
