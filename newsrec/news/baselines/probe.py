@@ -105,7 +105,7 @@ class Chosen:
     value: float
 
     def __str__(self) -> str:
-        return f"{self.name} -> {'No' if self.turned else 'Yes'}"
+        return f"{self.name} means {'No' if self.turned else 'Yes'}"
 
 
 class RuleScores(NamedTuple):
@@ -146,7 +146,7 @@ def probe(
         limit: samples to choose on, at most; the first ones.
 
     Returns:
-        What is reported: the rule, such as "no liked news -> Yes", whether it is a leak,
+        What is reported: the rule, such as "no liked news means Yes", whether it is a leak,
         its AUC on the training samples, and the best rule on the evaluation set itself, which no
         choice may use and which bounds what a rule can reach; and the scores, shape (rows,).
     """

@@ -24,8 +24,8 @@ ELSEWHERE = {
         {"accuracy": 0.981, "precision": 1.000, "recall": 0.821},
     ),
     "rule on MINDsmall": (
-        "\u201cno other click -> Yes\u201d, no model: measured on 5,000 impressions of MINDsmall, "
-        "not in this run",
+        "\u201cno other click means Yes\u201d, no model: measured on 5,000 impressions of "
+        "MINDsmall, not in this run",
         {"accuracy": 0.979, "precision": 1.000, "recall": 0.811},
     ),
 }

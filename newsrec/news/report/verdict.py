@@ -35,6 +35,8 @@ LEAK_NOTICE = (
     "are predicted."
 )
 
+_MIN_UNPARSED = 0.01  # a share of answers that a difference in accuracy may come from
+
 
 class Verdict(NamedTuple):
     """The answer in a few words, and sentences with the figures; without predictors' names."""
@@ -169,6 +171,8 @@ def against_baselines(metrics: Metrics) -> list[tuple[str, list[tuple[str, Gain]
             f"By {METRIC_NAMES[key]}, the tuned model is not shown to be better than any baseline."
         )
         groups.insert(0, (nothing, []))
+    if len(gains) > 1:
+        groups.append(("Each interval is for one comparison, not for all of them at once.", []))
     return groups
 
 
@@ -183,6 +187,7 @@ def notices(metrics: Metrics, model: Mapping[str, Any], probe: Probe) -> list[tu
     found = [
         ("warn", "The prompt can leak the label.", leak_notice(metrics["protocol"])),
         *against_rule(metrics, probe),
+        ("note", "Answers that are neither Yes nor No.", form_notice(metrics)),
         ("note", "Tiny model.", tiny_notice(model)),
     ]
     return [notice for notice in found if notice[2]]
@@ -244,6 +249,18 @@ def tiny_notice(model: Mapping[str, Any]) -> str:
     return (
         f"This run used a tiny test model ({model['num_parameters']:,} parameters). It shows that "
         "the pipeline runs from end to end; its figures are no evidence about the method."
+    )
+
+
+def form_notice(metrics: Metrics) -> str:
+    """That accuracy also counts the form of the answers; empty where nearly all have it."""
+    shares = [metrics[name].get("unparsed_rate", 0.0) for name in MODELS]
+    if max(shares) < _MIN_UNPARSED:
+        return ""
+    base, tuned = (f"{share:.1%}".replace("%", " %") for share in shares)
+    return (
+        f"Of the base model's answers {base} are neither, of the tuned model's {tuned}. Accuracy "
+        "counts them as wrong, so that a difference in accuracy can be one of form alone."
     )
 
 

@@ -79,18 +79,18 @@ def test_no_other_click_is_found_where_the_prompt_shows_the_same_impression(
     candidates = pd.read_parquet(tmp_path / "candidates_test.parquet")
     assert 0.05 < candidates["label"].mean() < 0.3
     found, scores = of_folder(tmp_path, "same_impression")
-    assert (found["rule"], found["is_leak"]) == ("no liked news -> Yes", True)
+    assert (found["rule"], found["is_leak"]) == ("no liked news means Yes", True)
     assert ((scores >= 0.5) == candidates["label"]).mean() == 1
 
 
 def test_earlier_feedback_gives_little_away(mind: Path, candidates: pd.DataFrame) -> None:
     found, scores = of_folder(mind)
-    assert found["rule"].rpartition(" -> ")[0] in RULES
+    assert found["rule"].rpartition(" means ")[0] in RULES
     assert found["is_leak"] is False
     assert 0.4 < mean_auc(candidates, scores) < 0.62
     best = found["best_on_test"]
     assert mean_auc(candidates, scores) <= best["auc"] + 1e-9
-    assert best["rule"].rpartition(" -> ")[0] in RULES
+    assert best["rule"].rpartition(" means ")[0] in RULES
 
 
 def test_a_rule_about_feedback_is_a_leak_where_it_is_that_of_the_same_impression(
@@ -101,14 +101,14 @@ def test_a_rule_about_feedback_is_a_leak_where_it_is_that_of_the_same_impression
     given = samples(tmp_path / "s.jsonl", *rows)
     for feedback, is_leak in (("same_impression", True), ("earlier", False), ("none", False)):
         found, _ = probe(given, candidates, feedback, 10)
-        assert (found["rule"], found["is_leak"]) == ("no liked news -> Yes", is_leak)
+        assert (found["rule"], found["is_leak"]) == ("no liked news means Yes", is_leak)
 
 
 def test_a_rule_about_the_title_is_never_a_leak(tmp_path: Path) -> None:
     rows = [{"target": "a longer title", "label": 1}, {"target": "short", "label": 0}]
     candidates = table(tmp_path / "c.parquet", *rows)
     found, _ = probe(samples(tmp_path / "s.jsonl", *rows), candidates, "same_impression", 10)
-    assert found["rule"] == "target has many words -> Yes"
+    assert found["rule"] == "target has many words means Yes"
     assert found["is_leak"] is False
     assert all("liked" in name for name in FEEDBACK_RULES)
 
@@ -130,7 +130,7 @@ def test_the_rule_is_chosen_on_training_samples_whatever_the_labels_of_the_test_
         )
         found.append(probe(given, candidates, "earlier", 10))
     for reported, scores in found:
-        assert reported["rule"] == "target has many characters -> No"
+        assert reported["rule"] == "target has many characters means No"
         assert reported["train_auc"] == 1
         np.testing.assert_array_equal(scores, found[0][1])
     assert [one["best_on_test"]["rule"] for one, _ in found] != [found[0][0]["rule"]] * 2
@@ -144,7 +144,8 @@ def test_the_rule_is_chosen_on_the_first_samples_up_to_a_limit(tmp_path: Path) -
     given = samples(tmp_path / "s.jsonl", *first, *others, *others)
     candidates = table(tmp_path / "c.parquet", *first)
     for limit, turned in ((2, "No"), (6, "Yes")):
-        assert probe(given, candidates, "earlier", limit)[0]["rule"] == f"no liked news -> {turned}"
+        found, _ = probe(given, candidates, "earlier", limit)
+        assert found["rule"] == f"no liked news means {turned}"
 
 
 @pytest.mark.parametrize(
@@ -165,7 +166,7 @@ def test_a_rule_is_also_tried_the_other_way_round(tmp_path: Path) -> None:
         {"target": "An old story?", "label": 0, "history": ["An old story?", "And"]},
         {"target": "A newer one", "label": 1, "history": ["An old story?", "And"]},
     )
-    assert found["rule"] == "target is in the history -> No"
+    assert found["rule"] == "target is in the history means No"
     assert scores.tolist() == [0, 1]
 
 
@@ -175,7 +176,7 @@ def test_one_candidate_each_is_measured_over_all_rows(tmp_path: Path) -> None:
         for number in range(10)
     ]
     found, scores = of_rows(tmp_path, *rows)
-    assert (found["rule"], found["train_pooled_auc"]) == ("no disliked news -> No", 1)
+    assert (found["rule"], found["train_pooled_auc"]) == ("no disliked news means No", 1)
     assert scores.tolist() == [0, 1] * 5
 
 
@@ -191,7 +192,7 @@ def test_several_candidates_are_measured_within_their_impression(tmp_path: Path)
         for label, num_words in shown
     ]
     found, _ = of_rows(tmp_path, *rows)
-    assert found["rule"] == "target has many words -> Yes"
+    assert found["rule"] == "target has many words means Yes"
 
 
 def test_small_batches_give_the_same_scores(mind: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -204,7 +205,7 @@ def test_small_batches_give_the_same_scores(mind: Path, monkeypatch: pytest.Monk
 
 def test_labels_that_are_all_equal_leave_the_first_rule(tmp_path: Path) -> None:
     found, scores = of_rows(tmp_path, {"label": 1}, {"label": 1})
-    assert found["rule"] == f"{next(iter(RULES))} -> Yes"
+    assert found["rule"] == f"{next(iter(RULES))} means Yes"
     assert scores.tolist() == [1, 1]
 
 
@@ -243,7 +244,7 @@ def test_words_are_shared_where_titles_have_no_spaces(tmp_path: Path) -> None:
         {"target": "Yesterdaythestormhitvalleys", "label": 1, "history": history},
         {"target": "Somecheapstocksfellforbanks", "label": 0, "history": history},
     )
-    assert found["rule"] == "target shares words with the history -> Yes"
+    assert found["rule"] == "target shares words with the history means Yes"
 
 
 def test_rules_about_marks_and_length_know_other_scripts() -> None:

@@ -45,9 +45,9 @@ def evaluation(tuned: float = 0.7, base: float = 0.5, probe: float = 0.55) -> di
     return metrics
 
 
-def probe(is_leak: bool = False, rule: str = "target has many words -> Yes") -> dict[str, Any]:
+def probe(is_leak: bool = False, rule: str = "target has many words means Yes") -> dict[str, Any]:
     """The leak probe of metrics/baselines.json."""
-    best = {"rule": "target holds a digit -> No", "auc": 0.634}
+    best = {"rule": "target holds a digit means No", "auc": 0.634}
     return {"rule": rule, "is_leak": is_leak, "train_auc": 0.6, "best_on_test": best}
 
 
@@ -87,6 +87,7 @@ def arguments() -> dict[str, Any]:
     train = {
         "method": "lora", "num_steps": 9, "num_epochs": 1.0, "num_trainable_parameters": 10,
         "num_total_parameters": 100, "train_loss": 0.4, "val_loss": 0.5,
+        "kept_step": 9,
     }  # fmt: skip
     return copy.deepcopy(
         {

@@ -99,7 +99,7 @@ def test_an_artefact_is_a_gain_that_a_leak_explains(
     rule_auc: float, is_leak: bool, is_artefact: bool
 ) -> None:
     metrics = evaluation(probe=rule_auc) | {"protocol": LEAKY}
-    text = printed(metrics, probe(is_leak, "no liked news -> Yes"))
+    text = printed(metrics, probe(is_leak, "no liked news means Yes"))
     assert ("artefact" in text.lower()) is is_artefact
     assert "The prompt can leak the label." in text
 
@@ -108,7 +108,7 @@ def test_an_artefact_is_a_gain_that_a_leak_explains(
 def test_a_wide_interval_is_no_proof_that_a_leak_explains_a_gain() -> None:
     metrics = evaluation(probe=0.69) | {"protocol": LEAKY}
     metrics["tuned_vs_leak_probe"]["auc"] |= {"low": -0.2, "high": 0.2}
-    text = printed(metrics, probe(True, "no liked news -> Yes"))
+    text = printed(metrics, probe(True, "no liked news means Yes"))
     assert "artefact" not in text.lower()
     assert "No difference was shown between the tuned model and the one-line rule" in text
     assert "which reads the answer from the prompt" in text
@@ -285,3 +285,32 @@ def test_the_most_confident_mistakes_of_each_kind_are_chosen(tmp_path: Path) -> 
         ("false negative", "c"),
         ("unparsed", "e"),
     ]
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_answers_of_another_form_are_named_where_accuracy_counts_them(
+    given: dict[str, Any],
+) -> None:
+    assert "neither Yes nor No" not in summary(given["metrics"])
+    given["metrics"]["base"]["unparsed_rate"] = 0.76
+    words = "Of the base model's answers 76.0 % are neither, of the tuned model's 0.0 %."
+    assert words in summary(given["metrics"])
+    assert words.replace("'", "&#39;") in render(**given)
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_intervals_of_several_comparisons_are_said_to_hold_one_by_one(
+    given: dict[str, Any],
+) -> None:
+    words = "Each interval is for one comparison"
+    assert words in render(**given)
+    assert words in summary(given["metrics"])
+
+
+@pytest.mark.usefixtures("undrawn")
+def test_the_step_whose_weights_were_kept_is_named_where_it_is_not_the_last(
+    given: dict[str, Any],
+) -> None:
+    assert "Kept are the weights" not in render(**given)
+    given["train"]["kept_step"] = 6
+    assert "Kept are the weights of step 6, " in render(**given)

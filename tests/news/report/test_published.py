@@ -11,7 +11,7 @@ from newsrec.news.report.verdict import ARTEFACT, LEAK_TITLE
 from tests.news.report.conftest import evaluation, probe
 from tests.report.reading import HOSTILE
 
-RULE = "no liked news -> Yes"
+RULE = "no liked news means Yes"
 pytestmark = pytest.mark.usefixtures("undrawn")
 
 
