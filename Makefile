@@ -44,8 +44,8 @@ compare-methods: env ## run every way to fine-tune on the tiny model: docs/metho
 real: env ## a real model of 135M parameters on your MIND files, an hour: make real MIND=/data/mind
 	@$(RUN) python -m benchmarks.real --mind "$(MIND)"
 
-test: env ## every test, the whole pipeline on the tiny default among them
-	@$(RUN) python -m pytest
+test: env ## every test, the whole pipeline on the tiny default among them, in up to four processes
+	@$(RUN) OMP_NUM_THREADS=1 python -m pytest -n logical --maxprocesses 4 --dist loadgroup
 
 check: $(VENV)/.ready ## format, lint, types and the fast tests: under a minute
 	@$(RUN) ruff format --check

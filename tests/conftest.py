@@ -8,6 +8,13 @@ from newsrec.news.mind.sources import split_folders
 from newsrec.news.mind.synthetic import write_synthetic
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep a file's slow tests in one worker of pytest-xdist, where they share what it prepares."""
+    for item in items:
+        if item.get_closest_marker("slow") or item.get_closest_marker("real"):
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
 @pytest.fixture(scope="session")
 def synthetic(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """MIND files as `fetch_mind.source: synthetic` makes them, before they are split."""
