@@ -121,14 +121,13 @@ def test_a_second_pipeline_is_made_of_the_shared_stages(folder: Path) -> None:
     run(folder.parents[1], "git", "add", "-A")
     run(folder.parents[1], "git", "commit", "-qm", "first run")
 
-    # A value, and then a choice, as one experiment each.
-    output = run(folder, "dvc", "exp", "run", "-S", "train.lr=0.01")
-    assert ran_stages(output) == {"train", "merge"}
-    assert (train_settings(folder)["lr"], train_settings(folder)["method"]) == (0.01, "lora")
-    output = run(folder, "dvc", "exp", "run", "--temp", "--name", "whole", "-S", "train=full")
+    # A value and a choice as an experiment in a copy.
+    changes = ("-S", "train.lr=0.01", "-S", "train=full")
+    output = run(folder, "dvc", "exp", "run", "--temp", "--name", "whole", *changes)
     assert ran_stages(output) == {"train", "merge"}
     changed = json.loads(run(folder, "dvc", "params", "diff", "--json", "HEAD", "whole"))
     assert changed["params.yaml"]["train.method"] == {"old": "lora", "new": "full"}
+    assert changed["params.yaml"]["train.lr"]["new"] == 0.01
     assert train_settings(folder)["method"] == "lora"  # of this folder, not of the copy
 
     # The news pipeline at the root does not see it, nor the other way round.

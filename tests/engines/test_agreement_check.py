@@ -140,12 +140,6 @@ def test_improbable_tokens_are_not_compared(
 
 
 @pytest.mark.slow
-def test_vllm_agrees_on_a_model_as_it_was_saved(model: Path, tmp_path: Path) -> None:
-    found = compare_with_transformers(VLLM, model, CHATS, tmp_path)
-    assert 0 < found.max_difference < found.tolerance
-
-
-@pytest.mark.slow
 def test_a_folder_of_transformers_5_that_version_4_reads_otherwise_is_refused(
     model: Path, tmp_path: Path
 ) -> None:
