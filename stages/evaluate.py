@@ -1,8 +1,8 @@
 """Turn predictions into numbers; knows no model.
 
 Reads   params: evaluate; data/predictions/NAME.parquet, data/predictions/val/NAME.parquet,
-        data/outside, data/processed/candidates_test.parquet, data/raw/test/behaviors.tsv,
-        metrics/preprocess.json, metrics/score_tuned.json, models/adapter/protocol.json
+        data/outside, data/processed/candidates_test.parquet, data/raw/test,
+        metrics/preprocess.json, metrics/score_tuned.json, models/adapter (its protocol)
 Writes  metrics/evaluate.json, metrics/slices.json, plots/roc_NAME.tsv, plots/reliability_NAME.tsv
 Run     dvc repro evaluate      (alone: python -m stages.evaluate)
 """

@@ -1,7 +1,7 @@
 """Fetch MIND, check every row and lay it out as train, val and test.
 
 Reads   params: fetch_mind; the folder fetch_mind.path (where fetch_mind.source is local)
-Writes  data/raw, metrics/fetch_mind.json
+Writes  data/raw/{train,val,test,unlabelled}, metrics/fetch_mind.json
 Run     dvc repro fetch_mind      (alone: python -m stages.fetch_mind)
 """
 
@@ -26,6 +26,7 @@ def main() -> None:
     source = _source(mind)
     with atomic_folder(TARGET) as draft:
         counts = split_folders(source, draft, mind.split, mind.seed)
+        (draft / "unlabelled").mkdir(exist_ok=True)  # an output of dvc.yaml must be there
     shutil.rmtree(WORK, ignore_errors=True)
     write_json(
         Path("metrics/fetch_mind.json"),

@@ -1,7 +1,7 @@
 """Turn impressions into training samples and the evaluation set.
 
-Reads   params: preprocess, prompt; data/raw, metrics/fetch_mind.json
-Writes  data/processed, metrics/preprocess.json
+Reads   params: preprocess, prompt; data/raw/{train,val,test}, metrics/fetch_mind.json
+Writes  data/processed (its files), metrics/preprocess.json
 Run     dvc repro preprocess      (alone: python -m stages.preprocess)
 """
 

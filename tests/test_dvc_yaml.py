@@ -180,6 +180,22 @@ def test_the_root_project_has_no_stage_that_the_default_run_leaves_out() -> None
     assert collected == {"dvc.yaml"}
 
 
+def test_what_is_read_of_another_stage_is_a_whole_output() -> None:
+    # Without the data DVC compares a dependency with an output of the same path alone (dvc#11099):
+    # of a part of a folder, or of a folder of outputs, nobody would see that it is not the latest.
+    with Repo(str(ROOT)) as repo, Repo(str(ROOT / "submission")) as submission:
+        made = {Path(str(out.fs_path)) for out in repo.index.outs}
+        read = {Path(str(dep.fs_path)) for of in (repo, submission) for dep in of.index.deps}
+    overlap = {
+        (dep.relative_to(ROOT), out.relative_to(ROOT))
+        for dep in read - made
+        for out in made
+        if dep.is_relative_to(out) or out.is_relative_to(dep)
+    }
+    assert len(read & made) > 20
+    assert overlap == set()
+
+
 def test_evaluate_never_comes_from_the_run_cache() -> None:
     # In a copy, data/outside is as it was before there was a file in it: DVC would bring back the
     # figures of that time, and no stage would run that could refuse.

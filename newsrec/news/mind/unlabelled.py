@@ -53,10 +53,10 @@ def write_candidates_unlabelled(
             "prompt.feedback is 'same_impression', which shows the labels of the impression; an "
             "unlabelled split has none; expected 'earlier' or 'none': set it and train again"
         )
-    if not (raw / UNLABELLED).is_dir():
+    if not (raw / UNLABELLED / "behaviors.tsv").is_file():
         raise UserError(
-            f"{raw / UNLABELLED}: no such folder; expected the impressions without labels (MIND's "
-            "test); add them to the data of fetch_mind.source and run: dvc repro fetch_mind"
+            f"{raw / UNLABELLED}: no behaviors.tsv; expected the impressions without labels "
+            "(MIND's test); add them to the data of fetch_mind.source and run: dvc repro fetch_mind"
         )
     titles: dict[str, str] = {}
     for split in (*SPLITS, UNLABELLED):

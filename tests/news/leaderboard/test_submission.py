@@ -376,7 +376,7 @@ def test_what_an_unlabelled_split_cannot_give_is_reported(synthetic: Path, tmp_p
     assert "shows the labels" in fault(
         lambda: unlabelled(tmp_path, tmp_path / "a", "same_impression")
     )
-    assert "unlabelled: no such folder" in fault(lambda: unlabelled(tmp_path, tmp_path / "a"))
+    assert "unlabelled: no behaviors.tsv" in fault(lambda: unlabelled(tmp_path, tmp_path / "a"))
 
 
 def test_a_zip_is_one_in_any_case_and_its_packing_is_checked(behaviors: Path) -> None:

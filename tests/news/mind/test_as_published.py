@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+import yaml
 
 from newsrec.chat.text import plain_text
 from newsrec.news.mind.tables import Impression, read_behaviors, read_news
@@ -15,6 +16,7 @@ from newsrec.news.params import Params
 from newsrec.params.compose import compose
 from newsrec.params.load import load_params
 from stages import fetch_mind, preprocess
+from tests import ROOT
 
 SPLITS = ("train", "val", "test")
 # Any but the tiny model, which scores fewer.
@@ -70,6 +72,19 @@ def workplace(mind: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Where the stages ran on those files, of which the recipe takes every row."""
     folder = tmp_path_factory.mktemp("workplace")
     return made(folder, "fetch_mind.source=local", f"fetch_mind.path={mind}")
+
+
+def test_every_output_that_dvc_asks_for_is_there_without_an_unlabelled_split(
+    workplace: Path,
+) -> None:
+    graph = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    outs = [out for stage in ("fetch_mind", "preprocess") for out in graph[stage]["outs"]]
+    names = {name for out in outs for name in out}
+    assert all((workplace / name).exists() for name in names)
+    # What else is there DVC would not store.
+    for folder in ("data/raw", "data/processed"):
+        found = {f"{folder}/{path.name}" for path in (workplace / folder).iterdir()}
+        assert found <= names
 
 
 def test_the_shipped_sizes_are_those_of_the_recipe_and_mindsmall_has_enough(tmp_path: Path) -> None:
