@@ -17,7 +17,7 @@ VLLM ?= $(if $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/d
 # $$PWD, not $(CURDIR): the shell must not read a $ in the path.
 RUN := env PATH="$$PWD/$(BIN):$$PATH" VIRTUAL_ENV="$$PWD/$(VENV)" DVC_NO_ANALYTICS=true
 
-.PHONY: help env doctor repro submission compare-methods real test check format params lock clean always
+.PHONY: help env doctor repro submission compare-methods real test check lock-check format params lock clean always
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -52,6 +52,9 @@ check: $(VENV)/.ready ## format, lint, types and the fast tests: under a minute
 	@$(RUN) ruff check
 	@$(RUN) mypy
 	@$(RUN) OMP_NUM_THREADS=1 python -m pytest -q -m "not slow and not real" -n logical --dist worksteal
+
+lock-check: $(VENV)/.ready ## compare dvc.lock with code, values and figures; needs no data
+	@$(RUN) python -m newsrec.lock_check
 
 format: $(VENV)/.ready ## format the code and fix what lint can
 	@$(RUN) ruff format

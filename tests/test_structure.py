@@ -19,6 +19,7 @@ ALLOWED: dict[str, set[str]] = {
     "processes": {"places"},
     "files": {"errors"},
     "protocol": {"errors"},
+    "lock_check": {"errors"},
     "chat": {"errors"},
     "metrics": {"errors"},
     "report": {"errors"},
