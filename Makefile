@@ -17,7 +17,8 @@ VLLM ?= $(if $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/d
 # $$PWD, not $(CURDIR): the shell must not read a $ in the path.
 RUN := env PATH="$$PWD/$(BIN):$$PATH" VIRTUAL_ENV="$$PWD/$(VENV)" DVC_NO_ANALYTICS=true
 
-.PHONY: help env doctor repro submission compare-methods real test check lock-check format params lock clean always
+.PHONY: help env doctor repro submission compare-methods real test check lock-check pull-request ci-pull ci-push \
+  ci-results format params lock clean always
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -55,6 +56,21 @@ check: $(VENV)/.ready ## format, lint, types and the fast tests: under a minute
 
 lock-check: $(VENV)/.ready ## compare dvc.lock with code, values and figures; needs no data
 	@$(RUN) python -m newsrec.lock_check
+
+pull-request: $(VENV)/.ready ## what a branch changed, as a comment: make pull-request BASE=origin/main
+	@$(RUN) python -m newsrec.news.report.comment "$$BASE"
+export BASE ?= origin/main
+
+# What .github/workflows call beside the commands above.
+ci-pull: $(VENV)/.ready
+ci-push: $(VENV)/.ready
+ci-pull ci-push:
+	@if [ -n "$$($(RUN) dvc remote list)" ]; then $(MAKE) --no-print-directory $(@:ci-%=%); \
+	  else echo "$@: no DVC remote is configured, so there is nothing to $(@:ci-%=%)"; fi
+
+ci-results:
+	@mkdir -p .work
+	@git add --all -- dvc.lock metrics plots && git diff --cached --binary > .work/results.patch
 
 format: $(VENV)/.ready ## format the code and fix what lint can
 	@$(RUN) ruff format

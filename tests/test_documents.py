@@ -51,8 +51,8 @@ def test_every_make_target_and_variable_exists() -> None:
     assert {"repro", "test", "check", "env", "params", "real", "submission"} <= targets
     assert targets <= set(re.findall(r"^([a-z-]+):", MAKEFILE, flags=re.MULTILINE))
     variables = {name for name, value in named if value}
-    assert {"PYTHON", "VLLM", "MIND"} == variables
-    assert all(re.search(rf"^{name} \?=|\$\({name}\)", MAKEFILE, re.M) for name in variables)
+    assert {"PYTHON", "VLLM", "MIND", "BASE"} == variables
+    assert all(re.search(rf"^(export )?{name} \?=|\$\({name}\)", MAKEFILE, re.M) for name in variables)
 
 
 @pytest.mark.parametrize("words", of_program("newsrec"), ids=" ".join)
