@@ -52,7 +52,9 @@ def test_every_make_target_and_variable_exists() -> None:
     assert targets <= set(re.findall(r"^([a-z-]+):", MAKEFILE, flags=re.MULTILINE))
     variables = {name for name, value in named if value}
     assert {"PYTHON", "VLLM", "MIND", "BASE"} == variables
-    assert all(re.search(rf"^(export )?{name} \?=|\$\({name}\)", MAKEFILE, re.M) for name in variables)
+    assert all(
+        re.search(rf"^(export )?{name} \?=|\$\({name}\)", MAKEFILE, re.M) for name in variables
+    )
 
 
 @pytest.mark.parametrize("words", of_program("newsrec"), ids=" ".join)

@@ -154,8 +154,12 @@ def test_what_was_run_is_current_with_the_data_and_without(
             id="a changed code file",
         ),
         pytest.param(
-            lambda tree: (tree / "code/prepare.py").unlink(),
-            ["prepare: its dependency code/prepare.py is missing"],
+            lambda tree: (tree / "code/train.py").unlink(),
+            [
+                "train: its dependency code/train.py is missing",
+                "pipelines/second/dvc.yaml:second: its dependency code/train.py is missing",
+                "submission/dvc.yaml:submission: its dependency code/train.py is missing",
+            ],
             id="a deleted code file",
         ),
         pytest.param(
