@@ -1,6 +1,7 @@
 """Hostile text made harmless, ordinary text left alone."""
 
 import random
+import time
 import unicodedata
 from pathlib import Path
 
@@ -78,8 +79,21 @@ def test_no_mixture_of_characters_leaves_a_control_token_to_any_tokenizer() -> N
 
 
 def test_ordinary_titles_stay_as_they_are() -> None:
-    for title in ('"It\'s over": 5 < 6 & more', "café №5 🚀", "I <3 NY", "A [video] and (b)"):
+    for title in ('"It\'s over": 5 < 6 & more', "café №5 🚀", "I <3 NY", "A [video] and {b}"):
         assert plain_text(title) == title
+
+
+def test_no_placeholder_is_left_that_llamafactory_fills_in() -> None:
+    assert plain_text("{{idx}} {\u0301{content}}") == "{ {idx}} { \u0301{content}}"
+
+
+@pytest.mark.parametrize(
+    "title", ["[" + "\u0301" * 100_000, "[/" * 50_000, "{" * 100_000], ids=["marks", "[/", "{"]
+)
+def test_a_title_of_100_kb_takes_no_minutes(title: str) -> None:
+    started = time.perf_counter()
+    plain_text(title)
+    assert time.perf_counter() - started < 30
 
 
 def test_white_space_of_every_kind_becomes_single_spaces() -> None:
@@ -132,6 +146,7 @@ def test_what_a_word_or_an_emoji_needs_stays(text: str) -> None:
         ("می\u200c\u200cروم", "می\u200cروم"),
         ("a\ufe0f\ufe0f\U000e0100b", "a\ufe0fb"),
         ("\ufe0fa \ufe0f", "a"),
+        ("\ud800\ufe0fa {\ufe0f{", "a { {"),
         ("soft\u00adhyphen \ufeff\u2060", "softhyphen"),
         ("\u202eabc\u202c \u2066d\u2069", "abc d"),
         ("שלום\u200f! \u200eC++\u061c", "שלום! C++"),
