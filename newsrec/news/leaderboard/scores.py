@@ -99,7 +99,7 @@ def _batches(predictions: Path) -> Iterator[pa.RecordBatch]:
         raise UserError(f"{predictions}: no column {', '.join(missing)}; expected {_COLUMNS}")
     start = 0
     for batch in file.iter_batches(_BATCH_ROWS, columns=_COLUMNS):
-        frame = batch.to_pandas(ignore_metadata=True)
+        frame = batch.replace_schema_metadata().to_pandas()
         frame.index += start
         start += len(frame)
         frame = checked(frame, predictions, "row {} (the first is 0)", _COLUMNS)

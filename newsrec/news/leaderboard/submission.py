@@ -25,7 +25,7 @@ from newsrec.news.leaderboard.prediction_txt import (
     check_line,
     impression_of,
     name_of,
-    read_lines,
+    read_prediction,
     shortened,
 )
 from newsrec.news.leaderboard.scores import score_store
@@ -98,7 +98,7 @@ def validate_submission(prediction: Path, behaviors: Path) -> int:
     """
     count = 0
     expected = read_rows(behaviors, BEHAVIORS_COLUMNS)
-    for row, found in zip_longest(expected, read_lines(prediction)):
+    for row, found in zip_longest(expected, read_prediction(prediction)):
         if found is None:
             line, (impression_id, *_) = row
             raise UserError(
@@ -149,7 +149,7 @@ def read_prediction_txt(
             shown[row.impression_id] = row.candidates
     ranks: dict[tuple[str, str], list[int]] = {}  # a list: an impression may show one news twice
     read: dict[str, int] = {}
-    for line, text in read_lines(prediction):
+    for line, text in read_prediction(prediction):
         where = f"{name_of(prediction)}, line {line}"
         impression_id = text.partition(" ")[0]
         if impression_id not in num_shown:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from newsrec.errors import UserError
+from newsrec.files import read_lines
 
 NEWS_COLUMNS = (
     "news_id",
@@ -71,8 +72,9 @@ def read_rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, list[
     """Yield (line number, fields) of a tab-separated file without header or quoting.
 
     Raises:
-        UserError: the file is missing, empty or no text, or a line is a header, is blank, has other
-            line ends, a NUL, a byte that is not UTF-8, or another number of columns.
+        UserError: the file is missing, empty or no text, or a line is a header, is blank, is too
+            long, has other line ends, a NUL, a byte that is not UTF-8, or another number of
+            columns.
     """
     if not path.is_file():
         others = sorted(
@@ -85,8 +87,7 @@ def read_rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, list[
     line = 0
     # Binary and split at \n alone: text mode would also split at a \r or U+2028 inside a title.
     with path.open("rb") as stream:
-        for line, raw in enumerate(stream, start=1):
-            row = raw.removesuffix(b"\n")
+        for line, row in read_lines(stream, str(path)):
             if line == 1:
                 _check_beginning(path, row)
             where = f"{path}, line {line}"

@@ -214,6 +214,7 @@ FAULTS = [
     (GOOD.replace("\n3", "\n 3"), "line 2: ' 3 [1,2]'; expected"),
     (GOOD.replace("1,2]", "1,2] "), "line 2: '3 [1,2] '; expected"),
     (GOOD.replace("[1,2]", "1,2"), "line 2: '3 1,2'; expected"),
+    (GOOD.replace("3 [", "3[ ["), "line 2: '3[ [1,2]'; expected"),
     (GOOD.replace("[1,2]", "[[1,2]]"), "line 2: '3 [[1,2]]'; expected"),
     (GOOD.replace("\n", "\r\n"), "line 1: ends in \\r\\n (Windows)"),
     (GOOD.replace("2]\n", "2]\r\n", 1), "line 2: ends in \\r\\n (Windows)"),
@@ -240,7 +241,7 @@ def test_a_zip_without_a_whole_prediction_txt_is_reported(behaviors: Path) -> No
     assert "no item named 'prediction.txt'" in fault(lambda: validate_submission(path, behaviors))
     zipped(path, "prediction.txt", GOOD)
     path.write_bytes(path.read_bytes().replace(b"3 [1,2]", b"3 [2,1]"))
-    assert "damaged" in fault(lambda: validate_submission(path, behaviors))
+    assert "broken zip (Bad CRC-32" in fault(lambda: validate_submission(path, behaviors))
     zipped(path, "prediction.txt", "7 [1,2]\n")
     assert "prediction.zip, prediction.txt, line 1: found 2 ranks" in fault(
         lambda: validate_submission(path, behaviors)
