@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from newsrec.errors import UserError, report_user_error
+from newsrec.files import read_lines
 
 app = typer.Typer(
     name="newsrec",
@@ -121,6 +122,7 @@ def rank(
     from newsrec.news.ranking import Ranked, RankRequest, read_requests
     from newsrec.news.ranking import rank as rank_titles
     from newsrec.params.load import load_params
+    from newsrec.report.text import printable
 
     given = [tuple(titles or ()) for titles in (candidate, history, liked, disliked)]
     if (requests is None) == (not given[0]):
@@ -151,7 +153,7 @@ def rank(
             continue
         print("\n" * (number > 0) + "rank  P(Yes)  title")
         for one in ranking:
-            print(f"{one.rank:4}  {one.probability:6.4f}  {one.title}")
+            print(f"{one.rank:4}  {one.probability:6.4f}  {printable(one.title)}")
 
 
 def _lines(source: str) -> Iterator[str]:
@@ -161,8 +163,12 @@ def _lines(source: str) -> Iterator[str]:
     path = Path(source)
     if not path.is_file():
         raise UserError(f"{path}: no such file; expected JSON lines of requests")
-    with path.open(encoding="utf-8") as stream:
-        yield from stream
+    with path.open("rb") as stream:
+        for line, row in read_lines(stream, source):
+            try:
+                yield row.decode()
+            except UnicodeDecodeError as error:
+                raise UserError(f"{path}, line {line}: not UTF-8 ({error}); convert it") from None
 
 
 @submission.command()

@@ -1,5 +1,6 @@
 """A user's mistake is one line and exit code 2; a traceback means a bug of ours."""
 
+import re
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -8,6 +9,8 @@ from pathlib import Path
 
 from newsrec.copies import missing_in_copy
 from newsrec.interrupts import end_interrupted, is_interrupt, raise_at_interrupt
+
+_NO_TEXT = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 class UserError(Exception):
@@ -29,8 +32,10 @@ def report_user_error(name: str) -> Iterator[None]:
     try:
         yield
     except UserError as error:
-        # One line whatever the message was made of: an upstream text may hold line ends.
-        print(f"{name}: {' '.join(str(error).split())}", file=sys.stderr)
+        # One line whatever the message was made of: an upstream text may hold line ends, or what
+        # commands a terminal.
+        shown = _NO_TEXT.sub("\ufffd", " ".join(str(error).split()))
+        print(f"{name}: {shown}", file=sys.stderr)
         sys.exit(2)
     except BaseException as error:
         if not is_interrupt(error):

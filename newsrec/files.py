@@ -90,7 +90,7 @@ def read_json(source: Path) -> dict[str, Any]:
         raise UserError(
             f"{source}: no such file; run the stage that makes it (dvc repro)"
         ) from None
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{source}: expected a JSON object, found {error}") from None
     if not isinstance(values, dict):
         raise UserError(f"{source}: expected a JSON object, found {type(values).__name__}")

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from newsrec import interrupts
-from newsrec.errors import report_user_error
+from newsrec.errors import UserError, report_user_error
 from tests import ROOT
 
 HOOK = "from newsrec.interrupts import quit_at_interrupt\nquit_at_interrupt()\n"
@@ -154,3 +154,11 @@ def test_every_program_of_the_project_ends_so() -> None:
                 text = path.read_text(encoding="utf-8")
                 if "__main__" in text:
                     assert text.endswith('if __name__ == "__main__":\n    run_stage(main)\n'), path
+
+
+def test_a_mistake_is_one_line_without_what_commands_a_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit, match="2"), report_user_error("name"):
+        raise UserError("said:\n\x1b[2J\x07 café \u202eabc")
+    assert capsys.readouterr().err == "name: said: \ufffd[2J\ufffd café \ufffdabc\n"

@@ -1,11 +1,12 @@
 """Chat completions over HTTP: tried again, and every refusal in one line."""
 
 import asyncio
+import json
 import math
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeVar
 
@@ -27,6 +28,7 @@ from newsrec.errors import UserError
 
 _LONGEST_WAIT = 60.0  # seconds between two tries, unless the server asks for more
 _LONGEST_ASKED = 600.0  # seconds; a server that asks for more means a quota, not a queue
+_SHORTEST_KEY = 8  # a shorter one is a word that servers without keys are given, like EMPTY
 _SHOWN = 300  # characters of a reply in a message
 _WHEN_UNREACHABLE = (
     "see whether the server is up, lower score.api_concurrency or raise score.api_timeout"
@@ -69,7 +71,7 @@ class Client:
 
     http: httpx.AsyncClient
     model: str
-    key: str | None
+    key: str | None = field(repr=False)
     max_tries: int
     first_wait: float
 
@@ -112,8 +114,13 @@ class Client:
 
     def error(self, text: str) -> UserError:
         """The error of this server, without the key, which a server may have repeated."""
-        shown = text if self.key is None else text.replace(self.key, "***")
-        return UserError(f"{str(self.http.base_url).rstrip('/')}: {shown}")
+        return UserError(f"{str(self.http.base_url).rstrip('/')}: {self._hidden(text)}")
+
+    def _hidden(self, text: str) -> str:
+        """The text without the key; to be called before it is cut, or a part of the key stays."""
+        if self.key is None or len(self.key) < _SHORTEST_KEY:
+            return text
+        return text.replace(self.key, "***").replace(self.key.replace("/", "\\/"), "***")
 
     async def _completion(self, response: httpx.Response) -> dict[str, Any]:
         """The chat completion in a response.
@@ -121,10 +128,11 @@ class Client:
         Raises:
             PassingError, UnansweredError, UserError: there is none, by what the error means.
         """
-        status, text = response.status_code, response.text
+        status, text = response.status_code, self._hidden(response.text)
         try:
-            body = response.json()
-        except ValueError:
+            # What is read of it goes into predictions and the journal.
+            body = response.json() if text == response.text else json.loads(text)
+        except (ValueError, RecursionError):
             body = None
         error = find_error(body)
         if status == 200 and error is None:

@@ -58,7 +58,7 @@ class Endpoint:
     """
 
     url: str
-    key: str | None
+    key: str | None = field(repr=False)
     model: str
     fingerprint: str
     top_logprobs: int

@@ -45,7 +45,7 @@ def read_requests(lines: Iterable[str], where: str) -> Iterator[RankRequest]:
     for number, line in enumerate(lines, start=1):
         try:
             values = json.loads(line)
-        except json.JSONDecodeError as error:
+        except (ValueError, RecursionError) as error:
             raise UserError(f"{where}, line {number}: not JSON ({error}); correct it") from None
         if not isinstance(values, dict) or not values.get("candidates"):
             raise UserError(
@@ -89,7 +89,7 @@ def rank(
         The ranking of each request in their order; equal probabilities keep the order given.
 
     Raises:
-        UserError: there is no model or a title is blank, or see
+        UserError: there is no model, or a title is blank or no Unicode, or see
             `newsrec.news.scoring.score_candidates`.
     """
     if not model.is_dir():
@@ -98,7 +98,7 @@ def rank(
     titles: list[list[str]] = []
     with pq.ParquetWriter(candidates, PROMPTS_SCHEMA) as writer:
         for number, request in enumerate(requests):
-            _refuse_blank(request, f"request {number + 1}")
+            _check_titles(request, f"request {number + 1}")
             titles.append(list(request.candidates))
             shown = {
                 "history": _last(request.history, num_history),
@@ -132,13 +132,18 @@ def rank(
         yield [Ranked(place, score, title) for place, (score, title) in enumerate(scored, start=1)]
 
 
-def _refuse_blank(request: RankRequest, where: str) -> None:
+def _check_titles(request: RankRequest, where: str) -> None:
     for entry in fields(RankRequest):
         for place, title in enumerate(getattr(request, entry.name), start=1):
             if is_blank(plain_text(title)):
                 raise UserError(
                     f"{where}: {entry.name}: title {place} is blank ({title!r}); expected text; "
                     "leave it out"
+                )
+            if not title.isascii() and any("\ud800" <= char <= "\udfff" for char in title):
+                raise UserError(
+                    f"{where}: {entry.name}: title {place} holds half a character ({title!r}); "
+                    "expected UTF-8; correct it"
                 )
 
 

@@ -1,13 +1,17 @@
 """A server that fails or refuses: tried again where it may pass, else one line without the key."""
 
+import json
 import logging
 import re
 import time
+import traceback
 from email.utils import formatdate
 from pathlib import Path
 
 import pytest
 
+from newsrec.engines.api_client import Client, connect
+from newsrec.engines.api_engine import Endpoint
 from newsrec.errors import UserError
 from tests.engines.stub_server import (
     CHATS,
@@ -139,6 +143,55 @@ def test_a_refusal_is_one_line_at_once_and_never_shows_the_key(
 def test_a_reply_that_repeats_the_key_is_reported_without_it(stub: Stub, tmp_path: Path) -> None:
     stub.faults = [(200, {}, f'{{"choices": [{{"text": "{KEY}"}}]}}')]
     with pytest.raises(UserError, match=r"prompt 0: .*'text': '\*\*\*'"):
+        complete(stub.url, tmp_path, chats=ONE_CHAT)
+
+
+LONG = "sk-" + "very/secret" * 20
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        *((status, {}, "x" * cut + LONG) for status in (200, 400, 401, 500) for cut in (70, 190)),
+        (400, {}, json.dumps({"error": {"message": "content_filter " + "x" * 190 + LONG}})),
+        (400, {}, json.dumps({"error": {"message": LONG}}).replace("/", "\\/")),
+        (200, {}, json.dumps({"choices": [{"message": {"content": "<think>" + LONG}}]})),
+        (200, {}, json.dumps({"choices": [{"finish_reason": "error " + LONG}]})),
+        (200, {}, json.dumps({"choices": [{"message": {"content": ["x" * 190, LONG]}}]})),
+        (200, {}, json.dumps({"choices": [{"message": {"content": f"Yes {LONG}"}}]})),
+    ],
+)
+def test_no_part_of_a_key_that_a_server_repeats_is_shown_or_kept(
+    fault: Fault, stub: Stub, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    stub.faults = [fault] * 3
+    said = ""
+    try:
+        complete_rows(stub.url, tmp_path, chats=ONE_CHAT, endpoint={"key": LONG})
+    except UserError as error:
+        said = "".join(traceback.format_exception(error))
+    said += "".join(capfd.readouterr())
+    for path in tmp_path.iterdir():
+        said += path.read_bytes().decode("latin-1")
+    assert "secret" not in said
+
+
+def test_a_key_is_not_shown_by_what_holds_it() -> None:
+    endpoint = Endpoint("http://a/v1", KEY, "m", "", 0)
+    assert KEY not in repr(endpoint)
+    assert KEY not in repr(
+        Client(connect("http://a", KEY, timeout=1, concurrency=1), "m", KEY, 1, 1)
+    )
+
+
+def test_a_word_in_place_of_a_key_does_not_change_the_replies(stub: Stub, tmp_path: Path) -> None:
+    rows = complete_rows(stub.url, tmp_path, chats=ONE_CHAT, endpoint={"key": "Yes"})
+    assert rows[0]["text"] == "Yes 0"
+
+
+def test_a_reply_that_is_nested_without_end_is_reported(stub: Stub, tmp_path: Path) -> None:
+    stub.faults = [(200, {}, "[" * 200_000)] * 3
+    with pytest.raises(UserError, match="a reply that is cut off"):
         complete(stub.url, tmp_path, chats=ONE_CHAT)
 
 

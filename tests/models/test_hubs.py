@@ -162,6 +162,18 @@ def test_a_download_goes_on_after_a_broken_connection(
     assert (folder / SHARDS[0]).read_bytes() == hub.files[SHARDS[0]]
 
 
+def test_no_token_is_in_a_file_or_in_what_is_shown(
+    hub: Hub, fetch: Fetch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    fetch(NAME, hub.branch, tmp_path)
+    hub.refuse = 401
+    reported(lambda: fetch(NAME, hub.branch, tmp_path / "other"))
+    assert "_secret" not in "".join(capfd.readouterr())
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert len(files) >= len(WANTED)
+    assert not any(b"_secret" in path.read_bytes() for path in files)
+
+
 @pytest.mark.slow
 def test_a_killed_download_goes_on_in_the_next_run(hub: Hub, fetch: Fetch, tmp_path: Path) -> None:
     hub.stalled[SHARDS[0]] = 50_000
