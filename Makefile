@@ -17,8 +17,8 @@ VLLM ?= $(if $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/d
 # $$PWD, not $(CURDIR): the shell must not read a $ in the path.
 RUN := env PATH="$$PWD/$(BIN):$$PATH" VIRTUAL_ENV="$$PWD/$(VENV)" DVC_NO_ANALYTICS=true
 
-.PHONY: help env doctor repro submission compare-methods real test check lock-check pull-request ci-pull ci- \
-  push ci-results fuzz audit format params lock clean always
+.PHONY: help env doctor repro submission compare-methods real test check lock-check pull-request ci-pull ci-push \
+  ci-results fuzz audit format params lock clean always
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.trees import commit, copy_tree, ran_stages, run
+from tests.trees import commit, copy_tree, ran_stages, run, secrets_in
 
 pytestmark = pytest.mark.slow
 
@@ -66,6 +66,13 @@ def test_the_engine_was_compared_with_transformers(name: str, tree: Path) -> Non
 def test_the_report_is_there_and_says_that_the_model_is_tiny(tree: Path) -> None:
     assert "Tiny model" in (tree / "reports/summary.md").read_text(encoding="utf-8")
     assert "Tiny model" in (tree / "reports/report.html").read_text(encoding="utf-8")
+
+
+def test_no_key_of_the_environment_is_in_a_file_of_the_run(tree: Path) -> None:
+    files = [path for path in tree.rglob("*") if path.is_file()]
+    folders = {path.relative_to(tree).parts[0] for path in files}
+    assert {"params.yaml", "metrics", "reports", ".dvc", "models", "data"} <= folders
+    assert not [path for path in files if secrets_in(path.read_bytes())]
 
 
 def test_nothing_runs_a_second_time_and_git_sees_results_alone(tree: Path) -> None:

@@ -10,8 +10,23 @@ from newsrec.engines.vllm_engine import PYTHON_VARIABLE, vllm_python
 from newsrec.params.compose import compose
 from tests import ROOT
 
+# What a user may have set; no run writes or shows it.
+SECRETS = {
+    name: f"secret-of-{name.lower()}-1f0c9d"
+    for name in (
+        "NEWSREC_API_KEY",
+        "OPENAI_API_KEY",
+        "HF_TOKEN",
+        "MODELSCOPE_API_TOKEN",
+        "WANDB_API_KEY",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_SESSION_TOKEN",
+    )
+}
 ENV = {
     **os.environ,
+    **SECRETS,
     "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
     PYTHON_VARIABLE: str(vllm_python()),
     "DVC_NO_ANALYTICS": "true",
@@ -28,7 +43,13 @@ def run(tree: Path, *command: str | Path) -> str:
         command, cwd=tree, env=ENV, text=True, capture_output=True, check=False
     )
     assert finished.returncode == 0, finished.stdout[-5000:] + finished.stderr[-5000:]
+    assert not secrets_in((finished.stdout + finished.stderr).encode())
     return finished.stdout
+
+
+def secrets_in(data: bytes) -> list[str]:
+    """The variables of `SECRETS` whose value is in the data."""
+    return [name for name, value in SECRETS.items() if value.encode() in data]
 
 
 def ran_stages(output: str) -> set[str]:
