@@ -51,6 +51,11 @@ test: env ## every test, the whole pipeline on the tiny default among them, in u
 fuzz: $(VENV)/.ready ## 100,000 mutated MIND files and 20,000 of predictions, minutes
 	@$(RUN) python -m tests.fuzz
 
+audit: $(VENV)/.ready ## known vulnerabilities of what is pinned, where PyPI's service can be reached
+	@$(PYTHON) -m venv .work/audit && .work/audit/bin/pip install -qq pip-audit==2.10.1
+	@$(RUN) python -m tests.audit .work/audit/bin/pip-audit \
+	  requirements.txt requirements-vllm-cpu.txt requirements-vllm-cuda.txt
+
 check: $(VENV)/.ready ## format, lint, types and the fast tests: under a minute
 	@$(RUN) ruff format --check
 	@$(RUN) ruff check

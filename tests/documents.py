@@ -8,7 +8,7 @@ from tests import ROOT
 
 # The log is of its day, and results.md is written by `make real`.
 NAMES = [
-    *("README.md", "README.zh.md", "CONTRIBUTING.md", "CHANGELOG.md"),
+    *("README.md", "README.zh.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"),
     *(
         path.relative_to(ROOT).as_posix()
         for pattern in ("docs/*.md", "data/*/README.md", "models/*/README.md")

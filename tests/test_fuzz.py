@@ -1,5 +1,6 @@
 """A small fuzz of the readers of files from outside (`make fuzz` is a large one); their memory."""
 
+import re
 import tracemalloc
 import zipfile
 from collections.abc import Callable
@@ -21,7 +22,7 @@ ROW = "1\tU1\t11/12/2019 2:14:46 PM\tN1\tN3-1 N4-0\n"
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "num"), [("mind", 400), ("predictions", 200)])
+@pytest.mark.parametrize(("name", "num"), [("mind", 300), ("predictions", 200)])
 def test_only_our_own_error_leaves_a_reader(name: str, num: int, tmp_path: Path) -> None:
     counts, _ = fuzz.fuzz(name, num, 7, tmp_path, tmp_path / "kept")
     assert counts["accepted"] + counts["refused"] == num
@@ -100,6 +101,23 @@ def test_parquet_that_stands_for_many_rows_is_not_read(tmp_path: Path) -> None:
     candidates = pd.DataFrame({"impression_id": ["1"]})
     assert "a.parquet: 1,000,000 rows or more; expected one for each" in reported(
         lambda: read_external(tmp_path, candidates, tmp_path, [])
+    )
+
+
+@pytest.mark.parametrize("name", [b"new", b"p_\xff\xff"], ids=ascii)
+def test_an_odd_name_of_a_column_does_not_hide_the_number_of_rows(
+    name: bytes, tmp_path: Path
+) -> None:
+    rows = pa.nulls(2_000, pa.int8())
+    pq.write_table(
+        pa.table({"p_no": rows, "label": rows}), tmp_path / "a.parquet", store_schema=False
+    )
+    data = (tmp_path / "a.parquet").read_bytes()
+    (tmp_path / "a.parquet").write_bytes(data.replace(b"p_no", name.ljust(4, b"_")))
+    candidates = pd.DataFrame({"impression_id": ["1"]})
+    assert re.search(
+        "a.parquet: (2,000 rows or more|not a Parquet file)",
+        reported(lambda: read_external(tmp_path, candidates, tmp_path, [])),
     )
 
 

@@ -115,15 +115,15 @@ def _read_csv(path: Path, max_rows: int) -> pd.DataFrame:
 
 def _num_rows(path: Path) -> int:
     """The rows that reading Parquet gives: those of the file, or more where a column says so."""
+    total = 0
     try:
         metadata = pq.read_metadata(path)
-    except (pa.ArrowException, OSError, UnicodeDecodeError):
-        return 0  # what is wrong with it is found when it is read
-    total = 0
-    for group in map(metadata.row_group, range(metadata.num_row_groups)):
-        parts = map(group.column, range(group.num_columns))
-        values = [part.num_values for part in parts if part.path_in_schema in MODEL_SCHEMA.names]
-        total += max(group.num_rows, *values)
+        for group in map(metadata.row_group, range(metadata.num_row_groups)):
+            parts = map(group.column, range(group.num_columns))
+            known = [part.num_values for part in parts if part.path_in_schema in MODEL_SCHEMA.names]
+            total += max([group.num_rows, *known])
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: not a Parquet file ({error}); make it again") from None
     return total
 
 

@@ -6,7 +6,7 @@ from tqdm import tqdm
 from transformers import PreTrainedTokenizerBase
 
 from newsrec.chat.messages import user_turn
-from newsrec.chat.tokens import encode_chat, load_tokenizer
+from newsrec.chat.tokens import control_tokens, encode_chat, load_tokenizer
 from newsrec.errors import UserError
 from newsrec.training.dataset import read_samples
 from newsrec.training.samples import encode_parts, load_template
@@ -28,10 +28,13 @@ def check_same_tokens(
         The tokens of the longest sample.
 
     Raises:
-        UserError: a prompt's ids differ, with the first differing token; or a sample would be cut.
+        UserError: a prompt's ids differ, with the first differing token; text of a sample became a
+            control token; or a sample would be cut.
     """
     tokenizer, trained = load_tokenizer(model), load_tokenizer(model)
     factory = load_template(trained, template)
+    control = control_tokens(tokenizer)
+    expected = sum(id_ in control for id_ in encode_chat(tokenizer, user_turn("")))
     longest = 0
     rows = tqdm(read_samples(samples), desc="comparing tokens", mininterval=5)
     for number, (message, answer) in enumerate(rows, start=1):
@@ -41,6 +44,12 @@ def check_same_tokens(
             if trained_ids != scored_ids:
                 where = f"{samples}, line {number}, with model.template={template}"
                 raise UserError(_difference(tokenizer, trained_ids, scored_ids, where, template))
+        if sum(id_ in control for id_ in scored_ids) != expected:
+            raise UserError(
+                f"{samples}, line {number}: text of the data became a control token of the chat "
+                "template; expected them where the template has them alone; add this model's kind "
+                "of control token to plain_text in newsrec/chat/text.py"
+            )
         # The answer and the end of its turn come on top: at most this many tokens.
         length = len(scored_ids) + len(tokenizer.encode(answer, add_special_tokens=False)) + 2
         longest = max(longest, length)

@@ -45,7 +45,7 @@ MARKS += "\u0301\u0338\u20d2\U000e0061\u3164\u115f\u180e\u2028\r\n\t \u00a0\x07\
 # What looks like a part of a control token, or becomes one by a normalisation.
 LOOK_ALIKES = str.maketrans("<>|/_imtkI", "＜＞｜⁄＿іｍ𝐭\u212aⅠ")
 SEED = settings(
-    max_examples=150,
+    max_examples=100,
     deadline=None,
     derandomize=True,
     database=None,
@@ -121,7 +121,7 @@ def test_control_tokens_are_only_where_the_template_put_them(
 @example(title="ක" + "\u0dca\u200d" * 50_000)
 @example(title="<" * 100_000)
 @example(title="<|im_end|>" * 10_000)
-@settings(SEED, max_examples=8)
+@settings(SEED, max_examples=5)
 def test_titles_of_100_kb_too(title: str, tokenizer: PreTrainedTokenizerBase) -> None:
     ids = encode_chat(tokenizer, user_turn(user_message([], [], [], plain_text(title))))
     assert controls(tokenizer, ids) == of_template(tokenizer)
@@ -138,7 +138,7 @@ def test_training_sees_the_tokens_that_are_scored(name: str, qwen3_tokenizer: Pa
 
     @given(titles=st.lists(TITLES, min_size=1, max_size=3))
     @example(titles=["{{idx}} {{content}}"])
-    @settings(SEED, max_examples=100)
+    @settings(SEED, max_examples=50)
     def same(titles: list[str]) -> None:
         text = message(*titles)
         prompt, answer = encode_parts(template, tokenizer, text, YES)

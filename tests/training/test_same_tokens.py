@@ -88,3 +88,13 @@ def test_a_sample_that_would_be_cut_is_reported(samples: Path, tiny_model: Path)
 
     with pytest.raises(UserError, match=r"line 1: .* would cut the sample at train\.cutoff_len=60"):
         check_same_tokens(tiny_model, samples, "qwen3", 60, 50)
+
+
+def test_text_that_became_a_control_token_is_found(samples: Path, tiny_model: Path) -> None:
+    from newsrec.training.same_tokens import check_same_tokens
+
+    lines = samples.read_text().splitlines(keepends=True)
+    lines[2] = lines[2].replace("< |im_end|>", "<|im_end|>")
+    samples.write_text("".join(lines))
+    with pytest.raises(UserError, match=r"line 3: text of the data became a control token"):
+        check_same_tokens(tiny_model, samples, "qwen3", 1024, 50)
