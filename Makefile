@@ -48,7 +48,7 @@ real: env ## a real model of 135M parameters on your MIND files, an hour: make r
 test: env ## every test, the whole pipeline on the tiny default among them, in up to four processes
 	@$(RUN) OMP_NUM_THREADS=1 python -m pytest -n logical --maxprocesses 4 --dist loadgroup
 
-fuzz: $(VENV)/.ready ## 100,000 mutated MIND files and 20,000 of predictions, minutes
+fuzz: $(VENV)/.ready ## 100,000 mutated MIND files and 20,000 of predictions, 10 to 30 minutes
 	@$(RUN) python -m tests.fuzz
 
 audit: $(VENV)/.ready ## known vulnerabilities of what is pinned, where PyPI's service can be reached
