@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
+from newsrec.training.trackers import Tracker
+
 _STRICT = ConfigDict(extra="forbid")
 _Steps = Annotated[int, Field(gt=0)]
 
@@ -25,6 +27,7 @@ class Recipe:
     logging_steps: _Steps
     save_steps: _Steps
     early_stopping: Annotated[int, Field(gt=0)] | None
+    report_to: Tracker
     seed: int
 
 

@@ -95,6 +95,7 @@ def examine(params: SharedParams, steps: set[Step], data: DataNeeds | None = Non
         yield Finding("train.precision", "bf16 on a GPU" * bf16, train.precision, remedy, fails)
         remedy = "let pip take PyPI's builds, then rm -r .venv && make env"
         yield from _packages(PACKAGES, Path(sys.executable), "requirements.txt", gpus, remedy)
+        yield from _tracker(train.report_to)
     if score.engine == "vllm":
         build = "cuda" if gpus else "cpu"
         remedy = f"make VLLM={build} env, {PYTHON_VARIABLE}=another/python, or engine=transformers"
@@ -157,6 +158,15 @@ def _packages(names: str, python: Path, file: str, gpus: Memories, remedy: str) 
         idle = bool(gpus) and "+cpu" in found
         fails = name not in packages or ("+cpu" in pin and "+cpu" not in found)
         yield Finding(name, pin, found, "the GPU is idle: " * idle + remedy, fails, other or idle)
+
+
+def _tracker(name: str) -> Findings:
+    """Whether the tracker that the training reports to is installed; it is none of the pins."""
+    if name == "none":
+        return
+    found = machine.packages(Path(sys.executable)).get(name, f"missing in {sys.executable}")
+    remedy = f"install it: {sys.executable} -m pip install {name}; or set train.report_to=none"
+    yield Finding("train.report_to", name, found, remedy, found.startswith("missing"))
 
 
 def _disk(steps: set[Step], model: Model | None, work: int) -> Findings:

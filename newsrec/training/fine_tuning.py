@@ -7,6 +7,7 @@ from typing import Any, Literal
 from newsrec.training import llamafactory, peft_methods, runs
 from newsrec.training.dataset import SPLITS, SampleSet
 from newsrec.training.methods import UNMERGEABLE
+from newsrec.training.trackers import Tracker, tracker_arguments
 
 # Supervised fine-tuning: the loss is of the answer's tokens.
 Objective = Literal["sft"]
@@ -24,6 +25,7 @@ def fine_tune(
     options: dict[str, Any],
     cutoff_len: int,
     seed: int,
+    report_to: Tracker = "none",
     **trainer: Any,
 ) -> runs.Outcome:
     """Train `base` on `samples` and write what came of it into `target`.
@@ -40,6 +42,7 @@ def fine_tune(
         options: of the method, see `llamafactory` and `peft_worker`.
         cutoff_len: tokens of a sample at most.
         seed: of everything random.
+        report_to: a tracker that is installed, or none.
         trainer: see `runs.trainer_arguments`.
 
     Raises:
@@ -47,6 +50,7 @@ def fine_tune(
     """
     chosen = peft_methods if method in UNMERGEABLE else llamafactory
     output = work / "output"
+    settings = {"options": options, "cutoff_len": cutoff_len, "seed": seed, **trainer}
     arguments = chosen.arguments(
         base=base,
         samples=samples,
@@ -56,7 +60,8 @@ def fine_tune(
         options=options,
         cutoff_len=cutoff_len,
         early_stopping=trainer["early_stopping"],
-        trainer=runs.trainer_arguments(output=output, seed=seed, **trainer),
+        trainer=runs.trainer_arguments(output=output, seed=seed, report_to=report_to, **trainer)
+        | tracker_arguments(report_to, method, settings),
     )
     outcome = runs.run(
         chosen.WORKER,
@@ -67,6 +72,7 @@ def fine_tune(
         output=output,
         seed=seed,
         method=method,
+        report_to=report_to,
     )
     for path in chosen.trained_files(output, method, options):
         shutil.copyfile(path, target / path.name)

@@ -20,6 +20,7 @@ from newsrec.files import read_json, sha256_file, sha256_folder, write_json, wri
 from newsrec.processes import run_shown
 from newsrec.training.advice import explain_failure
 from newsrec.training.methods import WHOLE
+from newsrec.training.trackers import Tracker, tracker_environment
 
 # The (step, loss) points of one split; nats per answer token.
 Curve = list[tuple[int, float]]
@@ -56,6 +57,7 @@ def trainer_arguments(
     save_steps: int,
     early_stopping: int | None,
     seed: int,
+    report_to: Tracker = "none",
 ) -> dict[str, Any]:
     """The arguments that every trainer passes to the Hugging Face Trainer, under its own names."""
     return {
@@ -77,7 +79,7 @@ def trainer_arguments(
         "greater_is_better": False,
         # Else a resumed run has forgotten how long the validation loss has not fallen.
         "restore_callback_states_from_checkpoint": early_stopping is not None,
-        "report_to": "none",
+        "report_to": report_to,
         "per_device_train_batch_size": batch_size,
         "per_device_eval_batch_size": batch_size,
         "gradient_accumulation_steps": gradient_accumulation_steps,
@@ -103,6 +105,7 @@ def run(
     output: Path,
     seed: int,
     method: str,
+    report_to: Tracker = "none",
 ) -> Outcome:
     """Run `worker` on `arguments`, from the last checkpoint of the same run if there is one.
 
@@ -118,6 +121,7 @@ def run(
         output: folder below `work` that the worker writes.
         seed: of hashing in the worker.
         method: of fine-tuning, for advice when memory is short.
+        report_to: the tracker that `arguments` name.
 
     Raises:
         UserError: out of memory, a loss that is no number, or another end than success.
@@ -132,6 +136,7 @@ def run(
         "HF_DATASETS_CACHE": str(work / "datasets"),
         # PEFT writes a set into adapter_config.json, in an order that hashing decides.
         "PYTHONHASHSEED": str(seed),
+        **tracker_environment(report_to),
     }
     log = work / "train.log"
     finished = run_shown([*_launcher(num_processes), "-m", worker, config], env, log)
