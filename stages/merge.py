@@ -3,36 +3,44 @@
 What was trained whole has nothing to merge, and what cannot be merged stays as it is: both are
 exported as they are, so that `score` finds the tuned model in one place.
 
-Reads   params: merge; models/base, models/adapter, and of data/processed dataset_info.json and
-        NAME_val.jsonl
+What its card says of the task comes from a module, which has a function `task_card(protocol)`.
+
+Reads   params: merge; models/base, models/adapter, metrics/fetch_model.json, and of data/processed
+        dataset_info.json and NAME_val.jsonl
 Writes  models/merged, metrics/merge.json
-Run     dvc repro merge      (alone: python -m stages.merge NAME, like mind)
+Run     dvc repro merge      (alone: python -m stages.merge mind newsrec.news.card)
 """
 
 import sys
+from importlib import import_module
 from itertools import islice
 from math import isnan
 from pathlib import Path
 
+import yaml
+
 from newsrec.chat.messages import user_turn
 from newsrec.chat.tokens import encode_chat, load_tokenizer
 from newsrec.errors import UserError, run_stage
-from newsrec.files import atomic_folder, read_json, write_json
+from newsrec.files import atomic_folder, read_json, write_json, write_text
 from newsrec.models.folders import kind_of
 from newsrec.models.merging import export_adapter, export_model, merge_adapter
 from newsrec.params.load import load_params
 from newsrec.params.sections import SharedParams
+from newsrec.report.card import model_card
 from newsrec.training.dataset import SampleSet, read_samples
 
 BASE = Path("models/base")
 TRAINED = Path("models/adapter")
 TARGET = Path("models/merged")
 DATA = Path("data/processed")
+# Of what cannot be merged: the library that loads it.
+LIBRARIES = {"prefix": "peft", "bottleneck": "adapters"}
 
 
 def main() -> None:
-    if len(sys.argv) != 2:
-        raise UserError("expected: python -m stages.merge NAME, a data set of data/processed")
+    if len(sys.argv) != 3:
+        raise UserError("expected: python -m stages.merge NAME CARD_MODULE, like mind")
     merge = load_params(SharedParams).merge
     kind = kind_of(TRAINED)
     metrics: dict[str, object] = {"kind": kind}
@@ -64,9 +72,18 @@ def main() -> None:
         else:
             export_adapter(BASE, TRAINED, draft)
             summary = f"exported as it is, beside {BASE}"
-    metrics["protocol"] = read_json(TRAINED / "protocol.json")
+        protocol = read_json(TRAINED / "protocol.json")
+        write_text(draft / "README.md", _card(protocol, LIBRARIES.get(kind, "transformers")))
+    metrics["protocol"] = protocol
     write_json(Path("metrics/merge.json"), metrics)
     print(f"merge: {TARGET}, {summary}")
+
+
+def _card(protocol: dict[str, str], library: str) -> str:
+    task = import_module(sys.argv[2]).task_card(protocol)
+    base = read_json(Path("metrics/fetch_model.json"))
+    settings = yaml.safe_load((TRAINED / "train.yaml").read_text(encoding="utf-8"))
+    return model_card(task, base, protocol, settings, library)
 
 
 def _prompts(samples: Path, num: int) -> list[list[int]]:

@@ -35,6 +35,7 @@ NOT_IMPORTED = {
         "newsrec/training/llamafactory_worker.py",
         "newsrec/training/peft_worker.py",
     },
+    "merge": {"newsrec/news/card.py"},
     "score": {"newsrec/engines/vllm_worker.py"},
     "submission": {"newsrec/engines/vllm_worker.py"},
     "report": {

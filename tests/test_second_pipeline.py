@@ -31,11 +31,18 @@ train:
   logging_steps: 1
 """
 CORPUS = '''
+from newsrec.report.card import TaskCard
+
+
 def examples(num, seed):
     """Chats of another task than the news."""
     colours = ("red", "green", "blue")
     return [([{"role": "user", "content": f"Name colour {row % 3}."}], colours[row % 3])
             for row in range(num)]
+
+
+def task_card(protocol):
+    return TaskCard("A model of colours", f"Names {protocol['data']}.", "Made up.", "None.", [])
 '''
 
 
@@ -64,9 +71,9 @@ GRAPH = {
         ),
         "merge": stage(
             "merge",
-            "colours",
+            "colours corpus",
             ["merge"],
-            ["models/base", "models/adapter", "data/processed"],
+            ["models/base", "models/adapter", "data/processed", "metrics/fetch_model.json"],
             ["models/merged"],
         ),
     }
@@ -118,6 +125,9 @@ def test_a_second_pipeline_is_made_of_the_shared_stages(folder: Path) -> None:
     assert ran_stages(run(folder, "dvc", "repro")) == set(GRAPH["stages"])
     assert json.loads((folder / "metrics/train.json").read_text())["protocol"]["data"] == "colours"
     assert (folder / "models/merged/model.safetensors").is_file()
+    card = (folder / "models/merged/README.md").read_text()
+    assert "# A model of colours" in card
+    assert "Names colours." in card
     run(folder.parents[1], "git", "add", "-A")
     run(folder.parents[1], "git", "commit", "-qm", "first run")
 

@@ -101,3 +101,24 @@ def code(text: str) -> str:
     # character and is never read as mark-up.
     coded = re.sub(r"[^\w .-]|_", lambda found: f"&#{ord(found[0])};", text)
     return f"<code>{coded}</code>"
+
+
+def escaped(text: str) -> str:
+    """`text` as words, without what Markdown or HTML would read as mark-up."""
+    return "".join(
+        char if char.isalnum() or char in " .,-" else f"&#{ord(char)};" for char in printable(text)
+    )
+
+
+def tiny_notice(model: Mapping[str, Any]) -> str:
+    """What to know before reading figures of the tiny model; empty for another model.
+
+    Args:
+        model: what metrics/fetch_model.json holds.
+    """
+    if model["source"] != "tiny":
+        return ""
+    return (
+        f"This run used a tiny test model ({model['num_parameters']:,} parameters). It shows that "
+        "the pipeline runs from end to end; its figures are no evidence about the method."
+    )

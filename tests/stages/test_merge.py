@@ -21,14 +21,19 @@ def tree(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> P
     (tmp_path / "models/adapter").mkdir(parents=True)
     (tmp_path / "models/base").symlink_to(tiny_model)
     (tmp_path / "models/adapter/adapter_config.json").write_text('{"peft_type": "LORA"}')
-    (tmp_path / "models/adapter/protocol.json").write_text("{}")
+    protocol = {"data": "synthetic, 12", "feedback": "earlier", "method": "lora"}
+    (tmp_path / "models/adapter/protocol.json").write_text(json.dumps(protocol))
+    (tmp_path / "models/adapter/train.yaml").write_text("learning_rate: 0.005\n")
+    (tmp_path / "metrics").mkdir()
+    model = {"source": "tiny", "name": "tiny", "num_parameters": 9, "digest": "abc"}
+    (tmp_path / "metrics/fetch_model.json").write_text(json.dumps(model))
     data = tmp_path / "data/processed"
     data.mkdir(parents=True)
     sample = {"instruction": "Click?", "input": "A title", "output": "Yes."}
     write_dataset_info(SampleSet(data, "mind"))
     (data / "mind_val.jsonl").write_text(json.dumps(sample) + "\n")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["merge", "mind"])
+    monkeypatch.setattr(sys, "argv", ["merge", "mind", "newsrec.news.card"])
     return tmp_path
 
 
@@ -60,4 +65,4 @@ def test_a_larger_one_is_refused_and_nothing_is_left(
     with pytest.raises(UserError, match=message):
         merged(found, monkeypatch)
     assert sorted(path.name for path in (tree / "models").iterdir()) == ["adapter", "base"]
-    assert not (tree / "metrics").exists()
+    assert not (tree / "metrics/merge.json").exists()

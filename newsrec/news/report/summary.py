@@ -16,7 +16,7 @@ from newsrec.news.report.verdict import (
     verdict,
 )
 from newsrec.report.tables import markdown_table
-from newsrec.report.text import code, printable, score
+from newsrec.report.text import code, escaped, score
 
 COLUMNS = {
     "auc": "AUC (95 % interval)",
@@ -35,7 +35,7 @@ def summary_markdown(metrics: Metrics, model: Mapping[str, Any], probe: Probe) -
         probe: the leak probe of metrics/baselines.json.
     """
     names = predictors(metrics)
-    rule = _plain(probe["rule"])
+    rule = escaped(probe["rule"])
     parts = [verdict(metrics, probe).text]
     for _, title, notice in notices(metrics, model, {**probe, "rule": rule}):
         parts.append(f"> **{title}** {notice}")
@@ -64,10 +64,3 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
     if "auc" in row:
         auc += f" ({score(row['auc_low'])} to {score(row['auc_high'])})"
     return [auc, *(score(row.get(key)) for key in COLUMNS if key != "auc")]
-
-
-def _plain(text: str) -> str:
-    """`text` without what Markdown or HTML would read as mark-up."""
-    return "".join(
-        char if char.isalnum() or char in " .,-" else f"&#{ord(char)};" for char in printable(text)
-    )

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from newsrec.errors import UserError
 from newsrec.news.predictions import MODELS
 from newsrec.report.tables import BETTER, SAME, WORSE, Gain
-from newsrec.report.text import counted, p_value, printable, score, signed
+from newsrec.report.text import counted, p_value, printable, score, signed, tiny_notice
 
 Metrics = Mapping[str, Mapping[str, Any]]
 Probe = Mapping[str, Any]  # `leak_probe` of metrics/baselines.json
@@ -239,16 +239,6 @@ def upper_bound(probe: Probe) -> str:
         f"Of all rules, \u201c{printable(best['rule'])}\u201d has the highest {name} on these very "
         f"impressions, {score(best[key])}: an upper bound, found with their labels, and not a "
         "predictor to compare with."
-    )
-
-
-def tiny_notice(model: Mapping[str, Any]) -> str:
-    """What to know before reading figures of the tiny model; empty for another model."""
-    if model["source"] != "tiny":
-        return ""
-    return (
-        f"This run used a tiny test model ({model['num_parameters']:,} parameters). It shows that "
-        "the pipeline runs from end to end; its figures are no evidence about the method."
     )
 
 
