@@ -15,12 +15,14 @@ from dataclasses import replace
 from pathlib import Path
 
 from newsrec.engines.settings import ApiSettings, Settings
+from newsrec.engines.vllm_engine import vllm_python
 from newsrec.errors import UserError, run_stage
 from newsrec.files import read_json, write_json
 from newsrec.news.params import Params
 from newsrec.news.scoring import score_candidates
 from newsrec.params.load import load_params
 from newsrec.preflight.doctor import check_machine
+from newsrec.provenance import provenance
 
 CANDIDATES = Path("data/processed")
 PREDICTIONS = Path("data/predictions")
@@ -33,6 +35,8 @@ def main() -> None:
     started = time.perf_counter()
     params = load_params(Params)
     check_machine(params, "score")
+    engine = params.score.engine
+    made_by = provenance(vllm_python() if engine == "vllm" else None)
     work = Path(".work") / f"score_{name}"
     work.mkdir(parents=True, exist_ok=True)  # what an interrupted run asked a server is not lost
 
@@ -51,7 +55,6 @@ def main() -> None:
         max_answer_tokens=params.score.max_answer_tokens,
     )
     seconds = time.perf_counter() - started
-    engine = params.score.engine
     protocol = read_json(Path("metrics/preprocess.json"))["protocol"] | {"engine": engine}
     write_json(
         Path(f"metrics/score_{name}.json"),
@@ -59,7 +62,11 @@ def main() -> None:
     )
     write_json(
         Path(f"metrics/timings/score_{name}.json"),
-        {"seconds": seconds, "prompts_per_second": scored.prompts.num_prompts / seconds},
+        {
+            "seconds": seconds,
+            "prompts_per_second": scored.prompts.num_prompts / seconds,
+            "provenance": made_by,
+        },
     )
     shutil.rmtree(work)
     answers = scored.answers[target]

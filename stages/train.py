@@ -3,7 +3,8 @@
 Reads   params: train, model.template; models/base, metrics/fetch_model.json, and of data/processed
         dataset_info.json, protocol.json, NAME_train.jsonl and NAME_val.jsonl; waits for
         models/checked/base.json
-Writes  models/adapter, metrics/train.json, plots/loss_train.tsv, plots/loss_val.tsv
+Writes  models/adapter, metrics/train.json, metrics/timings/train.json, plots/loss_train.tsv,
+        plots/loss_val.tsv
 Run     dvc repro train      (alone: python -m stages.train NAME, like mind)
 By hand llamafactory-cli train models/adapter/train.yaml      (p-tuning-v2 and adapter:
         python -m newsrec.training.peft_worker models/adapter/train.yaml)
@@ -26,6 +27,7 @@ from newsrec.params.load import load_params
 from newsrec.params.sections import SharedParams
 from newsrec.params.train import Recipe
 from newsrec.preflight.doctor import check_machine
+from newsrec.provenance import provenance
 from newsrec.training.dataset import SPLITS, SampleSet
 from newsrec.training.fine_tuning import fine_tune
 from newsrec.training.runs import outcome_metrics
@@ -43,6 +45,7 @@ def main() -> None:
         raise UserError("expected: python -m stages.train NAME, a data set of data/processed")
     params = load_params(SharedParams)
     check_machine(params, "train")
+    made_by = provenance()  # now: while it trains, somebody may commit
     samples, train = SampleSet(DATA, sys.argv[1]), params.train
     for split in SPLITS:
         file, template = samples.file(split), params.model.template
@@ -69,6 +72,7 @@ def main() -> None:
     write_tsv(Path("plots/loss_train.tsv"), ("step", "loss"), outcome.train_curve)
     write_tsv(Path("plots/loss_val.tsv"), ("step", "loss"), outcome.val_curve)
     write_json(Path("metrics/train.json"), metrics)
+    write_json(Path("metrics/timings/train.json"), {"provenance": made_by})
     shutil.rmtree(WORK)
     print(
         f"train: {train.method}, {metrics['num_steps']} steps, loss {metrics['train_loss']:.4f}, "

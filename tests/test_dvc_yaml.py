@@ -59,6 +59,7 @@ NOT_A_DEPENDENCY = {
     "newsrec/training/advice.py": "what a person reads when a training fails",
     "newsrec/params/": "reads params.yaml, whose values are dependencies key by key",
     "newsrec/news/params.py": "the same",
+    "newsrec/provenance.py": "describes the run; no later stage reads it but to print it",
     "newsrec/preflight/": "compares a configuration with a machine; its answer changes no output",
 }
 

@@ -67,7 +67,12 @@ GRAPH = {
             "colours",
             ["train", "model.template"],
             ["models/base", "data/processed", "metrics/fetch_model.json"],
-            ["models/adapter", "plots/loss_train.tsv", "plots/loss_val.tsv"],
+            [
+                "models/adapter",
+                "metrics/timings/train.json",
+                "plots/loss_train.tsv",
+                "plots/loss_val.tsv",
+            ],
         ),
         "merge": stage(
             "merge",

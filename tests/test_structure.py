@@ -19,6 +19,7 @@ ALLOWED: dict[str, set[str]] = {
     "processes": {"places"},
     "archives": {"errors"},
     "files": {"errors"},
+    "git": {"errors"},
     "protocol": {"errors"},
     "lock_check": {"errors"},
     "chat": {"errors"},
@@ -28,6 +29,7 @@ ALLOWED: dict[str, set[str]] = {
     "training": {"chat", "errors", "files", "models", "places", "processes"},
     "engines": {"chat", "copies", "errors", "files", "models", "places", "processes"},
     "params": {"engines", "errors", "models", "training"},
+    "provenance": {"errors", "git", "preflight"},
     "preflight": {"engines", "errors", "files", "models", "params", "places", "training"},
 }
 SHARED = set(ALLOWED)

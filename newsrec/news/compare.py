@@ -1,12 +1,12 @@
 """Compare the figures of two commits or experiments, if they were measured alike."""
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
 from newsrec.errors import UserError
 from newsrec.files import read_json
+from newsrec.git import git
 from newsrec.protocol import TREATMENT, require_same
 
 SOURCE = Path("metrics/evaluate.json")
@@ -61,7 +61,7 @@ def _figures(name: str) -> dict[str, Any]:
     if name == WORKSPACE:
         values = read_json(SOURCE)
     else:
-        text, trouble = _git("show", f"{_commit(name)}:./{SOURCE}")
+        text, trouble = git("show", f"{_commit(name)}:./{SOURCE}")
         if trouble:
             raise UserError(
                 f"{name}: no {SOURCE} in this commit; expected one whose metrics are committed"
@@ -81,27 +81,27 @@ def _commit(name: str) -> str:
     Raises:
         UserError: nothing has that name, or it has no figures yet.
     """
-    _, trouble = _git("rev-parse", "--git-dir")
+    _, trouble = git("rev-parse", "--git-dir")
     if trouble:
         raise UserError(f"{trouble}; expected a folder of a Git repository with commits to compare")
-    commit, trouble = _git("rev-parse", "--verify", "--end-of-options", f"{name}^{{commit}}")
+    commit, trouble = git("rev-parse", "--verify", "--end-of-options", f"{name}^{{commit}}")
     if trouble:
         return _experiment(name)
     # What DVC keeps of a queued experiment, by the number that `dvc queue status` shows, is a
     # commit too: one with the figures of before.
-    kind, _, subject = _git("show", "--no-patch", "--format=%s", commit)[0].partition(":")
+    kind, _, subject = git("show", "--no-patch", "--format=%s", commit)[0].partition(":")
     return _experiment(subject.split(":")[2]) if kind == "dvc-exp" else commit
 
 
 def _experiment(name: str) -> str:
     found = {}  # by the commit that it began at
-    listed, _ = _git("for-each-ref", "--format=%(objectname)/%(refname)", "refs/exps")
+    listed, _ = git("for-each-ref", "--format=%(objectname)/%(refname)", "refs/exps")
     for line in listed.splitlines():
         # <commit>/refs/exps/<two digits>/<the other digits of where it began>/<name>
         commit, _, _, *rest = line.split("/", 5)
         if rest[2:] == [name]:
             found["".join(rest[:2])] = commit
-    head, _ = _git("rev-parse", "HEAD")
+    head, _ = git("rev-parse", "HEAD")
     if len(found) > 1 and head not in found:
         raise UserError(
             f"{name}: {len(found)} experiments of that name, none of which began at this commit; "
@@ -111,24 +111,10 @@ def _experiment(name: str) -> str:
         return found.get(head) or next(iter(found.values()))
     for stash, state in _UNFINISHED.items():
         ref = f"refs/exps/celery/{stash}"
-        subjects, _ = _git("log", "--walk-reflogs", "--format=%s", ref, "--")
+        subjects, _ = git("log", "--walk-reflogs", "--format=%s", ref, "--")
         if any(subject.split(":")[3:4] == [name] for subject in subjects.splitlines()):
             raise UserError(f"{name}: this experiment {state}")
     raise UserError(
         f"{name!r}: no such commit, branch, tag or experiment that has run; expected one that git "
         f"log --all or dvc exp list --all-commits shows, or {WORKSPACE}: the files here"
     )
-
-
-def _git(*words: str) -> tuple[str, str]:
-    """What Git prints, and if it fails why, in one line.
-
-    Raises:
-        UserError: there is no Git.
-    """
-    try:
-        found = subprocess.run(["git", *words], capture_output=True, encoding="utf-8", check=False)
-    except FileNotFoundError:
-        raise UserError("git: no such program; install it") from None
-    reason = " ".join(found.stderr.split()) or f"exit code {found.returncode}"
-    return found.stdout.strip(), reason if found.returncode else ""
