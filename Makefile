@@ -17,8 +17,8 @@ VLLM ?= $(if $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/d
 # $$PWD, not $(CURDIR): the shell must not read a $ in the path.
 RUN := env PATH="$$PWD/$(BIN):$$PATH" VIRTUAL_ENV="$$PWD/$(VENV)" DVC_NO_ANALYTICS=true
 
-.PHONY: help env doctor repro submission compare-methods real test check lock-check pull-request ci-pull ci-push \
-  ci-results fuzz audit format params lock clean always
+.PHONY: help env doctor repro submission compare-methods real test check lock-check pull-request ci-pull \
+  ci-push ci-results fuzz audit publish format params lock clean always
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -34,6 +34,9 @@ repro: doctor ## run the whole pipeline; only what changed runs again
 	@echo && echo "Report: reports/report.html"
 	@git diff --quiet -- metrics plots || echo "Git shows changed files: timings differ from run to run," \
 	  "figures slightly by type of CPU. Back to the committed ones: git checkout metrics plots dvc.lock"
+
+publish: env ## prepare the tuned model for others; TO=owner/name uploads it to the Hugging Face hub
+	@$(RUN) newsrec publish $(if $(TO),--to "$(TO)")
 
 submission: env ## rank the unlabelled split for the leaderboard: submission/prediction.zip
 	@$(RUN) dvc repro merge

@@ -86,6 +86,29 @@ def power(
 
 
 @app.command()
+def promote() -> None:
+    """Register this commit's tuned model, if it is shown to be better than the last registered."""
+    from newsrec.news.params import Params
+    from newsrec.news.promote import promote as register_better
+    from newsrec.params.load import load_params
+
+    evaluate = load_params(Params).evaluate
+    print(register_better(evaluate.num_resamples, evaluate.seed))
+
+
+@app.command()
+def publish(
+    to: Annotated[
+        str | None, typer.Option(help="owner/name on the Hugging Face hub; without: nothing leaves")
+    ] = None,
+) -> None:
+    """Prepare the tuned model's folder for others, and upload it if a destination is named."""
+    from newsrec.news.publish import publish as publish_model
+
+    print(publish_model(to))
+
+
+@app.command()
 def params(
     overrides: Annotated[
         list[str] | None, typer.Argument(help="choices and values, like train=qlora train.lr=5e-5")

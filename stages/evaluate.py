@@ -3,7 +3,7 @@
 Reads   params: evaluate; data/predictions/NAME.parquet, data/predictions/val/NAME.parquet,
         data/outside, data/processed/candidates_test.parquet, data/raw/test,
         metrics/preprocess.json, metrics/score_tuned.json, models/adapter (its protocol)
-Writes  metrics/evaluate.json, metrics/slices.json, plots/roc_NAME.tsv, plots/reliability_NAME.tsv
+Writes  metrics/{evaluate,slices,by_user}.json, plots/roc_NAME.tsv, plots/reliability_NAME.tsv
 Run     dvc repro evaluate      (alone: python -m stages.evaluate)
 """
 
@@ -14,14 +14,10 @@ import pandas as pd
 from newsrec.errors import run_stage
 from newsrec.files import read_json, write_json, write_tsv
 from newsrec.metrics.significance import ClusterBootstrap
+from newsrec.news.evaluation import curves
+from newsrec.news.evaluation.by_user import sums_by_user
 from newsrec.news.evaluation.calibrated import calibrated_figures, fit_model
 from newsrec.news.evaluation.compared import compare_tuned
-from newsrec.news.evaluation.curves import (
-    RELIABILITY_HEADER,
-    ROC_HEADER,
-    reliability_rows,
-    roc_rows,
-)
 from newsrec.news.evaluation.predictor import Measured, measure
 from newsrec.news.evaluation.slices import measure_slices, slice_names
 from newsrec.news.external import read_external
@@ -69,13 +65,14 @@ def main() -> None:
             **compare_tuned(measured, candidates),
         },
     )
+    write_json(Path("metrics/by_user.json"), sums_by_user(measured["tuned"], candidates))
     models = {name: tables[name] for name in MODELS}
     slices = measure_slices(models, slice_names(candidates), bootstrap)
     write_json(Path("metrics/slices.json"), {"protocol": protocol, **slices})
     for name, table in models.items():
-        write_tsv(Path(f"plots/roc_{name}.tsv"), ROC_HEADER, roc_rows(table))
-        rows = reliability_rows(table, calibrations[name])
-        write_tsv(Path(f"plots/reliability_{name}.tsv"), RELIABILITY_HEADER, rows)
+        write_tsv(Path(f"plots/roc_{name}.tsv"), curves.ROC_HEADER, curves.roc_rows(table))
+        rows = curves.reliability_rows(table, calibrations[name])
+        write_tsv(Path(f"plots/reliability_{name}.tsv"), curves.RELIABILITY_HEADER, rows)
     _print_figures(measured)
 
 

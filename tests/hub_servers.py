@@ -1,5 +1,6 @@
 """Hugging Face and ModelScope as small local servers: as much of them as their clients ask for."""
 
+import base64
 import hashlib
 import json
 import re
@@ -29,6 +30,10 @@ class Hub:
     gated: bool = False  # list the files, but give none
     sent: list[tuple[str, str]] = field(default_factory=list)  # file, and the Range asked for
     go_on: threading.Event = field(default_factory=threading.Event)  # ends what is stalled
+    token: str = ""  # that an upload needs
+    made: list[dict[str, Any]] = field(default_factory=list)  # repositories asked to be made
+    large: dict[str, bytes] = field(default_factory=dict)  # files of Git LFS by their digest
+    messages: list[str] = field(default_factory=list)  # of commits
     url: str = ""
 
     def ranges(self, name: str) -> list[str]:
@@ -131,6 +136,73 @@ class _HuggingFace(_Answer):
         return entry
 
 
+class _HuggingFaceUploads(_HuggingFace):
+    """Takes files in one commit as well; those of Git LFS arrive before it, by their digest."""
+
+    def do_POST(self) -> None:
+        self.answer()
+
+    def do_PUT(self) -> None:
+        self.answer()
+
+    def route(self, path: str, query: dict[str, str]) -> None:
+        hub, body = self.hub, self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if self.command in ("GET", "HEAD") and path != f"/api/models/{hub.name}/tree/main":
+            super().route(path, query)
+            return
+        if self.headers.get("Authorization", "") != f"Bearer {hub.token}" and self.command != "PUT":
+            self.refuse(401, "")
+        elif path == f"/api/models/{hub.name}/tree/main":
+            listed = [self.describe(name) for name in hub.files]
+            self.send_json(
+                [
+                    {"type": "file", "path": one["rfilename"], "oid": one["blobId"], "size": 1}
+                    for one in listed
+                ]
+            )
+        elif path == "/api/repos/create":
+            hub.made.append(json.loads(body))
+            self.send_json({"url": f"{hub.url}/{hub.name}"})
+        elif path == "/api/validate-yaml":
+            self.send_json({"errors": [], "warnings": []})
+        elif path == f"/api/models/{hub.name}/preupload/main":
+            names = [file["path"] for file in json.loads(body)["files"]]
+            modes = {name: "lfs" if name.endswith(LARGE) else "regular" for name in names}
+            files = [
+                {"path": name, "uploadMode": mode, "shouldIgnore": False}
+                for name, mode in modes.items()
+            ]
+            self.send_json({"files": files})
+        elif path == f"/{hub.name}.git/info/lfs/objects/batch":
+            objects = [
+                {**one, "actions": {"upload": {"href": f"{hub.url}/lfs/{one['oid']}"}}}
+                for one in json.loads(body)["objects"]
+            ]
+            self.send_json({"transfer": "basic", "objects": objects})
+        elif path.startswith("/lfs/") and self.command == "PUT":
+            assert hashlib.sha256(body).hexdigest() == path.removeprefix("/lfs/")
+            hub.large[path.removeprefix("/lfs/")] = body
+            self.send_json({})
+        elif path == f"/api/models/{hub.name}/commit/main":
+            self.commit([json.loads(line) for line in body.splitlines()])
+            answer = {"commitUrl": f"{hub.url}/{hub.name}/commit/{COMMIT}", "commitOid": COMMIT}
+            self.send_json(answer)
+        else:
+            self.refuse(404, "RepoNotFound")
+
+    def commit(self, lines: list[dict[str, Any]]) -> None:
+        for line in lines:
+            value = line["value"]
+            if line["key"] == "file":
+                self.hub.files[value["path"]] = base64.b64decode(value["content"])
+            elif line["key"] == "lfsFile":
+                self.hub.files[value["path"]] = self.hub.large[value["oid"]]
+            elif line["key"] == "deletedFile":
+                del self.hub.files[value["path"]]
+            else:
+                self.hub.messages.append(value["summary"])
+
+
 class _ModelScope(_Answer):
     def route(self, path: str, query: dict[str, str]) -> None:
         base = f"/api/v1/models/{self.hub.name}"
@@ -163,6 +235,13 @@ class _ModelScope(_Answer):
 def serve_hugging_face(hub: Hub) -> Iterator[Hub]:
     """Serve `hub` as Hugging Face would; its `url` is set."""
     with _serve(hub, _HuggingFace):
+        yield hub
+
+
+@contextmanager
+def serve_hugging_face_uploads(hub: Hub) -> Iterator[Hub]:
+    """Serve `hub` as Hugging Face would, and take uploads by its token; its `url` is set."""
+    with _serve(hub, _HuggingFaceUploads):
         yield hub
 
 

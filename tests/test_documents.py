@@ -48,10 +48,10 @@ def run(*command: str | Path) -> str:
 def test_every_make_target_and_variable_exists() -> None:
     named = {word.partition("=")[::2] for words in of_program("make") for word in words}
     targets = {name for name, value in named if not value}
-    assert {"repro", "test", "check", "env", "params", "real", "submission"} <= targets
+    assert {"repro", "test", "check", "env", "params", "real", "submission", "publish"} <= targets
     assert targets <= set(re.findall(r"^([a-z-]+):", MAKEFILE, flags=re.MULTILINE))
     variables = {name for name, value in named if value}
-    assert {"PYTHON", "VLLM", "MIND", "BASE"} == variables
+    assert {"PYTHON", "VLLM", "MIND", "BASE", "TO"} == variables
     assert all(
         re.search(rf"^(export )?{name} \?=|\$\({name}\)", MAKEFILE, re.M) for name in variables
     )
@@ -113,7 +113,16 @@ def test_every_choice_and_value_composes(overrides: tuple[str, ...], tmp_path: P
 
 def test_make_help_and_newsrec_help_list_their_commands() -> None:
     listed = run("make", "help")
-    for target in ("repro", "test", "check", "real", "submission", "compare-methods", "params"):
+    for target in (
+        "repro",
+        "test",
+        "check",
+        "real",
+        "submission",
+        "publish",
+        "compare-methods",
+        "params",
+    ):
         assert re.search(rf"^{target} +\w", listed, re.MULTILINE), target
     shown = run(NEWSREC, "--help")
     for command in get_command(app).commands:  # type: ignore[attr-defined]

@@ -28,6 +28,7 @@ ALLOWED: dict[str, set[str]] = {
     "models": {"chat", "errors", "files"},
     "training": {"chat", "errors", "files", "models", "places", "processes"},
     "engines": {"chat", "copies", "errors", "files", "models", "places", "processes"},
+    "sharing": {"errors", "files", "git", "models", "provenance"},
     "params": {"engines", "errors", "models", "training"},
     "provenance": {"errors", "git", "preflight"},
     "preflight": {"engines", "errors", "files", "models", "params", "places", "training"},
