@@ -26,6 +26,10 @@ from newsrec.sharing.registry import Version, last_version, register
 
 ARTIFACT = "news-recommender"  # of `artifacts` in dvc.yaml
 EVALUATION, BY_USER = Path("metrics/evaluate.json"), Path("metrics/by_user.json")
+_EVALUATE_AGAIN = (
+    "run and commit that model again with this version of the code, and register that commit by "
+    f"hand: gto register {ARTIFACT} COMMIT"
+)
 
 
 def promote(num_resamples: int, seed: int) -> str:
@@ -87,12 +91,6 @@ def _gain_over(last: Version, metrics: Metrics, key: str, num_resamples: int, se
         )
     difference = paired_gain(ours, theirs[BY_USER], key, num_resamples, seed)
     return Gain(difference.delta, difference.low, difference.high, difference.p)
-
-
-_EVALUATE_AGAIN = (
-    "run and commit that model again with this version of the code, and register that commit by "
-    f"hand: gto register {ARTIFACT} COMMIT"
-)
 
 
 def _committed(version: Version, path: Path) -> Mapping[str, Any]:

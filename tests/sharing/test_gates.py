@@ -1,12 +1,14 @@
 """Every gate, seen both ways."""
 
 import re
+import subprocess
 from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
 from newsrec.sharing.gates import checked_engine, checked_merge, not_tiny
+from tests import ROOT
 
 PROTOCOL = {"model": "a", "method": "lora"}
 MERGE = {"kind": "lora", "max_logit_difference": 4e-5, "rounding": 1e-5, "tolerance": 4.0}
@@ -46,3 +48,9 @@ def test_a_gate_holds_or_says_what_to_do(gate: Iterable[str], words: str) -> Non
     found = list(gate)
     assert len(found) == bool(words)
     assert re.search(words, " | ".join(found))
+
+
+@pytest.mark.parametrize(("words", "expected"), [((), ""), (("TO=a/b",), '--to "a/b"')])
+def test_make_publish_uploads_to_what_is_named_alone(words: tuple[str, ...], expected: str) -> None:
+    shown = subprocess.check_output(["make", "-n", "publish", *words], cwd=ROOT, text=True)
+    assert shown.splitlines()[-1].partition("newsrec publish")[2].strip() == expected
