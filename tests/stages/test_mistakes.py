@@ -183,6 +183,7 @@ def test_the_pipeline_keeps_the_data_sets_rows_to_itself() -> None:
         "models/checked/${key}.json",
         "models/merged",
         "metrics/timings/score_${key}.json",
+        "metrics/timings/train.json",
     }
 
 
