@@ -4,8 +4,13 @@ import json
 from pathlib import Path
 
 import pytest
+from huggingface_hub import ModelCard
 
-from tests.trees import commit, copy_tree, ran_stages, run, secrets_in
+from newsrec.errors import UserError
+from newsrec.news.promote import promote
+from newsrec.news.publish import publish
+from newsrec.report.card import NOT_MEASURED
+from tests.trees import ENV, commit, copy_tree, ran_stages, run, secrets_in
 
 pytestmark = pytest.mark.slow
 
@@ -75,6 +80,26 @@ def test_no_key_of_the_environment_is_in_a_file_of_the_run(tree: Path) -> None:
     assert not [path for path in files if secrets_in(path.read_bytes())]
 
 
+def test_the_card_of_the_merged_model_names_what_it_was_made_of(tree: Path) -> None:
+    card = ModelCard.load(tree / "models/merged/README.md")
+    assert "Tiny model" in card.text
+    assert NOT_MEASURED in card.text
+    for value in metrics(tree, "merge")["protocol"].values():
+        assert f"`{value}`" in card.text
+    assert str(tree) not in str(card)
+
+
+def test_what_made_the_figures_is_recorded_by_stage(tree: Path) -> None:
+    found = metrics(tree, "provenance")
+    assert set(found) == {"seeds", "train", "score_base", "score_tuned", "report"}
+    head = run(tree, "git", "rev-parse", "HEAD").strip()
+    for stage in set(found) - {"seeds"}:
+        assert (found[stage]["commit"], found[stage]["uncommitted_changes"]) == (head, False), stage
+    assert found["score_tuned"]["packages"]["vllm"]
+    assert set(found["seeds"].values()) == {42}
+    assert str(tree) not in json.dumps(found)
+
+
 def test_nothing_runs_a_second_time_and_git_sees_results_alone(tree: Path) -> None:
     assert "Data and pipelines are up to date" in run(tree, "dvc", "repro")
     changed = run(tree, "git", "status", "--porcelain").splitlines()
@@ -89,6 +114,29 @@ def test_what_was_run_can_be_committed_and_saved_as_an_experiment(tree: Path) ->
     # The leaderboard's file is for `make submission` alone.
     dry = run(tree, "dvc", "--cd", "submission", "repro", "--dry")
     assert ran_stages(dry) == {"submission"}
+
+
+def test_a_committed_run_is_registered_and_the_tiny_model_not_published(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in ENV.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.chdir(tree)
+    with pytest.raises(UserError, match=r"differ from the last commit: .*; commit or remove them"):
+        promote(1000, 42)
+    run(tree, "git", "add", "-A")
+    run(tree, "git", "commit", "-qm", "a run")
+    # Another commit alone runs nothing again, though provenance.json has the one before.
+    assert "up to date" in run(tree, "dvc", "repro")
+    assert run(tree, "git", "status", "--porcelain") == ""
+    assert "news-recommender@v0.0.1: better than its base" in promote(1000, 42)
+    with pytest.raises(UserError, match="tiny test model"):
+        publish(None)
+    # The sums by user give the figures that evaluate has from the rows.
+    sums, tuned = metrics(tree, "by_user"), metrics(tree, "evaluate")["tuned"]
+    assert sum(sums["auc_sum"]) / sum(sums["num_aucs"]) == pytest.approx(tuned["auc"])
+    assert sum(sums["num_correct"]) / sum(sums["num_candidates"]) == tuned["accuracy"]
+    assert len(sums["num_aucs"]) == tuned["num_users"]
 
 
 def test_dvc_shows_metrics_plots_and_artifacts(tree: Path) -> None:
