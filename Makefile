@@ -18,7 +18,7 @@ VLLM ?= $(if $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/d
 RUN := env PATH="$$PWD/$(BIN):$$PATH" VIRTUAL_ENV="$$PWD/$(VENV)" DVC_NO_ANALYTICS=true
 
 .PHONY: help env doctor repro submission compare-methods real test check lock-check pull-request ci-pull \
-  ci-push ci-results fuzz audit publish format params lock clean always
+  ci-push ci-results fuzz audit publish push pull verify format params lock clean always
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -41,6 +41,15 @@ publish: env ## prepare the tuned model for others; TO=owner/name uploads it to 
 submission: env ## rank the unlabelled split for the leaderboard: submission/prediction.zip
 	@$(RUN) dvc repro merge
 	@$(RUN) dvc --cd submission repro
+
+push: $(VENV)/.ready ## push adapter, merged model and timings to the DVC remote, never data
+	@$(RUN) newsrec push
+
+pull: $(VENV)/.ready ## pull adapter, merged model and timings from the DVC remote
+	@$(RUN) newsrec pull
+
+verify: $(VENV)/.ready ## check every cached object, and pull the last commit into an empty clone
+	@$(RUN) newsrec verify
 
 compare-methods: env ## run every way to fine-tune on the tiny model: docs/methods.md, half an hour
 	@$(RUN) python -m benchmarks.methods

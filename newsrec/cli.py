@@ -122,6 +122,30 @@ def params(
 
 
 @app.command()
+def push() -> None:
+    """Push what dvc.yaml shares (no push: false) to its DVC remote: never data."""
+    from newsrec.sharing.transfer import push as push_shared
+
+    push_shared()
+
+
+@app.command()
+def pull() -> None:
+    """Pull what dvc.yaml shares (no push: false) from its DVC remote."""
+    from newsrec.sharing.transfer import pull as pull_shared
+
+    pull_shared()
+
+
+@app.command()
+def verify() -> None:
+    """Check every object in DVC's cache, and pull the last commit into an empty clone."""
+    from newsrec.sharing.verify import verify as verify_shared
+
+    verify_shared()
+
+
+@app.command()
 def rank(
     requests: Annotated[
         str | None, typer.Argument(help="file of JSON lines, or - for standard input")
