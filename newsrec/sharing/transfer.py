@@ -34,7 +34,7 @@ def push() -> None:
         outs = shared_outputs(repo)
         check_remotes(outs)
         _check_cached(repo, outs)
-        count = repo.push(targets=[out.fs_path for out in outs])
+        count = repo.push()  # without targets, for each of which DVC reads dvc.yaml again
         # DVC takes the files of a folder for pushed where the object is that lists them.
         _raise_losses(loss for out in outs for loss in _losses(repo, out, cached=True))
     print(f"{count} objects pushed; on the remote: {', '.join(map(str, outs))}")
