@@ -1,5 +1,6 @@
 """What is lost or altered on the way is named, with a repair that works; nothing waits for long."""
 
+import re
 import time
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import pytest
 from newsrec.errors import UserError
 from newsrec.sharing import probe
 from newsrec.sharing.digests import cached_objects, is_whole
+from newsrec.sharing.transfer import pull, push
+from newsrec.sharing.verify import verify
 from tests import ROOT
 from tests.sharing.project import clone, configure, finish, make_small, marks, refused, succeed
 from tests.sharing.servers import silent_server
@@ -46,7 +49,6 @@ def test_a_file_that_the_remote_lost_is_named_and_pushed_again(project: Path, bu
     everything = marks(bucket)
     holding(bucket, "content of models/merged/second.txt").unlink()
     time.sleep(0.2)
-    assert "up to date" in succeed(project, "dvc", "push")  # though it is not
     message = refused(project, "newsrec", "verify")
     assert "models/merged/second.txt is missing on the remote storage" in message
     assert list((project / ".work").iterdir()) == []
@@ -54,7 +56,6 @@ def test_a_file_that_the_remote_lost_is_named_and_pushed_again(project: Path, bu
     remove_named(bucket, message)
     succeed(project, "newsrec", "push")
     assert marks(bucket) == everything
-    assert "pulled into an empty clone" in succeed(project, "newsrec", "verify")
 
 
 def test_bytes_that_the_remote_altered_are_refused_and_pushed_again(
@@ -62,7 +63,7 @@ def test_bytes_that_the_remote_altered_are_refused_and_pushed_again(
 ) -> None:
     # Without `verify = true`, as somebody may have configured it.
     configure(project, url=f"s3://{bucket.name}/newsrec", endpointurl=buckets[1])
-    succeed(project, "newsrec", "push")
+    succeed(project, "dvc", "push")
     altered = holding(bucket, "content of models/merged/second.txt")
     altered.write_text(altered.read_text().replace("merged", "MERGED"))
     other = clone(project, tmp_path / "other")
@@ -103,14 +104,36 @@ def test_a_damaged_object_of_the_cache_is_named_never_pushed_and_repaired(
     assert all(is_whole(path, digest) for digest, path in found)
 
 
-@pytest.mark.parametrize("command", ["push", "pull", "verify"])
-def test_a_server_that_is_down_or_does_not_exist_is_named(project: Path, command: str) -> None:
-    url = "http://none.invalid" if command == "pull" else "http://127.0.0.1:1"
-    configure(project, url="s3://bucket/newsrec", endpointurl=url)
+@pytest.mark.parametrize(
+    ("command", "settings", "named"),
+    [
+        (
+            "push",
+            {"url": "s3://bucket/newsrec", "endpointurl": "http://127.0.0.1:1"},
+            "http://127.0.0.1:1",
+        ),
+        (
+            "pull",
+            {"url": "ssh://somebody:password@127.0.0.1:1/srv"},
+            "ssh://127.0.0.1:1/srv",
+        ),
+        (
+            "verify",
+            {"url": "s3://bucket/newsrec", "endpointurl": "http://none.invalid"},
+            "http://none.invalid",
+        ),
+    ],
+    ids=["refused", "refused by SSH", "unknown"],
+)
+def test_a_server_that_is_down_or_does_not_exist_is_named_without_a_password(
+    project: Path, command: str, settings: dict[str, str], named: str
+) -> None:
+    configure(project, **settings)
     began = time.monotonic()
     message = refused(project, "newsrec", command)
-    assert f"the remote storage ({url}) cannot be used: " in message
-    assert "Could not connect" in message
+    assert f"the remote storage ({named}) cannot be used: " in message
+    assert re.search("Could not connect|Connect call failed", message)
+    assert "password" not in message
     assert time.monotonic() - began < GENEROUS
 
 
@@ -129,15 +152,13 @@ def test_a_server_that_takes_connections_and_is_silent_is_named(
             probe.check_answers("storage", url)
 
 
-def test_a_name_and_a_password_in_a_url_are_not_printed(project: Path) -> None:
-    configure(project, url="ssh://somebody:secret@127.0.0.1:1/srv/store")
-    message = refused(project, "newsrec", "pull")
-    assert "the remote storage (ssh://127.0.0.1:1/srv/store) cannot be used" in message
-    assert "secret" not in message
-
-
-def test_without_a_remote_each_command_says_what_to_do(project: Path) -> None:
-    for command in ("push", "pull", "verify"):
-        message = refused(project, "newsrec", command)
-        assert "no DVC remote is configured; add one: dvc remote add -d storage" in message
-    assert list((project / ".work").glob("*")) == []
+def test_without_a_remote_each_command_says_what_to_do(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(project)
+    words = "^no DVC remote is configured; add one: dvc remote add -d storage s3://"
+    for command in (push, pull, verify):
+        with pytest.raises(UserError, match=words):
+            command()
+    assert not (project / ".work").exists()
+    assert refused(project, "newsrec", "push").startswith("newsrec: no DVC remote")
