@@ -18,7 +18,7 @@ VLLM ?= $(if $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/d
 RUN := env PATH="$$PWD/$(BIN):$$PATH" VIRTUAL_ENV="$$PWD/$(VENV)" DVC_NO_ANALYTICS=true
 
 .PHONY: help env doctor repro submission compare-methods real test check lock-check pull-request ci-pull \
-  ci-push ci-results fuzz audit publish push pull verify format params lock clean always
+  ci-push ci-results fuzz audit publish push pull verify faults format params lock clean always
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -57,8 +57,11 @@ compare-methods: env ## run every way to fine-tune on the tiny model: docs/metho
 real: env ## a real model of 135M parameters on your MIND files, an hour: make real MIND=/data/mind
 	@$(RUN) python -m benchmarks.real --mind "$(MIND)"
 
-test: env ## every test, the whole pipeline on the tiny default among them, in up to four processes
-	@$(RUN) OMP_NUM_THREADS=1 python -m pytest -n logical --maxprocesses 4 --dist loadgroup
+test: env ## every test but most of `make faults`, the whole pipeline on the tiny default among them, in up to four processes
+	@$(RUN) OMP_NUM_THREADS=1 python -m pytest -m "not faults" -n logical --maxprocesses 4 --dist loadgroup
+
+faults: env ## kill, fill and damage a small run in every stage: half an hour
+	@$(RUN) OMP_NUM_THREADS=1 python -m pytest tests/faults -n logical --maxprocesses 4 --dist worksteal
 
 fuzz: $(VENV)/.ready ## 100,000 mutated MIND files and 20,000 of predictions, 10 to 30 minutes
 	@$(RUN) python -m tests.fuzz

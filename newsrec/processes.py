@@ -1,6 +1,5 @@
 """Long work in a process of its own: its output shown as it comes, its last lines kept."""
 
-import ctypes
 import os
 import re
 import signal
@@ -13,7 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import IO
 
+from newsrec.disks import FULL
+from newsrec.orphans import die_with_parent
 from newsrec.places import writable_homes
+
+__all__ = ["Finished", "die_with_parent", "read_tail", "run_group", "run_shown", "running"]
 
 # What the project starts runs on private data and on machines without a network: nothing calls
 # home, and nothing is looked up on a hub, since every model is a local folder by then.
@@ -41,7 +44,6 @@ OUT_OF_MEMORY = (
 # A process of several puts its rank in front.
 _EXCEPTION = re.compile(r"(\[rank\d+\]: )?[A-Za-z_][\w.]*(Error|Exception): \S")
 
-_PR_SET_PDEATHSIG = 1
 _TAIL_CHARS = 20_000
 _SECONDS_TO_STOP = 30
 
@@ -68,6 +70,11 @@ class Finished:
             "bad_alloc",
             "Signal 9 (SIGKILL)",  # torchrun, of one of its processes
         )
+
+    @property
+    def ran_out_of_disk(self) -> bool:
+        """Whether it ended because a disk was full."""
+        return self.says(*FULL)
 
     @property
     def last_line(self) -> str:
@@ -180,12 +187,3 @@ def _start(
         stderr=subprocess.STDOUT,
         preexec_fn=partial(die_with_parent, orphaned),
     )
-
-
-def die_with_parent(orphaned: signal.Signals) -> None:
-    """Have the kernel send this process a signal when its parent ends; on Linux alone.
-
-    Else a stage killed with -9 leaves a trainer behind that writes where the next run writes.
-    """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, orphaned)

@@ -148,6 +148,9 @@ def test_what_another_destructor_raises_is_shown_as_ever(
 def test_every_program_of_the_project_ends_so() -> None:
     for folder in ("newsrec", "stages", "benchmarks"):
         first = (ROOT / folder / "__init__.py").read_text().split("\n\n", 1)[1]
+        if folder == "stages":
+            first = first.replace("from newsrec.orphans import die_with_dvc\n", "", 1)
+            first = first.replace("die_with_dvc()\n", "", 1)
         assert first == HOOK.replace("\nquit", "\n\nquit"), folder
         if folder != "newsrec":
             for path in (ROOT / folder).glob("*.py"):

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from newsrec.disks import FREE_SOME
 from newsrec.processes import Finished
 
 
@@ -16,6 +17,8 @@ def explain_vllm(finished: Finished, log: Path) -> str:
             "this order: score.gpu_memory_utilization, score.max_model_len, score.cpu_kv_cache_gib"
             f"; or choose a smaller model (log: {log})"
         )
+    if finished.ran_out_of_disk:
+        return f"vLLM found no space left on the disk; {FREE_SOME} (log: {log})"
     return f"vLLM ended with exit code {finished.code}: {finished.last_line} (log: {log})"
 
 
@@ -26,4 +29,6 @@ def explain_server(what: str, finished: Finished, log: Path) -> str:
             f"{what} ran out of memory; free the GPU of other processes (nvidia-smi), choose "
             f"score.dtype: bfloat16, or a smaller model (log: {log})"
         )
+    if finished.ran_out_of_disk:
+        return f"{what} found no space left on the disk; {FREE_SOME} (log: {log})"
     return f"{what} ended with exit code {finished.code}: {finished.last_line} (log: {log})"

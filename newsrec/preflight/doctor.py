@@ -6,7 +6,8 @@ from typing import Literal, get_args
 from newsrec.errors import UserError
 from newsrec.params.sections import SharedParams
 from newsrec.preflight import machine
-from newsrec.preflight.examine import DataNeeds, Step, examine
+from newsrec.preflight.dvc_files import damaged_files
+from newsrec.preflight.examine import DataNeeds, Finding, Step, examine
 
 Stage = Literal["fetch_model", "train", "score"]
 
@@ -19,7 +20,9 @@ def report(params: SharedParams, data: DataNeeds | None, data_stages: set[str]) 
     """
     stale = machine.stale_stages()
     steps = _steps({"fetch_model", *data_stages} if stale is None else stale, data_stages)
-    findings = list(examine(params, steps, data if "data" in steps else None)) if steps else []
+    findings = [Finding(*one, problem=True) for one in damaged_files()]
+    if steps:
+        findings += examine(params, steps, data if "data" in steps else None)
     rows = [("what", "needed", "found", "verdict")]
     rows += [(one.what, one.needed, one.found, one.level) for one in findings]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

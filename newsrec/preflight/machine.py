@@ -65,7 +65,7 @@ def ram(group: Path = Path("/sys/fs/cgroup")) -> Memory:
 def gpus() -> list[Memory]:
     """The NVIDIA GPUs that CUDA would show; asked of nvidia-smi, for PyTorch would occupy them."""
     query = "--query-gpu=uuid,name,memory.total,memory.free"
-    listed = _output("nvidia-smi", query, "--format=csv,noheader,nounits")
+    listed = output_of("nvidia-smi", query, "--format=csv,noheader,nounits")
     rows = [line.split(", ") for line in listed.splitlines() if line.startswith("GPU-")]
     names = os.environ.get("CUDA_VISIBLE_DEVICES", ",".join(map(str, range(len(rows)))))
     shown: list[Memory] = []
@@ -82,7 +82,7 @@ def gpus() -> list[Memory]:
 
 def packages(python: Path) -> dict[str, str]:
     """Package and version of each in the environment of a Python; empty where there is none."""
-    return versions(_output(str(python), "-c", _ASK))
+    return versions(output_of(str(python), "-c", _ASK))
 
 
 def versions(text: str) -> dict[str, str]:
@@ -105,7 +105,7 @@ def ask_hub(source: str) -> tuple[str, str]:
     return url, f"HTTP {code}" if code >= 500 or code == 407 else ""  # 407: of a proxy
 
 
-def _output(*command: str) -> str:
+def output_of(*command: str) -> str:
     """What a program prints; nothing where it is missing or fails."""
     try:
         return subprocess.check_output(command, stderr=subprocess.DEVNULL, text=True, timeout=30)

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from newsrec.disks import FREE_SOME
 from newsrec.processes import Finished
 
 # The worker's last words when a loss is no number, see `StopAtBrokenLoss`: of what, at which step.
@@ -45,4 +46,6 @@ def explain_failure(finished: Finished, method: str, log: Path) -> str:
         )
     if finished.ran_out_of_memory:
         return f"training ran out of memory; {memory_advice(method)} (log: {log})"
+    if finished.ran_out_of_disk:
+        return f"training found no space left on the disk; {FREE_SOME} (log: {log})"
     return f"training ended with exit code {finished.code}: {finished.last_line} (log: {log})"

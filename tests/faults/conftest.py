@@ -1,0 +1,39 @@
+"""A run that is finished, of which each test damages a copy."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.faults.toy import make_toy
+from tests.trees import run
+
+
+@pytest.fixture(scope="session")
+def finished_toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The pipeline of `toy`, run to its end and committed."""
+    tree = tmp_path_factory.mktemp("toy") / "tree"
+    make_toy(tree)
+    run(tree, "dvc", "repro")
+    run(tree, "git", "add", "-A")
+    run(tree, "git", "commit", "-qm", "first run")
+    return tree
+
+
+@pytest.fixture
+def toy(finished_toy: Path, tmp_path: Path) -> Path:
+    """A copy of it in which nothing has run: neither outputs nor cache."""
+    tree = tmp_path / "tree"
+    shutil.copytree(finished_toy, tree, symlinks=True)
+    for made in ("models", "reports", ".dvc/cache", ".dvc/tmp", ".work"):
+        shutil.rmtree(tree / made)
+    (tree / "dvc.lock").unlink()
+    return tree
+
+
+@pytest.fixture
+def wanted(finished_toy: Path) -> dict[str, bytes]:
+    """The outputs of a run that nothing happened to."""
+    from tests.faults.toy import contents
+
+    return contents(finished_toy)
