@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.toy import make_toy
+from tests.faults.toy import contents, make_toy
 from tests.trees import run
 
 
@@ -34,6 +34,4 @@ def toy(finished_toy: Path, tmp_path: Path) -> Path:
 @pytest.fixture
 def wanted(finished_toy: Path) -> dict[str, bytes]:
     """The outputs of a run that nothing happened to."""
-    from tests.faults.toy import contents
-
     return contents(finished_toy)

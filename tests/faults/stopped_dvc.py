@@ -30,15 +30,20 @@ def stop_behind_one(commit: Any) -> Any:
     return commit_and_stop
 
 
-def stop_half_way(dump: Any) -> Any:
-    def dump_half(data: object, stream: io.TextIOBase) -> None:
+def stop_within(dump: Any, share: float) -> Any:
+    """Stop when a share of dvc.lock is written, which DVC empties before."""
+
+    def dump_part(data: dict[str, Any], stream: io.TextIOBase) -> None:
+        if "schema" not in data:  # of the run cache
+            dump(data, stream)
+            return
         whole = io.StringIO()
         dump(data, whole)
-        stream.write(whole.getvalue()[: len(whole.getvalue()) // 2])
+        stream.write(whole.getvalue()[: int(share * len(whole.getvalue()))])
         stream.flush()
         stop()
 
-    return dump_half
+    return dump_part
 
 
 def set_up(moment: str) -> None:
@@ -53,9 +58,9 @@ def set_up(moment: str) -> None:
         case "all in the cache":
             PipelineStage.dump = stop
         case "dvc.lock empty":
-            dvc_yaml._dump = stop
+            dvc_yaml._dump = stop_within(dvc_yaml._dump, 0)
         case "half of dvc.lock":
-            dvc_yaml._dump = stop_half_way(dvc_yaml._dump)
+            dvc_yaml._dump = stop_within(dvc_yaml._dump, 0.5)
         case _:
             raise ValueError(moment)
 
