@@ -14,7 +14,6 @@ Run     dvc repro merge      (alone: python -m stages.merge mind newsrec.news.ca
 import sys
 from importlib import import_module
 from itertools import islice
-from math import isnan
 from pathlib import Path
 
 import yaml
@@ -24,7 +23,13 @@ from newsrec.chat.tokens import encode_chat, load_tokenizer
 from newsrec.errors import UserError, run_stage
 from newsrec.files import atomic_folder, read_json, write_json, write_text
 from newsrec.models.folders import kind_of
-from newsrec.models.merging import export_adapter, export_model, merge_adapter
+from newsrec.models.merging import (
+    check_base,
+    check_fidelity,
+    export_adapter,
+    export_model,
+    merge_adapter,
+)
 from newsrec.params.load import load_params
 from newsrec.params.sections import SharedParams
 from newsrec.report.card import model_card
@@ -42,37 +47,25 @@ def main() -> None:
     if len(sys.argv) != 3:
         raise UserError("expected: python -m stages.merge NAME CARD_MODULE, like mind")
     merge = load_params(SharedParams).merge
-    kind = kind_of(TRAINED)
+    kind, protocol = kind_of(TRAINED), read_json(TRAINED / "protocol.json")
+    check_base(BASE, protocol, TRAINED)
     metrics: dict[str, object] = {"kind": kind}
     with atomic_folder(TARGET) as draft:
         if kind in ("lora", "model"):
             write = merge_adapter if kind == "lora" else export_model
             expected = "base + adapter" if kind == "lora" else "the trained model"
             prompts = _prompts(SampleSet(DATA, sys.argv[1]).file("val"), merge.num_prompts)
-            difference, rounding = write(BASE, TRAINED, draft, prompts, merge.max_shard_size)
-            if isnan(difference):
-                raise UserError(
-                    f"{TARGET}: logits are no numbers in the precision of {BASE}; load that model "
-                    "in bfloat16 or float32, save it, and fetch it from there "
-                    "(fetch_model.source: local), or lower train.lr"
-                )
-            if difference > merge.tolerance * rounding:
-                raise UserError(
-                    f"{TARGET}: a next-token logit differs by {difference:.3g} from {expected}, "
-                    f"expected at most merge.tolerance={merge.tolerance:g} times the "
-                    f"{rounding:.3g} that rounding the weights costs; train other layers "
-                    "(train.targets), or raise merge.tolerance if so much will do"
-                )
+            found = write(BASE, TRAINED, draft, prompts, merge.max_shard_size)
+            check_fidelity(found, merge.tolerance, TARGET, BASE, expected)
             metrics |= {
-                "max_logit_difference": difference,
-                "rounding": rounding,
+                "max_logit_difference": found.difference,
+                "rounding": found.rounding,
                 "tolerance": merge.tolerance,
             }
-            summary = f"logits within {difference:.2g} of {expected}, {rounding:.2g} by rounding"
+            summary = f"logits within {found.difference:.2g} of {expected}, {found.rounding:.2g} by rounding"
         else:
             export_adapter(BASE, TRAINED, draft)
             summary = f"exported as it is, beside {BASE}"
-        protocol = read_json(TRAINED / "protocol.json")
         write_text(draft / "README.md", _card(protocol, LIBRARIES.get(kind, "transformers")))
     metrics["protocol"] = protocol
     write_json(Path("metrics/merge.json"), metrics)

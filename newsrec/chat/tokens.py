@@ -13,10 +13,21 @@ from newsrec.errors import UserError
 
 
 def load_tokenizer(model: Path) -> PreTrainedTokenizerBase:
-    """The tokenizer in a model's folder; code from the folder is never run."""
-    tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
-        model, trust_remote_code=False
-    )
+    """The tokenizer in a model's folder; code from the folder is never run.
+
+    Raises:
+        UserError: there is none, or it is damaged.
+    """
+    try:
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
+            model, trust_remote_code=False
+        )
+    except Exception as error:  # `tokenizers` raises no other
+        raise UserError(
+            f"{model}: its tokenizer cannot be loaded ({error}); copy tokenizer.json and "
+            "tokenizer_config.json from the model that this one was made from, or, where a stage "
+            "wrote the folder, remove it and run dvc repro"
+        ) from error
     return tokenizer
 
 

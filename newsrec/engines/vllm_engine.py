@@ -18,6 +18,7 @@ from newsrec.engines.advice import explain_vllm
 from newsrec.engines.request import Request
 from newsrec.engines.settings import VllmSettings
 from newsrec.errors import UserError
+from newsrec.models.weights import read_weights
 from newsrec.places import is_plain, plain_path, writable_homes
 from newsrec.processes import run_shown
 
@@ -45,7 +46,7 @@ def answer(settings: VllmSettings, model: Path, request: Request, target: Path, 
     """Answer every prompt with vLLM; see `newsrec.engines.answering.answer`.
 
     Raises:
-        UserError: vLLM's environment is missing, or it ended with an error.
+        UserError: vLLM's environment is missing, the model is damaged, or vLLM ended with an error.
     """
     python = vllm_python()
     if not python.exists():
@@ -54,6 +55,7 @@ def answer(settings: VllmSettings, model: Path, request: Request, target: Path, 
             f"make -C {shlex.quote(str(original(_ROOT)))} env (or point {PYTHON_VARIABLE} to "
             "another one)"
         )
+    read_weights(model)
     engine = asdict(settings)
     cpu_kv_cache_gib, batch_size = engine.pop("cpu_kv_cache_gib"), engine.pop("batch_size")
     log = work / "vllm.log"

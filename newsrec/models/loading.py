@@ -10,6 +10,7 @@ from transformers import PreTrainedModel
 from newsrec.files import read_json
 from newsrec.models.folders import kind_of
 from newsrec.models.heads import Head, auto_class
+from newsrec.models.weights import check_whole, read_weights
 
 
 class PrefixedModel:
@@ -68,6 +69,7 @@ def load_causal_lm(folder: Path, dtype: str) -> PreTrainedModel | PrefixedModel:
     kind = kind_of(folder)
     if kind == "model":
         return load_model(folder, dtype)
+    check_whole(folder)
     config = read_json(folder / "adapter_config.json")
     if kind == "bottleneck":
         # Takes seconds to import, and the other kinds do without.
@@ -94,7 +96,11 @@ def load_model(
         dtype: of its weights, or PyTorch's name of it; `auto` takes the model's own.
         head: that it is loaded with; weights of it that are not in the folder are drawn.
         head_options: of a new head, like `num_labels`.
+
+    Raises:
+        UserError: a file of its weights is missing or broken.
     """
+    read_weights(folder)
     network: PreTrainedModel = auto_class(head).from_pretrained(
         folder,
         dtype=dtype,

@@ -1,7 +1,8 @@
 """From a base model and what was trained to one folder for an engine, checked to answer alike."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from math import isnan
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -15,6 +16,7 @@ from newsrec.files import sha256_folder, write_json
 from newsrec.models.folders import copy_tokenizer
 from newsrec.models.heads import Head, answer_logits
 from newsrec.models.loading import load_model
+from newsrec.models.weights import check_whole
 
 
 class Fidelity(NamedTuple):
@@ -25,6 +27,56 @@ class Fidelity(NamedTuple):
     # The same between the written model and itself with every weight moved, at random, to the next
     # number up or down that its precision has: what rounding the weights costs, at most.
     rounding: float
+
+
+def check_base(base: Path, protocol: Mapping[str, str], trained: Path) -> None:
+    """Refuse what was trained on another base, which would fit one of the same shape.
+
+    Args:
+        base: folder of the base model.
+        protocol: of the training; `model` ends with the digest of the base.
+        trained: folder of what was trained, which is named.
+
+    Raises:
+        UserError: it was another base.
+    """
+    trained_on, digest = protocol.get("model"), sha256_folder(base)[:12]
+    if trained_on and not trained_on.endswith(digest):
+        raise UserError(
+            f"{trained / 'protocol.json'}: trained on {trained_on}, and {base} is another model, "
+            f"{digest}; train again on this one (dvc repro train), or fetch that one"
+        )
+
+
+def check_fidelity(
+    found: Fidelity, tolerance: float, target: Path, base: Path, expected: str
+) -> None:
+    """Refuse a written model that answers differently.
+
+    Args:
+        found: what was measured.
+        tolerance: the largest difference of a logit, as a multiple of what rounding costs.
+        target: the written model, which is named.
+        base: the model whose precision it has.
+        expected: what it is to answer like, in words.
+
+    Raises:
+        UserError: a logit is no number or differs by more.
+    """
+    difference, rounding = found
+    if isnan(difference):
+        raise UserError(
+            f"{target}: logits are no numbers in the precision of {base}; load that model in "
+            "bfloat16 or float32, save it, and fetch it from there (fetch_model.source: local), or "
+            "lower train.lr"
+        )
+    if difference > tolerance * rounding:
+        raise UserError(
+            f"{target}: a next-token logit differs by {difference:.3g} from {expected}, expected "
+            f"at most merge.tolerance={tolerance:g} times the {rounding:.3g} that rounding the "
+            "weights costs; train other layers (train.targets), or raise merge.tolerance if so "
+            "much will do"
+        )
 
 
 def merge_adapter(
@@ -54,8 +106,9 @@ def merge_adapter(
         The merged model, read back from `target`, against base + adapter.
 
     Raises:
-        UserError: the adapter does not fit the base.
+        UserError: the adapter does not fit the base, or a file of either is broken.
     """
+    check_whole(adapter)
     model = _load(base, head=head, **head_options)
     try:
         adapted = PeftModel.from_pretrained(model, str(adapter))

@@ -52,11 +52,11 @@ def check_usable(description: Path, source: Path) -> None:
     _check_weights(source, config, network)
     try:
         tokenizer = load_tokenizer(description)
-    except Exception as error:  # the same
+    except UserError as error:
         raise UserError(
-            f"{source}: transformers {__version__} cannot load its tokenizer ({_line(error)}); "
-            "copy the tokenizer's files from the model that this one was made from, or "
-            f"{ANOTHER_MODEL}"
+            f"{source}: transformers {__version__} cannot load its tokenizer "
+            f"({_line(error.__cause__ or error)}); copy the tokenizer's files from the model that "
+            f"this one was made from, or {ANOTHER_MODEL}"
         ) from error
     prompt = _check_chat(source, tokenizer)
     _check_ids(source, tokenizer, prompt, network.get_input_embeddings().weight.shape[0])
@@ -160,5 +160,5 @@ def _matches(name: str, expressions: Iterable[str] | None) -> bool:
     return any(re.search(one, name) for one in expressions or ())
 
 
-def _line(error: Exception) -> str:
+def _line(error: BaseException) -> str:
     return " ".join(str(error).split())[:300] or type(error).__name__

@@ -103,6 +103,16 @@ def read_weights(folder: Path) -> dict[Path, Header]:
     return headers
 
 
+def check_whole(folder: Path) -> None:
+    """Check that no safetensors file of what was trained is cut short.
+
+    Raises:
+        UserError: one is, or is broken otherwise.
+    """
+    for path in sorted(folder.glob("*.safetensors")):
+        read_header(path)
+
+
 def copy_weights(source: Path, target: Path, move: bool = False) -> None:
     """Copy the files that hold the weights, and their index, from `source` into `target`.
 
@@ -132,7 +142,8 @@ def read_header(path: Path) -> Header:
             header = {n: Tensor(p.get_dtype(), tuple(p.get_shape())) for n, p in parts.items()}
     except SafetensorError as error:
         raise UserError(
-            f"{path}: broken safetensors file ({error}); delete it and download it again"
+            f"{path}: broken safetensors file ({error}); delete it and download it again, "
+            "or, where a stage wrote it, run dvc repro"
         ) from error
     if kind not in ("pt", "mlx"):
         raise UserError(

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 from typing import Any, Literal
 
+from newsrec.models.weights import read_weights
 from newsrec.training import llamafactory, peft_methods, runs
 from newsrec.training.dataset import SPLITS, SampleSet
 from newsrec.training.methods import UNMERGEABLE
@@ -46,7 +47,8 @@ def fine_tune(
         trainer: see `runs.trainer_arguments`.
 
     Raises:
-        UserError: a trainer is not installed as it should be, or see `runs.run`.
+        UserError: a trainer is not installed as it should be, the base is damaged, or see
+            `runs.run`.
     """
     chosen = peft_methods if method in UNMERGEABLE else llamafactory
     output = work / "output"
@@ -63,6 +65,7 @@ def fine_tune(
         trainer=runs.trainer_arguments(output=output, seed=seed, report_to=report_to, **trainer)
         | tracker_arguments(report_to, method, settings),
     )
+    read_weights(base)
     outcome = runs.run(
         chosen.WORKER,
         arguments,

@@ -4,7 +4,9 @@ import shutil
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
+from tests.faults.small import make_small
 from tests.faults.toy import contents, make_toy
 from tests.trees import run
 
@@ -35,3 +37,16 @@ def toy(finished_toy: Path, tmp_path: Path) -> Path:
 def wanted(finished_toy: Path) -> dict[str, bytes]:
     """The outputs of a run that nothing happened to."""
     return contents(finished_toy)
+
+
+@pytest.fixture(scope="session")
+def finished_small(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """The pipeline of `small`, run to its end, once for all processes of pytest-xdist."""
+    own = tmp_path_factory.getbasetemp()
+    shared = (own if worker_id == "master" else own.parent) / "small"
+    with FileLock(f"{shared}.lock"):
+        if not (shared / "whole").exists():
+            shutil.rmtree(shared, ignore_errors=True)
+            make_small(shared / "tree")
+            (shared / "whole").touch()
+    return shared / "tree"

@@ -128,11 +128,14 @@ def is_gone(process: psutil.Process) -> bool:
     return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
+def attempt(tree: Path, *command: str) -> "subprocess.CompletedProcess[str]":
+    """How a command ended, which may fail."""
+    return subprocess.run(command, cwd=tree, env=ENV, text=True, capture_output=True, check=False)
+
+
 def refusal(tree: Path, *command: str) -> str:
     """What a command says that must fail."""
-    finished = subprocess.run(
-        command, cwd=tree, env=ENV, text=True, capture_output=True, check=False, timeout=120
-    )
+    finished = attempt(tree, *command)
     output = finished.stdout + finished.stderr
     assert finished.returncode != 0, output
     return output

@@ -1,0 +1,92 @@
+"""kill -9 in every stage, at several moments: the next run ends in the same bytes."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.faults.small import copy_without, drafts, outputs
+from tests.faults.toy import begin, is_gone, wait_for
+from tests.trees import run
+
+pytestmark = [pytest.mark.slow, pytest.mark.faults]
+
+# `check_engine` and `score` are the same for both models.
+STAGES = [
+    "fetch_model",
+    "fetch_mind",
+    "preprocess",
+    "check_engine@base",
+    "train",
+    "merge",
+    "score@tuned",
+    "baselines",
+    "evaluate",
+    "report",
+]
+
+
+def stage_of(repro: psutil.Popen) -> psutil.Process | None:
+    """The process of the stage that a DVC runs."""
+    return next(
+        (child for child in repro.children() if "stages." in " ".join(child.cmdline())), None
+    )
+
+
+def moment(name: str, tree: Path, stage: str) -> Callable[[], bool]:
+    """Whether a stage has come so far."""
+    return {
+        "imports": lambda: True,
+        "begins": (tree / f".work/{stage}.lock").exists,
+        "writes": lambda: bool(drafts(tree)),
+    }[name]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+@pytest.mark.parametrize(
+    ("killed", "when"),
+    [("stage", "begins"), ("stage", "writes"), ("dvc", "imports"), ("dvc", "writes")],
+)
+def test_the_run_behind_a_kill_ends_in_the_same_bytes(
+    killed: str, when: str, stage: str, finished_small: Path, tmp_path: Path
+) -> None:
+    tree = tmp_path / "tree"
+    copy_without(finished_small, tree, stage)
+    come = moment(when, tree, stage)
+    with begin(tree, "dvc", "repro", "-s", stage) as repro:
+        dvc = psutil.Process(repro.pid)
+        wait_for(lambda: stage_of(dvc) is not None or repro.poll() is not None)
+        process = stage_of(dvc)
+        assert process is not None
+        tree_of_it = process
+        wait_for(lambda: come() or is_gone(tree_of_it), 120)
+        workers = process.children(recursive=True)
+        (process if killed == "stage" else repro).kill()
+        wait_for(lambda: all(map(is_gone, (tree_of_it, *workers))))
+    run(tree, "dvc", "repro", "-s", stage)
+    assert outputs(tree, stage) == outputs(finished_small, stage)
+    assert drafts(tree) == []
+
+
+@pytest.mark.parametrize("when", ["begins", "checkpoint-4", "adapter_model.safetensors"])
+def test_a_training_whose_worker_is_killed_ends_in_the_same_adapter(
+    when: str, finished_small: Path, tmp_path: Path
+) -> None:
+    tree = tmp_path / "tree"
+    copy_without(finished_small, tree, "train")
+    output = tree / ".work/train/output"
+    with begin(tree, "dvc", "repro", "-s", "train") as repro:
+        dvc = psutil.Process(repro.pid)
+        wait_for(lambda: (stage := stage_of(dvc)) and stage.children(), 120)
+        stage = stage_of(dvc)
+        assert stage is not None
+        worker = stage.children()[0]
+        wait_for(lambda: when == "begins" or (output / when).exists(), 120)
+        worker.kill()
+        assert repro.wait(60) != 0
+    said = (tmp_path / "log").read_text()
+    assert "train: training ran out of memory" in said  # as the kernel kills for want of it
+    run(tree, "dvc", "repro", "-s", "train")
+    assert outputs(tree, "train") == outputs(finished_small, "train")
+    assert drafts(tree) == []
