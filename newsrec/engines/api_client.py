@@ -89,15 +89,20 @@ class Client:
             UserError: the server refuses, or failed `max_tries` times.
         """
         problem, remedy, tries = "none was made", _WHEN_UNREACHABLE, 0
+        # httpx counts from byte to byte: one a minute would never be too late.
+        longest = 2 * (self.http.timeout.read or 0)
         while tries < self.max_tries:
             tries += 1
             asked_wait = 0.0
             try:
-                response = await self.http.post("chat/completions", json=body)
+                async with asyncio.timeout(longest):
+                    response = await self.http.post("chat/completions", json=body)
                 asked_wait = _retry_after(response)
                 return read(await self._completion(response))
             except httpx.RequestError as error:
                 problem, remedy = f"{type(error).__name__} {error}".strip(), _WHEN_UNREACHABLE
+            except TimeoutError:
+                problem, remedy = f"no whole reply in {longest:g} s", _WHEN_UNREACHABLE
             except PassingError as error:
                 problem, remedy = str(error), error.remedy or _WHEN_UNREACHABLE
             if asked_wait > _LONGEST_ASKED:

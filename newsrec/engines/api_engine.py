@@ -11,26 +11,23 @@ import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from newsrec.chat.messages import Messages
 from newsrec.chat.tokens import load_tokenizer
 from newsrec.engines.api_client import Client, connect
 from newsrec.engines.api_errors import UnansweredError
-from newsrec.engines.api_replies import Journal, Reply, ReplyError, read_reply
+from newsrec.engines.api_replies import Journal, Reply, ReplyError, read_reply, write_replies
 from newsrec.engines.api_server import llamafactory_server
-from newsrec.engines.request import ANSWERS_SCHEMA, Request
+from newsrec.engines.request import Request
 from newsrec.engines.settings import KEY_VARIABLE, MODEL_VARIABLE, URL_VARIABLE, ApiSettings
 from newsrec.errors import UserError
 from newsrec.files import sha256_folder
 
-_BATCH_ROWS = 10_000
 _SECONDS_TO_START = 900
 # Raised when replies are read in another way: what was stored by the old one is asked again.
 _READING = 2
@@ -145,8 +142,9 @@ def complete_all(
         The replies in the order of the prompts, and how many of them were asked for.
 
     Raises:
-        UserError: the server cannot be reached or refuses, a reply cannot be used, only some have
-            log-probabilities, or as a rule the answers are not listed or there is no answer.
+        UserError: the server cannot be reached or refuses, a reply cannot be used, replies are of
+            two models, only some have log-probabilities, or as a rule the answers are not listed
+            or there is no answer.
     """
     weighed = bool(answers and endpoint.top_logprobs)
     body = {
@@ -178,6 +176,12 @@ def complete_all(
                 for _ in range(settings.concurrency):
                     group.create_task(completions.answer_next(prompts))
         completions.check_rule(done=True)
+        if completions.model not in ("", endpoint.model):
+            tqdm.write(
+                f"warning: {endpoint.url} answered as the model {completions.model!r}, asked for "
+                f"{endpoint.model!r}; see that this is another name of the same",
+                file=sys.stderr,
+            )
         if completions.unanswered:
             tqdm.write(str(client.error(completions.without_answer())), file=sys.stderr)
         return completions
@@ -208,6 +212,7 @@ class _Completions:
     replies: dict[int, Reply] = field(default_factory=dict)
     num_asked: int = 0
     answered: Reply | None = None
+    model: str = ""
     doubtful: list[Reply] = field(default_factory=list)
     unanswered: list[Reply] = field(default_factory=list)
 
@@ -231,7 +236,8 @@ class _Completions:
 
     async def _ask(self, row: int, messages: Messages) -> Reply:
         def read(completion: Mapping[str, Any]) -> Reply:
-            return read_reply(completion, self.answers, self.ids, weighed=self.weighed)
+            reply = read_reply(completion, self.answers, self.ids, weighed=self.weighed)
+            return replace(reply, model=str(completion.get("model") or ""))
 
         try:
             return await self.client.complete({**self.body, "messages": messages}, read)
@@ -241,9 +247,16 @@ class _Completions:
             raise self.client.error(f"prompt {row}: {error}") from None
 
     def _check_alike(self, reply: Reply) -> None:
-        """Raise UserError where only some replies have log-probabilities."""
+        """Raise UserError where replies are of two models, or only some have log-probabilities."""
         if reply.text is None:
             return
+        self.model = self.model or reply.model
+        if reply.model not in ("", self.model):
+            raise self.client.error(
+                f"some replies are of the model {self.model!r} and some of {reply.model!r}; one "
+                "table cannot hold both; ask for a model that the server never replaces (where it "
+                f"now does not, remove {self.journal.path} to ask all again)"
+            )
         self.answered = self.answered or reply
         if (self.answered.logprobs is None) != (reply.logprobs is None):
             raise self.client.error(
@@ -283,14 +296,3 @@ class _Completions:
 def _is_rule(count: int, num: int, share: float, roots: int, *, done: bool) -> bool:
     """Whether `count` of `num` is more than a share; before all are done, far more."""
     return count > share * num + (0 if done else roots * math.sqrt(num))
-
-
-def write_replies(replies: Sequence[Reply], target: Path) -> None:
-    """Write replies as a Parquet file of `ANSWERS_SCHEMA`, in their order."""
-    with pq.ParquetWriter(target, ANSWERS_SCHEMA) as writer:
-        for start in range(0, len(replies), _BATCH_ROWS):
-            rows = [
-                {"logprobs": reply.logprobs, "text": reply.text}
-                for reply in replies[start : start + _BATCH_ROWS]
-            ]
-            writer.write_table(pa.Table.from_pylist(rows, schema=ANSWERS_SCHEMA))

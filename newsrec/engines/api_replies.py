@@ -13,11 +13,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 from newsrec.engines.api_errors import PassingError
 from newsrec.engines.api_logprobs import TOLERANCE, ReplyError, weigh
+from newsrec.engines.request import ANSWERS_SCHEMA
 from newsrec.errors import UserError
 
-__all__ = ["Journal", "Reply", "ReplyError", "read_reply"]
+__all__ = ["Journal", "Reply", "ReplyError", "read_reply", "write_replies"]
+
+_BATCH_ROWS = 10_000
 
 _SHOWN = 80  # characters of a text in a message
 # Where servers put thoughts: vLLM, SGLang and DeepSeek, Ollama, OpenRouter, LiteLLM.
@@ -45,6 +51,7 @@ class Reply:
         doubtful: so few were that nothing is known of their order, or the text does not begin at
             the first position.
         seen: what to show of the reply where it is doubtful or no answer.
+        model: that the server names in the reply; empty where it names none.
     """
 
     logprobs: Sequence[float] | None
@@ -52,6 +59,7 @@ class Reply:
     unlisted: bool
     doubtful: bool = False
     seen: str = field(default="", compare=False)
+    model: str = field(default="", compare=False)
 
     @property
     def can_be_right(self) -> bool:
@@ -209,3 +217,14 @@ def _thoughts(where: str, found: object) -> str:
         "at the server, choose another model, or, where a parser of thoughts took the answer for "
         "one, start the server without it"
     )
+
+
+def write_replies(replies: Sequence[Reply], target: Path) -> None:
+    """Write replies as a Parquet file of `ANSWERS_SCHEMA`, in their order."""
+    with pq.ParquetWriter(target, ANSWERS_SCHEMA) as writer:
+        for start in range(0, len(replies), _BATCH_ROWS):
+            rows = [
+                {"logprobs": reply.logprobs, "text": reply.text}
+                for reply in replies[start : start + _BATCH_ROWS]
+            ]
+            writer.write_table(pa.Table.from_pylist(rows, schema=ANSWERS_SCHEMA))

@@ -14,8 +14,8 @@ import pytest
 
 from newsrec.chat.messages import Messages, user_turn
 from newsrec.engines import api_engine
-from newsrec.engines.api_engine import Endpoint, complete_all, write_replies
-from newsrec.engines.api_replies import Reply
+from newsrec.engines.api_engine import Endpoint, complete_all
+from newsrec.engines.api_replies import Reply, write_replies
 from newsrec.engines.request import ANSWERS_SCHEMA, PromptWriter, Request
 from newsrec.engines.settings import KEY_VARIABLE, MODEL_VARIABLE, URL_VARIABLE, ApiSettings
 
@@ -23,6 +23,10 @@ KEY = "sk-very-secret-123"
 CHATS = [user_turn(f"message {number}") for number in range(12)]
 ONE_CHAT = CHATS[:1]
 HANG = (0, {}, "")
+DROP = (1, {}, "")  # the connection ends without a reply
+HALF = (2, {}, "")  # and here within it
+DRIP = (3, {}, "")  # a byte now and then, for ever
+LATE = (4, {}, "")  # the right reply, after a while
 SETTINGS = {
     "server": "url",
     "template": "qwen3",
@@ -79,12 +83,19 @@ class Handler(BaseHTTPRequestHandler):
         self.server.times.append(time.monotonic())
         self.server.asked.append(body)
         fault = self.server.faults.pop(0) if self.server.faults else None
+        number = number_of(body)
         if fault is HANG:
             self.server.released.wait(30)
-        elif fault is not None:
+        elif fault is DROP:
+            self.close_connection = True
+        elif fault is HALF:
+            self.cut_off(json.dumps(good_reply(number)))
+        elif fault is DRIP:
+            self.drip()
+        elif fault not in (None, LATE):
             self.reply(*fault)
         else:
-            number = number_of(body)
+            self.server.released.wait(1 if fault is LATE else 0)
             time.sleep(number * 7 % 3 / 100)  # so that answers come back in another order
             self.reply(200, {}, json.dumps(self.server.change(good_reply(number))))
 
@@ -95,6 +106,22 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         with suppress(ConnectionError):  # a client that stopped for another reply
             self.wfile.write(text.encode())
+
+    def cut_off(self, text: str) -> None:
+        self.begin(len(text))
+        self.wfile.write(text[: len(text) // 2].encode())
+        self.close_connection = True
+
+    def drip(self) -> None:
+        self.begin(10_000)
+        with suppress(ConnectionError):
+            while not self.server.released.wait(0.02):
+                self.wfile.write(b" ")
+
+    def begin(self, length: int) -> None:
+        self.send_response(200)
+        self.send_header("Content-Length", str(length))
+        self.end_headers()
 
     def log_message(self, *_: Any) -> None:
         pass

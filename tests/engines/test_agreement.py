@@ -11,7 +11,8 @@ import pytest
 
 from newsrec.chat.tokens import encode_chat, first_tokens, load_tokenizer
 from newsrec.engines import transformers_engine, vllm_engine
-from newsrec.engines.api_engine import Endpoint, complete_all, write_replies
+from newsrec.engines.api_engine import Endpoint, complete_all
+from newsrec.engines.api_replies import write_replies
 from newsrec.engines.api_server import llamafactory_server, vllm_server
 from newsrec.engines.request import PromptWriter, Request
 from newsrec.engines.settings import ApiSettings, TransformersSettings

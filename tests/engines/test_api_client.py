@@ -7,6 +7,7 @@ import time
 import traceback
 from email.utils import formatdate
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,8 +16,12 @@ from newsrec.engines.api_engine import Endpoint
 from newsrec.errors import UserError
 from tests.engines.stub_server import (
     CHATS,
+    DRIP,
+    DROP,
+    HALF,
     HANG,
     KEY,
+    LATE,
     ONE_CHAT,
     Fault,
     Stub,
@@ -41,6 +46,69 @@ def test_what_may_pass_is_tried_again(stub: Stub, tmp_path: Path) -> None:
     assert [reply.logprobs for reply in replies] == [row["logprobs"] for row in expected()]
     assert len(stub.asked) == len(CHATS) + 5
     assert num_asked == len(CHATS)
+
+
+@pytest.mark.slow
+def test_every_prompt_is_answered_once_and_in_order_whatever_the_server_does(
+    stub: Stub, tmp_path: Path
+) -> None:
+    broken = (200, {}, '{"choices": [{"mess')
+    stub.faults = [
+        (429, {}, "busy"),
+        (500, {}, "oh"),
+        DROP,
+        HALF,
+        broken,
+        LATE,
+        DRIP,
+        (200, {}, ""),
+    ]
+    rows = complete_rows(stub.url, tmp_path, timeout=2, max_tries=6)
+    assert rows == expected()
+    numbers = stub.numbers()
+    assert sorted(set(numbers)) == list(range(len(CHATS)))
+    assert len(numbers) == len(CHATS) + 7  # each fault but the late reply is asked again once
+    lines = (tmp_path / "journal.jsonl").read_text().splitlines()
+    assert sorted(json.loads(line)[0] for line in lines) == list(range(len(CHATS)))
+
+
+@pytest.mark.parametrize("fault", [DROP, HALF, DRIP])
+def test_a_server_that_never_answers_whole_is_reported(
+    fault: Fault, stub: Stub, tmp_path: Path
+) -> None:
+    stub.faults = [fault] * 3
+    words = "no whole reply in 0.4 s" if fault is DRIP else "RemoteProtocolError"
+    with pytest.raises(UserError, match=f"no answer in 3 tries, the last: {words}"):
+        complete(stub.url, tmp_path, chats=ONE_CHAT, timeout=0.2)
+    assert len(stub.asked) == 3
+
+
+def named(reply: dict[str, Any], model: str) -> dict[str, Any]:
+    return {**reply, "model": model}
+
+
+def test_a_server_that_calls_the_model_otherwise_is_reported(
+    stub: Stub, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stub.change = lambda reply: named(reply, "one-model-2026")
+    assert complete_rows(stub.url, tmp_path) == expected()
+    warning = f"warning: {stub.url} answered as the model 'one-model-2026', asked for 'one-model'"
+    assert warning in capsys.readouterr().err
+
+
+def test_replies_of_two_models_are_refused_also_behind_an_interruption(
+    stub: Stub, tmp_path: Path
+) -> None:
+    stub.change = lambda reply: named(reply, "one-model")
+    complete(stub.url, tmp_path)
+    # The last reply is lost, and asked again of what the server has by then.
+    path = tmp_path / "journal.jsonl"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
+    stub.change = lambda reply: named(reply, "another")
+    with pytest.raises(UserError, match="some replies are of the model 'one-model' and some of"):
+        complete(stub.url, tmp_path)
+    path.unlink()
+    assert [reply.model for reply in complete(stub.url, tmp_path)[0]] == ["another"] * len(CHATS)
 
 
 @pytest.mark.slow

@@ -13,7 +13,7 @@ import pytest
 from newsrec.chat.messages import user_turn
 from newsrec.chat.tokens import first_tokens, load_tokenizer
 from newsrec.engines import api_engine
-from newsrec.engines.api_engine import write_replies
+from newsrec.engines.api_replies import write_replies
 from newsrec.engines.settings import URL_VARIABLE
 from newsrec.errors import UserError
 from tests.engines.stub_server import (
