@@ -62,7 +62,10 @@ def main() -> None:
                 "rounding": found.rounding,
                 "tolerance": merge.tolerance,
             }
-            summary = f"logits within {found.difference:.2g} of {expected}, {found.rounding:.2g} by rounding"
+            summary = (
+                f"logits within {found.difference:.2g} of {expected}, "
+                f"{found.rounding:.2g} by rounding"
+            )
         else:
             export_adapter(BASE, TRAINED, draft)
             summary = f"exported as it is, beside {BASE}"
