@@ -199,7 +199,7 @@ def test_no_lock_records_nothing() -> None:
 def test_a_digest_is_dvcs_own() -> None:
     # As dvc.lock has them.
     assert md5(Path("code.py")) == "1a1dc91c907325c69271ddf0c944bc72"
-    tree = '[{"md5": "%s", "relpath": "file"}]' % md5(Path("mine/file"))
+    tree = '[{{"md5": "{}", "relpath": "file"}}]'.format(md5(Path("mine/file")))
     assert md5(Path("mine")) == hashlib.md5(tree.encode()).hexdigest() + ".dir"
     assert md5(Path("nothing")) is None
 

@@ -11,6 +11,7 @@ from newsrec.engines.request import Request
 from newsrec.engines.settings import VllmSettings
 from newsrec.errors import UserError
 from newsrec.places import is_plain
+from tests.weights import write_weights
 
 SETTINGS = VllmSettings(
     dtype="auto",
@@ -25,6 +26,7 @@ SETTINGS = VllmSettings(
 
 def answer(work: Path, answers: tuple[int, ...] = (1, 2)) -> None:
     request = Request(work / "prompts", answers, max_tokens=1)
+    write_weights(work / "model")
     vllm_engine.answer(SETTINGS, work / "model", request, work / "answers", work)
 
 

@@ -11,6 +11,7 @@ from newsrec.training.dataset import SampleSet
 from newsrec.training.fine_tuning import fine_tune
 from newsrec.training.trackers import Tracker, tracker_environment
 from tests.training.conftest import RECIPE, recipe
+from tests.weights import write_weights
 
 TRACKERS = [name for name in get_args(Tracker) if name != "none"]
 
@@ -35,6 +36,7 @@ def started(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
 
 
 def train(samples: SampleSet, base: Path, name: str = "lora", **changes: Any) -> None:
+    write_weights(base)
     with pytest.raises(Started):
         fine_tune(
             base=base, samples=samples, work=Path("w"), target=Path(), **recipe(name) | changes
