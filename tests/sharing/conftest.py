@@ -41,3 +41,11 @@ def bucket(project: Path, buckets: tuple[Path, str]) -> Path:
     (folder / name).mkdir()
     configure(project, url=f"s3://{name}/newsrec", endpointurl=url, verify="true")
     return folder / name
+
+
+@pytest.fixture
+def store(project: Path, tmp_path: Path) -> Path:
+    """A folder, the project's remote, where it does not matter what kind of remote it is."""
+    folder = tmp_path / "store"
+    configure(project, url=str(folder), verify="true")
+    return folder

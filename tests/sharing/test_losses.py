@@ -13,12 +13,12 @@ from newsrec.sharing.transfer import pull, push
 from newsrec.sharing.verify import verify
 from tests import ROOT
 from tests.sharing.project import clone, configure, finish, make_small, marks, refused, succeed
-from tests.sharing.servers import silent_server
+from tests.sharing.servers import KEYS, silent_server
 
 pytestmark = pytest.mark.slow
 
-# DVC waits 149 s for a server that is down. Ours is to answer within 20 s on a machine that is not
-# busy with other tests.
+# DVC waits minutes for a server that is down. Ours is to answer within 20 s on a machine that is
+# not busy with other tests.
 GENEROUS = 100
 
 
@@ -77,9 +77,8 @@ def test_bytes_that_the_remote_altered_are_refused_and_pushed_again(
     assert "models/merged/second.txt" in marks(other / "models")
 
 
-def test_a_damaged_object_of_the_cache_is_named_never_pushed_and_repaired(
-    project: Path, bucket: Path
-) -> None:
+@pytest.mark.usefixtures("store")
+def test_a_damaged_object_of_the_cache_is_named_never_pushed_and_repaired(project: Path) -> None:
     succeed(project, "dvc", "push")
     for name in ("models/merged/second.txt", "data/raw/rows.txt"):
         found = holding(project / ".dvc/cache", f"content of {name}")
@@ -142,7 +141,8 @@ def test_a_server_that_takes_connections_and_is_silent_is_named(
 ) -> None:
     assert probe.SECONDS_TO_ANSWER == 12  # with the imports less than 20
     monkeypatch.setattr(probe, "SECONDS_TO_ANSWER", 1)
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    for name, value in {**KEYS, "PYTHONPATH": str(ROOT)}.items():
+        monkeypatch.setenv(name, value)
     monkeypatch.chdir(project)
     with silent_server() as url:
         configure(project, url="s3://bucket/newsrec", endpointurl=url)

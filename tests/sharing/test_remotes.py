@@ -61,19 +61,17 @@ def test_no_byte_of_data_predictions_or_reports_leaves_with_any_command(
 
 
 def test_a_site_may_keep_its_data_on_a_private_remote(
-    project: Path, bucket: Path, buckets: tuple[Path, str], tmp_path: Path
+    project: Path, store: Path, tmp_path: Path
 ) -> None:
     before, after = blocks(TEXTS["docs/sharing.md"], "yaml")
     graph = project / "dvc.yaml"
     assert before in graph.read_text()
     graph.write_text(graph.read_text().replace(before, after))
     assert "the DVC remote private is not configured" in refused(project, "newsrec", "push")
-    folder, url = buckets
-    private = folder / f"private-of-{bucket.name}"
-    private.mkdir()
-    configure(project, "private", url=f"s3://{private.name}", endpointurl=url, verify="true")
+    private = tmp_path / "private"
+    configure(project, "private", url=str(private), verify="true")
     succeed(project, "newsrec", "push")
-    assert marks(bucket) == SHARED
+    assert marks(store) == SHARED
     data = marks(project / "data/raw/test")
     assert data
     assert marks(private) == data
@@ -84,9 +82,8 @@ def test_a_site_may_keep_its_data_on_a_private_remote(
     assert ran_stages(succeed(other, "dvc", "repro", "--allow-missing", "--dry")) == set()
 
 
-def test_others_take_the_models_into_their_projects(
-    project: Path, bucket: Path, tmp_path: Path
-) -> None:
+@pytest.mark.usefixtures("store")
+def test_others_take_the_models_into_their_projects(project: Path, tmp_path: Path) -> None:
     succeed(project, "dvc", "push")
     names = ("news-adapter", "news-recommender")
     for name in names:
