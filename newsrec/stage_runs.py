@@ -56,7 +56,9 @@ def run_alone(script: str, main: Callable[[], None]) -> str:
 def _run_for_dvc(stage: DvcStage, main: Callable[[], None]) -> str:
     recorded = read_lock() or {}
     if recorded:
-        shutil.copyfile(LOCK, LOCK_COPY)
+        draft = LOCK_COPY.with_suffix(".draft")
+        shutil.copyfile(LOCK, draft)
+        draft.replace(LOCK_COPY)
     unrecorded.drop_recorded(recorded)
     digest = cache(md5)  # many gigabytes, read once
     if problem := _altered(stage, recorded, digest):
@@ -113,13 +115,14 @@ def _altered(stage: DvcStage, recorded: Mapping[str, Any], digest: Digest) -> st
     for name, entry in recorded.items():
         for out in entry.get("outs", []) if name != stage.name else ():
             path = Path(out["path"])
-            if out.get("hash") != "md5" or not any(
-                Path(dep).is_relative_to(path) for dep in stage.deps
-            ):
+            read = any(Path(dep).is_relative_to(path) for dep in stage.deps)
+            if not read or out.get("hash") != "md5" or digest(path) in (out["md5"], None):
                 continue
-            if digest(path) not in (out["md5"], None) and (
-                problem := _explain(name, path, out["md5"])
-            ):
+            # DVC keeps the records of stages that dvc.yaml has no more.
+            owner = read_stage(name)
+            if owner is None or out["path"] not in owner.outs:
+                continue
+            if problem := _explain(name, path, out["md5"]):
                 return problem
     return ""
 
@@ -130,9 +133,9 @@ def _explain(stage: str, path: Path, recorded: str) -> str:
     with Repo() as repo:
         objects = repo.cache.local
         listed = {path: recorded}
-        if recorded.endswith(".dir"):
-            folder = Path(objects.oid_to_path(recorded))
-            files = json.loads(folder.read_text(encoding="utf-8")) if folder.exists() else []
+        listing = Path(objects.oid_to_path(recorded))
+        if recorded.endswith(".dir") and listing.exists():
+            files = json.loads(listing.read_text(encoding="utf-8"))
             listed = {path / one["relpath"]: one["md5"] for one in files}
         for file, expected in listed.items():
             if md5(file) == expected:

@@ -30,6 +30,7 @@ def keep(stage: DvcStage, inputs: Mapping[str, Any]) -> None:
     """Keep the outputs of a stage that has just ended, made of these inputs."""
     draft = FOLDER / f".{stage.name}"
     shutil.rmtree(draft, ignore_errors=True)
+    draft.mkdir(parents=True)
     _link(stage, Path(), draft)
     marker = {"inputs": inputs, "files": _files(stage, draft)}
     (draft / _MARKER).write_text(json.dumps(marker), encoding="utf-8")

@@ -199,7 +199,7 @@ def test_no_lock_records_nothing() -> None:
 def test_a_digest_is_dvcs_own() -> None:
     # As dvc.lock has them.
     assert md5(Path("code.py")) == "1a1dc91c907325c69271ddf0c944bc72"
-    tree = '[{{"md5": "{}", "relpath": "file"}}]'.format(md5(Path("mine/file")))
+    tree = json.dumps([{"md5": md5(Path("mine/file")), "relpath": "file"}])
     assert md5(Path("mine")) == hashlib.md5(tree.encode()).hexdigest() + ".dir"
     assert md5(Path("nothing")) is None
 
@@ -260,3 +260,15 @@ def test_a_disk_is_reported_in_one_line(
     said = capsys.readouterr().err
     assert words in said
     assert said.count("\n") == 1
+
+
+def test_records_of_stages_that_are_no_more_refuse_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DVC_STAGE", "one")
+    out = {"path": "data", "hash": "md5", "md5": "of-long-ago.dir"}
+    write("dvc.lock", {"schema": "2.0", "stages": {"renamed": {"cmd": "run", "outs": [out]}}})
+    ran: list[int] = []
+    assert stage_runs.run_alone("one", lambda: ran.append(1)) == ""
+    assert ran == [1]
+    assert read_lock(stage_runs.LOCK_COPY) == read_lock()

@@ -16,7 +16,7 @@ from newsrec.files import sha256_folder, write_json
 from newsrec.models.folders import copy_tokenizer
 from newsrec.models.heads import Head, answer_logits
 from newsrec.models.loading import load_model
-from newsrec.models.weights import check_whole
+from newsrec.models.weights import check_whole, read_weights
 
 
 class Fidelity(NamedTuple):
@@ -38,8 +38,9 @@ def check_base(base: Path, protocol: Mapping[str, str], trained: Path) -> None:
         trained: folder of what was trained, which is named.
 
     Raises:
-        UserError: it was another base.
+        UserError: it was another base, or a file of the base is cut short.
     """
+    read_weights(base)  # else a base that is cut short is another one
     trained_on, digest = protocol.get("model"), sha256_folder(base)[:12]
     if trained_on and not trained_on.endswith(digest):
         raise UserError(

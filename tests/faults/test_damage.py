@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-import yaml
 
 from newsrec.dvc_stage import md5
 from newsrec.files import sha256_folder
@@ -123,13 +122,13 @@ def test_an_altered_object_of_the_remote_is_refused(
     assert contents(run_toy) == wanted
 
 
-def assert_cache_is_whole(tree: Path) -> int:
-    """Every object of DVC's cache has the digest that it is named by; how many there are."""
+def assert_cache_is_whole(tree: Path) -> None:
+    """Every object of DVC's cache has the digest that it is named by."""
     objects = [path for path in (tree / ".dvc/cache/files/md5").rglob("*") if path.is_file()]
     for path in objects:
         digest = (md5(path) or "") + ".dir" * (path.suffix == ".dir")
         assert digest == path.parent.name + path.name
-    return len(objects)
+    assert len(objects) >= 3
 
 
 @pytest.mark.parametrize("kind", ["hardlink", pytest.param("symlink", marks=pytest.mark.faults)])
@@ -142,7 +141,7 @@ def test_a_run_on_linked_inputs_changes_no_object_of_the_cache(
     assert path.is_symlink() if kind == "symlink" else path.stat().st_nlink > 1
     run(run_toy, "dvc", "repro", "--force")
     assert contents(run_toy) == wanted
-    assert assert_cache_is_whole(run_toy) >= 3
+    assert_cache_is_whole(run_toy)
 
 
 @pytest.mark.faults
@@ -154,17 +153,12 @@ def test_a_full_run_on_linked_inputs_changes_no_object_of_the_cache(
     shutil.copytree(finished_small, tree, symlinks=True)
     run(tree, "dvc", "config", "cache.type", kind)
     run(tree, "dvc", "checkout", "--relink")
-    before = assert_cache_is_whole(tree)
+    assert_cache_is_whole(tree)
     weights = tree / "models/base/model.safetensors"
     assert weights.is_symlink() if kind == "symlink" else weights.stat().st_nlink > 1
     run(tree, "dvc", "repro", "--force")
-    # The learning rate is another, the first run's adapter stays in the cache.
-    values = yaml.safe_load((tree / "params.yaml").read_text())
-    values["train"]["lr"] *= 2
-    (tree / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
-    run(tree, "dvc", "repro")
-    assert assert_cache_is_whole(tree) > before
-    for stage in ("fetch_model", "preprocess", "score@base"):
+    assert_cache_is_whole(tree)
+    for stage in ("fetch_model", "preprocess", "train", "merge", "score@tuned"):
         assert outputs(tree, stage) == outputs(finished_small, stage)
 
 
@@ -220,5 +214,4 @@ def test_a_damaged_model_is_refused_by_hand_and_by_dvc(
     assert f"{stage[0]}: {file}: not what dvc.lock records of the stage" in said
     # The remedy of the message.
     run(tree, *said[said.index("dvc checkout") :].split()[:4])
-    run(tree, "dvc", "repro", "--force", "-s", name)
-    assert outputs(tree, name) == outputs(finished_small, name)
+    assert md5(tree / file) == md5(finished_small / file)

@@ -60,7 +60,7 @@ def test_a_full_disk_is_one_line_and_the_run_goes_on_when_there_is_space(tmp_pat
 
 
 @pytest.mark.faults
-@pytest.mark.parametrize("free", [40, 100, 300, 800])
+@pytest.mark.parametrize("free", [60, 400])
 @pytest.mark.parametrize(
     "stage", ["fetch_model", "fetch_mind", "preprocess", "train", "merge", "score@base"]
 )
