@@ -239,8 +239,18 @@ def zipped(data: bytes) -> bytes:
 READERS: dict[str, Callable[[Path], Case]] = {"mind": mind, "predictions": predictions}
 
 
-def fuzz(name: str, num: int, seed: int, folder: Path, kept: Path) -> tuple[Counter[str], int]:
+def fuzz(
+    name: str, num: int, seed: int, folder: Path, kept: Path, seconds_a_file: int = 0
+) -> tuple[Counter[str], int]:
     """Give a reader `num` mutated files.
+
+    Args:
+        name: of the reader.
+        num: of files.
+        seed: of the mutations.
+        folder: for the files.
+        kept: for a file on which the reader fails.
+        seconds_a_file: after which SIGALRM is sent, which the caller handles; 0: never.
 
     Returns:
         How many were accepted and refused, and the peak of memory in MiB above what it was before.
@@ -255,7 +265,7 @@ def fuzz(name: str, num: int, seed: int, folder: Path, kept: Path) -> tuple[Coun
     peak = 0
     for number in range(num):
         path, check = case(random.Random(f"{seed}:{name}:{number}"))
-        signal.alarm(_SECONDS)
+        signal.alarm(seconds_a_file)
         try:
             check()
             counts["accepted"] += 1
@@ -263,6 +273,8 @@ def fuzz(name: str, num: int, seed: int, folder: Path, kept: Path) -> tuple[Coun
             counts["refused"] += 1
         except Exception as error:
             raise AssertionError(f"{_keep(path, kept, number)}: {error!r}") from error
+        finally:
+            signal.alarm(0)
         peak = _memory() - before
         assert peak <= MAX_MIB, f"{_keep(path, kept, number)}: {peak} MiB"
         if number % 1000 == 999:
@@ -271,7 +283,6 @@ def fuzz(name: str, num: int, seed: int, folder: Path, kept: Path) -> tuple[Coun
                 f"{name}: {number + 1:,} files, {dict(counts)}, {peak} MiB, {seconds:.0f} s",
                 flush=True,
             )
-    signal.alarm(0)
     return counts, peak
 
 
@@ -304,7 +315,7 @@ def main() -> None:
     for name, num in (("mind", given.files), ("predictions", given.files // 5)):
         # Where it is there, a folder in memory: a disk takes ten times as long.
         with TemporaryDirectory(dir=_MEMORY if _MEMORY.is_dir() else None) as folder:
-            counts, peak = fuzz(name, num, given.seed, Path(folder), ROOT / ".work/fuzz")
+            counts, peak = fuzz(name, num, given.seed, Path(folder), ROOT / ".work/fuzz", _SECONDS)
         print(f"{name}: {num:,} files: {dict(counts)}, at most {peak} MiB more memory")
 
 
