@@ -13,6 +13,8 @@ from newsrec.errors import UserError, report_user_error
 from newsrec.lock_check import main
 from tests.trees import ENV
 
+pytestmark = pytest.mark.slow  # each is a second or so, and there are many
+
 FILES = {
     ".gitignore": "/data/rows.txt\n/data/parts\n/models\n/data/local/*\n!/data/local/README.md\n"
     "/submission/answers.zip\n",

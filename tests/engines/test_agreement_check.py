@@ -17,6 +17,8 @@ from newsrec.models.tiny import build_tiny
 from newsrec.news.corpus import examples
 from tests.engines.conftest import VLLM
 
+pytestmark = pytest.mark.slow  # each is a second or so, and there are many
+
 CHATS = [chat for chat, _ in examples(4, seed=3)]
 
 
@@ -139,7 +141,6 @@ def test_improbable_tokens_are_not_compared(
     assert found.num_tokens > found.num_prompts
 
 
-@pytest.mark.slow
 def test_a_folder_of_transformers_5_that_version_4_reads_otherwise_is_refused(
     model: Path, tmp_path: Path
 ) -> None:
@@ -149,7 +150,6 @@ def test_a_folder_of_transformers_5_that_version_4_reads_otherwise_is_refused(
         compare_with_transformers(VLLM, other, CHATS, tmp_path)
 
 
-@pytest.mark.slow
 def test_weights_that_are_there_twice_and_differ_are_refused(model: Path, tmp_path: Path) -> None:
     other = changed(model, tmp_path / "other")
     weights = load_file(other / "model.safetensors")

@@ -124,6 +124,7 @@ def test_a_resample_of_one_class_has_no_auc() -> None:
     assert np.isnan(bootstrap.weighted_auc([0, 0], [0.9, 0.1])).all()
 
 
+@pytest.mark.slow
 def test_the_interval_covers_the_truth_as_often_as_its_level_and_a_row_bootstrap_does_not() -> None:
     rng = np.random.default_rng(4)
     covered = {"clusters": 0, "rows": 0}

@@ -222,6 +222,7 @@ def test_what_cannot_be_merged_is_exported_beside_its_base(
     assert not torch.allclose(logits(load(tiny_model)), wanted, atol=0.1)
 
 
+@pytest.mark.slow
 def test_an_adapter_of_another_model_is_reported(tiny_model: Path, tmp_path: Path) -> None:
     wider = load(tiny_model)
     config = wider.config

@@ -36,6 +36,7 @@ def test_the_default_runs_on_this_machine() -> None:
     assert finished.stdout.splitlines()[-1].startswith("doctor: ")
 
 
+@pytest.mark.slow
 def test_a_real_model_on_a_machine_without_a_gpu_is_reported_before_it_is_fetched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -97,6 +98,7 @@ def test_a_warning_is_printed_and_the_stage_goes_on(
     )
 
 
+@pytest.mark.slow
 def test_only_what_lies_ahead_counts(plenty: Machine) -> None:
     longest = "train.cutoff_len=50000"
     check("score", longest)
@@ -141,6 +143,7 @@ def test_what_cannot_work_stops_the_first_stage(
     assert words in str(caught.value)
 
 
+@pytest.mark.slow
 def test_a_smaller_precision_of_the_base_is_what_qlora_is_for(
     plenty: Machine, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -193,6 +193,7 @@ def test_a_stage_whose_input_is_missing_leaves_nothing(workplace: Path) -> None:
     assert not list((workplace / "data").iterdir())
 
 
+@pytest.mark.slow
 def test_at_the_command_line_a_mistake_is_one_line_and_exit_code_2(workplace: Path) -> None:
     compose(workplace / "params.yaml", [])
     edit(

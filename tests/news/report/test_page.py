@@ -18,6 +18,7 @@ def summary(metrics: dict[str, Any], **model: Any) -> str:
     return summary_markdown(metrics, {"source": "tiny", "num_parameters": 4} | model, probe())
 
 
+@pytest.mark.slow
 def test_the_page_is_alone(given: dict[str, Any]) -> None:
     found = Page(render(**given))
     assert all(address.startswith(("#", "data:")) for address in found.addresses)
@@ -30,6 +31,7 @@ def test_two_renders_are_equal_to_the_byte(given: dict[str, Any]) -> None:
     assert render(**given) == render(**given)
 
 
+@pytest.mark.slow
 def test_a_hostile_title_or_name_stays_text(given: dict[str, Any]) -> None:
     metrics = given["metrics"]
     metrics[HOSTILE] = metrics["random"]
