@@ -1,11 +1,16 @@
 """Small MIND folders and models that many tests use."""
 
+import os
 from pathlib import Path
 
 import pytest
 
 from newsrec.news.mind.sources import split_folders
 from newsrec.news.mind.synthetic import write_synthetic
+
+# `make test` passes its own options on to every `make` that a test runs.
+for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
+    os.environ.pop(name, None)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
