@@ -62,6 +62,14 @@ def test_a_step_calls_a_make_target_or_it_runs_where_no_code_of_the_branch_does(
     assert "git" in runs(workflow("ci")["jobs"]["results"])[0]
 
 
+def test_what_takes_too_long_for_a_pull_request_runs_every_week() -> None:
+    # YAML 1.1 reads `on` as true.
+    assert workflow("weekly")[True]["schedule"]  # type: ignore[index]
+    assert runs(workflow("weekly")["jobs"]["long"]) == [
+        "make env", "make faults", "make fuzz", "make audit",
+    ]  # fmt: skip
+
+
 def test_a_token_that_can_write_is_where_no_code_of_the_branch_runs() -> None:
     allowed = {}
     for name, job in jobs():
@@ -74,6 +82,7 @@ def test_a_token_that_can_write_is_where_no_code_of_the_branch_runs() -> None:
         "ci.comment": {"pull-requests": "write"},
         "gpu.stages": {"contents": "read"},
         "gpu.commit": {"contents": "write"},
+        "weekly.long": {"contents": "read"},
     }
     assert all(workflow(name)["permissions"] == {} for name in NAMES)
 
