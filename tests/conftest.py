@@ -13,11 +13,26 @@ for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
     os.environ.pop(name, None)
 
 
+# Minutes each: begun first, so that no process is left alone with one of them at the end.
+LONGEST = ("test_pipeline", "test_real_pipeline", "test_trainers", "test_experiments_document")
+
+
+# First: pytest-xdist reads the groups in a hook of the same name.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep a file's slow tests in one worker of pytest-xdist, where they share what it prepares."""
     for item in items:
         if item.get_closest_marker("slow") or item.get_closest_marker("real"):
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    """The longest files, then other slow tests, then the rest, which keep their order."""
+    if item.get_closest_marker("xdist_group") is None:
+        return len(LONGEST) + 1
+    name = item.path.stem
+    return LONGEST.index(name) if name in LONGEST else len(LONGEST)
 
 
 @pytest.fixture(scope="session")
