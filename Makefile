@@ -58,7 +58,7 @@ real: env ## a real model of 135M parameters on your MIND files, an hour: make r
 	@$(RUN) python -m benchmarks.real --mind "$(MIND)"
 
 test: env ## every test but most of `make faults`, the whole pipeline on the tiny default among them, in up to four processes
-	@$(RUN) OMP_NUM_THREADS=1 python -m pytest -m "not faults" -n logical --maxprocesses 4 --dist loadgroup --no-loadscope-reorder
+	@$(RUN) OMP_NUM_THREADS=1 python -m pytest -m "not faults" -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 faults: env ## kill, fill and damage a small run in every stage: half an hour
 	@$(RUN) OMP_NUM_THREADS=1 python -m pytest tests/faults -n logical --maxprocesses 4 --dist worksteal

@@ -17,22 +17,10 @@ for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
 LONGEST = ("test_pipeline", "test_real_pipeline", "test_trainers", "test_experiments_document")
 
 
-# First: pytest-xdist reads the groups in a hook of the same name.
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a file's slow tests in one worker of pytest-xdist, where they share what it prepares."""
-    for item in items:
-        if item.get_closest_marker("slow") or item.get_closest_marker("real"):
-            item.add_marker(pytest.mark.xdist_group(item.path.stem))
-    items.sort(key=_place)
-
-
-def _place(item: pytest.Item) -> int:
-    """The longest files, then other slow tests, then the rest, which keep their order."""
-    if item.get_closest_marker("xdist_group") is None:
-        return len(LONGEST) + 1
-    name = item.path.stem
-    return LONGEST.index(name) if name in LONGEST else len(LONGEST)
+    """Put the longest files first; the others keep their order."""
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(place)))
 
 
 @pytest.fixture(scope="session")
