@@ -34,6 +34,8 @@ def interrupted(tmp_path: Path, body: str) -> tuple[int, str, int]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        # Tests that run in the background of a shell ignore Ctrl-C, and so would this.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     ) as process:
         assert process.stdout is not None
         number = int(process.stdout.readline())
