@@ -95,10 +95,15 @@ def _locked(name: str) -> Iterator[int | None]:
 
 
 def _remove_drafts(stage: DvcStage) -> None:
-    """Remove what runs of this stage that were killed left beside its outputs."""
-    for out in map(Path, stage.outs):
-        for path in out.parent.glob(f".{out.name}.*"):
-            if not _DRAFT.fullmatch(path.name.removeprefix(f".{out.name}.")):
+    """Remove what runs of this stage that were killed left beside its outputs.
+
+    A folder may be written as a whole though its files are outputs each.
+    """
+    outs = set(map(Path, stage.outs))
+    written = outs | {folder for out in outs for folder in out.parents if folder.name}
+    for target in written:
+        for path in target.parent.glob(f".{target.name}.*"):
+            if not _DRAFT.fullmatch(path.name.removeprefix(f".{target.name}.")):
                 continue
             if path.is_dir():
                 shutil.rmtree(path)

@@ -30,6 +30,7 @@ GRAPH = {
             "do": {"cmd": "run ${key} ${item}", "deps": ["${item}"], "outs": ["${key}.json"]},
         },
         "listed": {"foreach": ["a", "b"], "do": {"cmd": "run ${item}", "outs": ["${item}.json"]}},
+        "parts": {"cmd": "run", "outs": ["made/deep/one", "made/two"]},
         "elsewhere": {"cmd": "run", "wdir": "folder"},
         "unknown": {"cmd": "run ${vars.none}"},
         "crossed": {"matrix": {"a": [1, 2]}, "cmd": "run ${item.a}"},
@@ -219,6 +220,15 @@ def test_what_a_killed_run_left_beside_its_outputs_is_removed(
     assert stage_runs.run_alone("one", main) == ""
     assert ran == [2]
     assert all(Path(name).exists() for name in others)
+
+
+def test_so_is_a_folder_whose_files_are_outputs_each(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["parts"])
+    for name in ("made/.deep.abcd1234", ".made.abcd1234", "made/.three.abcd1234"):
+        Path(name).mkdir(parents=True)
+    assert stage_runs.run_alone("parts", lambda: None) == ""
+    left = sorted(str(path) for path in Path().rglob(".*.abcd1234"))
+    assert left == ["made/.three.abcd1234"]
 
 
 def test_a_stage_whose_lock_is_held_does_not_run(capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,8 @@
 import os
 import re
 import subprocess
+import sys
+from importlib.metadata import distributions
 from pathlib import Path
 from typing import NamedTuple
 
@@ -82,6 +84,8 @@ def gpus() -> list[Memory]:
 
 def packages(python: Path) -> dict[str, str]:
     """Package and version of each in the environment of a Python; empty where there is none."""
+    if python == Path(sys.executable):
+        return {one.name: one.version for one in distributions()}
     return versions(output_of(str(python), "-c", _ASK))
 
 

@@ -172,7 +172,7 @@ def of_another_base(path: Path) -> None:
     path.write_text(json.dumps(protocol))
 
 
-MERGE = ("merge", "mind")
+MERGE = ("merge", "mind", "newsrec.news.card")
 TRAIN = ("train", "mind")
 SCORE = ("score", "tuned", "models/merged")
 CUT = "broken safetensors file"

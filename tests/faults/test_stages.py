@@ -34,6 +34,16 @@ def stage_of(repro: psutil.Popen) -> psutil.Process | None:
     )
 
 
+def worker_of(repro: psutil.Popen) -> psutil.Process | None:
+    """The process that trains, which the stage started."""
+    stage = stage_of(repro)
+    return (
+        next((child for child in stage.children() if "_worker" in " ".join(child.cmdline())), None)
+        if stage
+        else None
+    )
+
+
 def moment(name: str, tree: Path, stage: str) -> Callable[[], bool]:
     """Whether a stage has come so far."""
     return {
@@ -78,10 +88,9 @@ def test_a_training_whose_worker_is_killed_ends_in_the_same_adapter(
     output = tree / ".work/train/output"
     with begin(tree, "dvc", "repro", "-s", "train") as repro:
         dvc = psutil.Process(repro.pid)
-        wait_for(lambda: (stage := stage_of(dvc)) and stage.children(), 120)
-        stage = stage_of(dvc)
-        assert stage is not None
-        worker = stage.children()[0]
+        wait_for(lambda: worker_of(dvc) is not None, 120)
+        worker = worker_of(dvc)
+        assert worker is not None
         wait_for(lambda: when == "begins" or (output / when).exists(), 120)
         worker.kill()
         assert repro.wait(60) != 0
