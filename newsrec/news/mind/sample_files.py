@@ -43,6 +43,7 @@ PROMPTS_SCHEMA = pa.schema(
     ]
 )
 _BATCH_ROWS = 5_000
+_encode = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps makes an encoder each time
 # What an impression is selected for.
 SAMPLE, SCORE = "sample", "score"
 
@@ -54,10 +55,9 @@ class SampleFiles:
         self,
         processed: Path,
         news: Mapping[str, News],
-        train_users: Collection[str],
         train_news: Collection[str],
     ) -> None:
-        self._news, self._train_users, self._train_news = news, train_users, train_news
+        self._news, self._train_news = news, train_news
         samples = SampleSet(processed, DATASET)
         write_dataset_info(samples)
         self._stack = ExitStack()
@@ -90,11 +90,10 @@ class SampleFiles:
     def write(self, split: str, purpose: str, sample: dict[str, Any]) -> None:
         """Write a training sample as JSON, a candidate to score as a row of Parquet."""
         if purpose == SAMPLE:
-            self._jsonl[split].write(json.dumps(_alpaca(sample), ensure_ascii=False) + "\n")
+            self._jsonl[split].write(_encode(_alpaca(sample)) + "\n")
             return
         facts = {
             "category": self._news[sample["news_id"]].category,
-            "user_in_train": sample["user_id"] in self._train_users,
             "news_in_train": sample["news_id"] in self._train_news,
         }
         self._rows[split].append(sample | facts)
