@@ -1,10 +1,9 @@
 """behaviors.tsv read in blocks of columns, every row checked.
 
 Arrow splits and compares the rows of a block. Where anything in them looks like a fault, the row
-reader of `newsrec.news.mind.tables` reads the block: it words the fault, or finds that there is none.
+reader of `newsrec.news.mind.tables` reads the block: it words the fault, or finds none.
 """
 
-import codecs
 import os
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -17,25 +16,24 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from pyarrow import csv
 
 from newsrec.errors import UserError
-from newsrec.files import MAX_LINE_BYTES
+from newsrec.news.mind.columns import (
+    are_ids,
+    bounds_of,
+    bytes_of,
+    characters_fit,
+    pieces,
+    read_columns,
+)
 from newsrec.news.mind.tables import (
     BEHAVIORS_COLUMNS,
-    BLANK,
     SEPARATORS,
     parse_time,
     read_behaviors,
 )
 
-_BLOCK_BYTES = 1 << 23  # higher: more memory, fewer and longer calls
-_PLAIN = bytes(range(0x20, 0x7F))
 EPOCH = datetime(1970, 1, 1)
-_PARSE = csv.ParseOptions(delimiter="\t", quote_char=False, ignore_empty_lines=False)
-_CONVERT = csv.ConvertOptions(
-    column_types=dict.fromkeys(BEHAVIORS_COLUMNS, pa.string()), strings_can_be_null=False
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,14 +134,13 @@ def read_blocks(path: Path, news: NewsCodes) -> Iterator[Block]:
     Raises:
         UserError: as `read_behaviors`, for the same fault.
     """
-    if not path.is_file() or path.stat().st_size == 0:
-        next(read_behaviors(path))  # says what is wrong
+    next(read_behaviors(path))  # says so where this is no such file
     num_workers = len(os.sched_getaffinity(0))
     pending: deque[Future[_Raw]] = deque()
     # Arrow's kernels work outside of Python's lock, so that threads are enough.
     with ThreadPoolExecutor(num_workers) as pool:
         try:
-            for line, start, data in _pieces(path):
+            for line, start, data in pieces(path):
                 pending.append(pool.submit(_read, path, line, start, data))
                 if len(pending) > num_workers:
                     yield _coded(pending.popleft().result(), news)
@@ -152,18 +149,6 @@ def read_blocks(path: Path, news: NewsCodes) -> Iterator[Block]:
         finally:
             for future in pending:
                 future.cancel()
-
-
-def _pieces(path: Path) -> Iterator[tuple[int, int, bytes]]:
-    """Yield (number of lines before, byte offset, whole rows)."""
-    line, start = 0, 0
-    with path.open("rb") as stream:
-        while data := stream.read(_BLOCK_BYTES):
-            if not data.endswith(b"\n"):
-                data += stream.readline(MAX_LINE_BYTES + 1)
-            yield line, start, data
-            line += data.count(b"\n")
-            start += len(data)
 
 
 def _coded(raw: _Raw, news: NewsCodes) -> Block:
@@ -215,28 +200,20 @@ def _row_by_row(path: Path, line: int, start: int, data: bytes) -> _Raw:
 
 def _plain(line: int, start: int, data: bytes) -> _Raw | None:
     """The columns of rows in which nothing looks like a fault; None where something does."""
-    # Arrow takes both for what is not in the text.
-    if b"\r" in data or data.startswith(codecs.BOM_UTF8):
+    found = read_columns(data, BEHAVIORS_COLUMNS)
+    if found is None:
         return None
-    read = csv.ReadOptions(
-        column_names=BEHAVIORS_COLUMNS, block_size=len(data) + 1, use_threads=False
-    )
+    (impression_ids, user_ids, clock, history, shown), lengths = found
+    if not (
+        are_ids(impression_ids, " ")
+        and are_ids(user_ids, "")
+        and characters_fit(history, SEPARATORS)
+        and characters_fit(shown, SEPARATORS)
+    ):
+        return None
     try:
-        table = csv.read_csv(pa.BufferReader(data), read, _PARSE, _CONVERT)
-        columns = [column.combine_chunks() for column in table.columns]
-        times = np.array([_time(text) for text in columns[2].to_pylist()], np.int64)
-    except (pa.ArrowInvalid, UserError):
-        return None
-    impression_ids, user_ids, _, history, shown = columns
-    lengths = 5 + sum(np.diff(_bounds(column)) for column in columns)
-    whole = lengths.sum() == len(data) + (not data.endswith(b"\n"))
-    are_ids = (
-        _has_only_ids(impression_ids, " ")
-        and _has_only_ids(user_ids, "")
-        and _characters_fit(history, SEPARATORS)
-        and _characters_fit(shown, SEPARATORS)
-    )
-    if not whole or not are_ids or lengths.max() > MAX_LINE_BYTES:
+        times = np.array([_time(text) for text in clock.to_pylist()], np.int64)
+    except UserError:
         return None
     history_ids, history_offsets = _split(history)
     tokens, candidates_offsets = _split(shown)
@@ -263,7 +240,7 @@ def _candidates(
     """The ids and labels of candidates like N1-1, or N1 without a label; None where one is none."""
     if not np.diff(offsets).all():
         return None
-    text, bounds = np.frombuffer(_bytes(tokens), np.uint8), _bounds(tokens)
+    text, bounds = np.frombuffer(bytes_of(tokens), np.uint8), bounds_of(tokens)
     last = bounds[1:] - 1
     labelled = (
         (np.diff(bounds) > 2)
@@ -301,44 +278,10 @@ def _split(column: pa.StringArray) -> tuple[pa.StringArray, np.ndarray]:
     """What stands between spaces, and where the values of each row begin."""
     lists = pc.split_pattern(column, " ")
     values, offsets = lists.values, lists.offsets.to_numpy().astype(np.int64)
-    there = np.diff(_bounds(values)) > 0
+    there = np.diff(bounds_of(values)) > 0
     if there.all():
         return values, offsets
     return values.filter(pa.array(there)), np.concatenate([[0], np.cumsum(there)])[offsets]
-
-
-def _has_only_ids(column: pa.StringArray, forbidden: str) -> bool:
-    bounds = _bounds(column)
-    if not np.diff(bounds).all() or not _characters_fit(column, forbidden):
-        return False
-    text = np.frombuffer(_bytes(column), np.uint8)
-    return bool((text[bounds[:-1]] != ord(" ")).all() and (text[bounds[1:] - 1] != ord(" ")).all())
-
-
-def _characters_fit(column: pa.StringArray, forbidden: str) -> bool:
-    """Whether every character prints something and is none of `forbidden`."""
-    data = _bytes(column)
-    rest = data.translate(None, _PLAIN)
-    if rest:
-        text = data.decode()
-        if not text.isprintable() or BLANK.search(text):
-            return False
-    return not any(char in data for char in forbidden.encode())
-
-
-def _bytes(column: pa.StringArray) -> bytes:
-    """The text of all values, one behind the other."""
-    bounds = _bounds(column)
-    if bounds[-1] == 0:
-        return b""
-    start = np.frombuffer(column.buffers()[1], np.int32)[column.offset]
-    return column.buffers()[2][int(start) : int(start + bounds[-1])].to_pybytes()
-
-
-def _bounds(column: pa.StringArray) -> np.ndarray:
-    """Where each value begins in `_bytes`, and where the last one ends."""
-    bounds = np.frombuffer(column.buffers()[1], np.int32)[column.offset :][: len(column) + 1]
-    return bounds.astype(np.int64) - bounds[0]
 
 
 def _offsets(lengths: Iterable[int] | np.ndarray) -> np.ndarray:

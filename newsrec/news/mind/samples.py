@@ -13,10 +13,12 @@ from tqdm import tqdm
 
 from newsrec.errors import UserError
 from newsrec.news.mind.blocks import NewsCodes, read_blocks
+from newsrec.news.mind.draws import draws_of
+from newsrec.news.mind.news_columns import read_news_columns
 from newsrec.news.mind.row_counts import RowCounts, row_counts_as_json
 from newsrec.news.mind.sample_files import SAMPLE, SCORE, SampleFiles
-from newsrec.news.mind.store import ImpressionStore, StoredImpression, draws_of, impression_store
-from newsrec.news.mind.tables import News, read_news
+from newsrec.news.mind.store import ImpressionStore, StoredImpression, impression_store
+from newsrec.news.mind.tables import News
 from newsrec.news.mind.targets import num_targets, targets
 from newsrec.news.mind.titles import shown_titles
 from newsrec.news.prompts import NO, YES
@@ -69,7 +71,7 @@ def preprocess(
     news: dict[str, News] = {}
     titles: dict[str, str] = {}
     for split in SPLITS:
-        of_split = read_news(raw / split / "news.tsv")
+        of_split = read_news_columns(raw / split / "news.tsv")
         news |= of_split
         titles |= shown_titles(of_split)
     blank = news.keys() - titles.keys()

@@ -1,9 +1,8 @@
 """Where impressions are in their files, to be walked user by user in order of time."""
 
-import hashlib
 import os
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -41,19 +40,6 @@ class StoredImpression:
     user_in_train: bool
 
 
-def draw_of(seed: int, split: str, impression_id: str) -> int:
-    """A number that is uniform over impressions and the same for one of them on every run."""
-    return int(draws_of(seed, split, [impression_id])[0])
-
-
-def draws_of(seed: int, split: str, impression_ids: Sequence[str]) -> np.ndarray:
-    """The draw of each impression, int64."""
-    prefix, blake2b = f"{seed}:{split}:", hashlib.blake2b
-    digests = [blake2b(f"{prefix}{id_}".encode(), digest_size=8).digest() for id_ in impression_ids]
-    # DuckDB's integers are signed.
-    return (np.frombuffer(b"".join(digests), ">u8") >> np.uint64(1)).astype(np.int64)
-
-
 class ImpressionStore:
     """A temporary DuckDB file that says where impressions are; memory stays flat."""
 
@@ -67,7 +53,7 @@ class ImpressionStore:
         self._files.callback(os.close, self._streams[split])
 
     def add(self, split: str, block: Block, draws: np.ndarray, num_targets: np.ndarray) -> None:
-        """Store where the impressions of a block are, and how many candidates each has to predict."""
+        """Store where the impressions of a block are, and the number of targets of each."""
         num = len(block)
         rows = pa.table(
             {
@@ -240,14 +226,17 @@ def impression_store(folder: Path) -> Iterator[ImpressionStore]:
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, scratch, ignore_errors=True)
         connection = stack.enter_context(duckdb.connect(scratch / "rows.duckdb", config=config))
+        connection.execute("SET enable_progress_bar = false")  # it has no line to itself
         connection.execute(_SCHEMA)
         yield ImpressionStore(connection, stack)
 
 
 def _contents_of(block: Block) -> np.ndarray:
-    """For each row a number that another shares, but by chance, if it shows the same in its order."""
+    """For each row a number that, but by chance, another shares only if it shows the same."""
     candidates = block.candidates
-    places = np.arange(len(candidates.codes)) - np.repeat(candidates.offsets[:-1], candidates.lengths)
+    places = np.arange(len(candidates.codes)) - np.repeat(
+        candidates.offsets[:-1], candidates.lengths
+    )
     mixed = _mixed(candidates.codes.astype(np.uint64) << np.uint64(32) | places.astype(np.uint64))
     return np.add.reduceat(mixed, candidates.offsets[:-1])
 

@@ -70,7 +70,7 @@ class Impression:
 
 
 def read_rows(
-    path: Path, columns: tuple[str, ...], data: bytes | None = None, line: int = 0
+    path: Path, columns: tuple[str, ...], data: bytes | None = None, before: int = 0
 ) -> Iterator[tuple[int, list[str]]]:
     """Yield (line number, fields) of a tab-separated file without header or quoting.
 
@@ -78,7 +78,7 @@ def read_rows(
         path: of the file.
         columns: that it has.
         data: whole lines of it, to be read alone.
-        line: how many lines are before them.
+        before: the number of lines before them.
 
     Raises:
         UserError: the file is missing, empty or no text, or a line is a header, is blank, is too
@@ -93,9 +93,10 @@ def read_rows(
         )
         found = f"; found {', '.join(others)}: unpack or rename it" if others else ""
         raise UserError(f"{path}: no such file; expected MIND's {path.name} there{found}")
+    line = 0
     # Binary and split at \n alone: text mode would also split at a \r or U+2028 inside a title.
     with path.open("rb") if data is None else BytesIO(data) as stream:
-        for line, row in read_lines(stream, str(path), line):
+        for line, row in read_lines(stream, str(path), before):
             if line == 1:
                 _check_beginning(path, row)
             where = f"{path}, line {line}"
@@ -183,15 +184,15 @@ def read_news(path: Path) -> dict[str, News]:
     return news
 
 
-def read_behaviors(path: Path, data: bytes | None = None, line: int = 0) -> Iterator[Impression]:
+def read_behaviors(path: Path, data: bytes | None = None, before: int = 0) -> Iterator[Impression]:
     """Yield the impressions of behaviors.tsv in file order, one in memory at a time.
 
-    With `data`, those of some whole lines of it, which `line` others are before.
+    With `data`, those of these whole lines of it, which `before` others precede.
 
     Raises:
         UserError: as `read_rows`, and for a time, a label or an id that is none.
     """
-    rows = read_rows(path, BEHAVIORS_COLUMNS, data, line)
+    rows = read_rows(path, BEHAVIORS_COLUMNS, data, before)
     for line, (impression_id, user_id, time, history, shown) in rows:
         where = f"{path}, line {line}"
         _check_id("impression id", impression_id, " ", where)  # ends it in the leaderboard's file

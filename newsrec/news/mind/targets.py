@@ -1,4 +1,4 @@
-"""Which candidates of an impression are predicted: of a row, and how many of each row of a block."""
+"""Which candidates of an impression are predicted, and how many of each row of a block."""
 
 import random
 from collections.abc import Container

@@ -11,10 +11,11 @@ from tqdm import tqdm
 from newsrec.errors import UserError
 from newsrec.files import atomic_file
 from newsrec.news.mind.blocks import NewsCodes, read_blocks
+from newsrec.news.mind.draws import draws_of
+from newsrec.news.mind.news_columns import read_news_columns
 from newsrec.news.mind.sample_files import PROMPTS_SCHEMA, SCORE
 from newsrec.news.mind.samples import SPLITS, samples_of, with_feedback
-from newsrec.news.mind.store import draws_of, impression_store
-from newsrec.news.mind.tables import read_news
+from newsrec.news.mind.store import impression_store
 from newsrec.news.mind.targets import num_targets, targets
 from newsrec.news.mind.titles import shown_titles
 
@@ -63,7 +64,7 @@ def write_candidates_unlabelled(
         )
     titles: dict[str, str] = {}
     for split in (*SPLITS, UNLABELLED):
-        titles |= shown_titles(read_news(raw / split / "news.tsv"))
+        titles |= shown_titles(read_news_columns(raw / split / "news.tsv"))
 
     # Labelled impressions are walked for the feedback that they give, and not scored.
     others = feedback == "earlier"
