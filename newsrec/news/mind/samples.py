@@ -5,7 +5,7 @@ feedback comes from that user's earlier impressions alone (`feedback="earlier"`)
 """
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -187,7 +187,14 @@ def _require_both_answers(train: RowCounts, path: Path) -> None:
 def with_feedback(
     store: ImpressionStore, others: bool, titles: Mapping[str, str], num_feedback: int
 ) -> Iterator[tuple[list[StoredImpression], list[str], list[str]]]:
-    """Yield each user's moments with the titles that the user liked and disliked before them."""
+    """Yield each user's moments with the titles that the user liked and disliked before them.
+
+    Args:
+        store: of the impressions.
+        others: whether a user's other impressions are read, which tell that; else none is known.
+        titles: by news id.
+        num_feedback: of either kind, at most.
+    """
     user = None
     liked: deque[str] = deque(maxlen=num_feedback)
     disliked: deque[str] = deque(maxlen=num_feedback)
@@ -197,30 +204,34 @@ def with_feedback(
             liked.clear()
             disliked.clear()
         yield moment, list(liked), list(disliked)
-        for stored in moment:
+        for stored in moment if others else ():
             impression = stored.impression
             if impression.labels is None:
                 continue  # what an unlabelled split shows is neither liked nor disliked
+            last_first = impression.candidates[::-1], impression.labels[::-1]
             for shown, label in (liked, 1), (disliked, 0):
-                of_label = (
-                    news_id
-                    for news_id, found in zip(
-                        reversed(impression.candidates), reversed(impression.labels), strict=True
-                    )
-                    if found == label
-                )
-                shown.extend(_last_titles(of_label, titles, num_feedback))
+                of_label = _first_titles(*last_first, label, titles, num_feedback)
+                shown.extend(reversed(of_label))
 
 
-def _last_titles(news_ids: Iterable[str], titles: Mapping[str, str], num: int) -> list[str]:
-    """The titles of the last `num` news that have one, in their order; the last id comes first."""
+def _first_titles(
+    news_ids: Sequence[str],
+    labels: Sequence[int],
+    label: int,
+    titles: Mapping[str, str],
+    num: int,
+) -> list[str]:
+    """The titles of the first `num` news that have this label and a title."""
     found: list[str] = []
-    for news_id in news_ids:
-        if len(found) == num:
+    place = -1
+    while len(found) < num:
+        try:
+            place = labels.index(label, place + 1)
+        except ValueError:
             break
-        if news_id in titles:
-            found.append(titles[news_id])
-    return found[::-1]
+        if news_ids[place] in titles:
+            found.append(titles[news_ids[place]])
+    return found
 
 
 def samples_of(
@@ -236,18 +247,17 @@ def samples_of(
     """Yield what a prompt and its answer are made of, for the candidates at `places`."""
     impression = stored.impression
     labels = impression.labels
-    history = _last_titles(reversed(impression.history), titles, num_history)
+    last_first = impression.history[::-1]
+    history = _first_titles(last_first, [1] * len(last_first), 1, titles, num_history)[::-1]
     for place in places:
         if feedback == "none":
             liked, disliked = [], []
         elif feedback == "same_impression":
             assert labels is not None
+            # The target is neither.
+            of_others = [*labels[:place], -1, *labels[place + 1 :]]
             liked, disliked = (
-                [
-                    titles[news_id]
-                    for other, news_id in enumerate(impression.candidates)
-                    if other != place and labels[other] == label and news_id in titles
-                ][:num_feedback]
+                _first_titles(impression.candidates, of_others, label, titles, num_feedback)
                 for label in (1, 0)
             )
         yield {

@@ -195,7 +195,9 @@ class ImpressionStore:
             time=EPOCH + timedelta(seconds=time),
             history=tuple(history.split()),
             candidates=tuple([token[:-2] for token in tokens] if has_labels else tokens),
-            labels=tuple([int(token[-1]) for token in tokens]) if has_labels else None,
+            labels=tuple([1 if token[-1] == "1" else 0 for token in tokens])
+            if has_labels
+            else None,
         )
         return StoredImpression(split, impression, purpose, draw, user_in_train)
 
