@@ -1,10 +1,12 @@
 """The ways that `benchmarks.preprocess` compares, each in a process of its own.
 
-Run     python -m benchmarks.preprocess_ways WAY RAW TARGET
-        (WAY: default, every, row_loop or floor; the last line printed is JSON)
+Run     python -m benchmarks.preprocess_ways WAY RAW TARGET SHARE
+        (WAY: default, every, row_loop or floor; SHARE: of MINDlarge that the files are; the last
+        line printed is JSON)
 """
 
 import json
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -18,23 +20,24 @@ from newsrec.news.mind.tables import BEHAVIORS_COLUMNS, NEWS_COLUMNS
 from newsrec.news.prompts import INSTRUCTION, NO, YES, prompt_input
 
 
-def default(raw: Path, target: Path) -> None:
-    """`preprocess` as `data=mind-large` ships it."""
-    _preprocess(raw, target, feedback="earlier", target_kind="sampled", limits=(120_000, 2000))
+def default(raw: Path, target: Path, share: float) -> None:
+    """`preprocess` as `data=mind-large` ships it, which draws the same share of a smaller size."""
+    limits = {"train": int(120_000 * share), "val": int(2000 * share)}
+    _preprocess(raw, target, "earlier", "sampled", limits, max(1, int(2000 * share)))
 
 
-def every(raw: Path, target: Path) -> None:
+def every(raw: Path, target: Path, share: float) -> None:
     """`preprocess` with the row loop's work: a sample of every impression, as published."""
-    _preprocess(raw, target, feedback="same_impression", target_kind="last", limits=(None, None))
+    _preprocess(raw, target, "same_impression", "last", {"train": None, "val": None}, None)
 
 
 def _preprocess(
     raw: Path,
     target: Path,
-    *,
     feedback: str,
-    target_kind: str,
-    limits: tuple[int | None, int | None],
+    kind: str,
+    max_samples: dict[str, int | None],
+    num_test_impressions: int | None,
 ) -> None:
     preprocess(
         raw,
@@ -42,17 +45,17 @@ def _preprocess(
         feedback=feedback,
         num_history=3,
         num_feedback=3,
-        target=target_kind,
+        target=kind,
         positive_rate=0.5,
-        max_samples=dict(zip(("train", "val"), limits, strict=True)),
-        test_candidates="all" if target_kind == "sampled" else "last",
-        num_val_impressions=500,
-        num_test_impressions=2000 if target_kind == "sampled" else None,
+        max_samples=max_samples,
+        test_candidates="last" if kind == "last" else "all",
+        num_val_impressions=num_test_impressions or 500,
+        num_test_impressions=num_test_impressions,
         seed=42,
     )
 
 
-def row_loop(raw: Path, target: Path) -> None:
+def row_loop(raw: Path, target: Path, share: float) -> None:
     """The published recipe as one writes it down: a data frame, walked row by row."""
     titles: dict[str, str] = {}
     for split in SPLITS:
@@ -92,7 +95,7 @@ def row_loop(raw: Path, target: Path) -> None:
                 stream.write(json.dumps(sample, ensure_ascii=False) + "\n")
 
 
-def floor(raw: Path, target: Path) -> None:
+def floor(raw: Path, target: Path, share: float) -> None:
     """Arrow reads the same files, in blocks and with all threads, and nothing is done with them."""
     for split in SPLITS:
         for name, columns in (("news", NEWS_COLUMNS), ("behaviors", BEHAVIORS_COLUMNS)):
@@ -105,7 +108,7 @@ def floor(raw: Path, target: Path) -> None:
                 pass
 
 
-WAYS: dict[str, Callable[[Path, Path], None]] = {
+WAYS: dict[str, Callable[[Path, Path, float], None]] = {
     "default": default,
     "every": every,
     "row_loop": row_loop,
@@ -115,9 +118,10 @@ WAYS: dict[str, Callable[[Path, Path], None]] = {
 
 def main() -> None:
     way, raw, target = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
+    shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     start, cpu = time.perf_counter(), time.process_time()
-    WAYS[way](raw, target)
+    WAYS[way](raw, target, float(sys.argv[4]))
     seconds = time.perf_counter() - start
     print(json.dumps({"seconds": seconds, "cpu_seconds": time.process_time() - cpu}))
 

@@ -97,10 +97,9 @@ def slow_preprocess(
             continue
         how = test_candidates if purpose == "score" else target
         assert row.labels is not None
-        earlier = [one[4] for one in every if one[0] == user_id and one[1] < time]
-        for place in places_of(
-            row, titles, how, positive_rate, draw_of(seed, split, row.impression_id)
-        ):
+        earlier = [one for _, one in every if one.user_id == user_id and one.time < time]
+        draw = draw_of(seed, split, row.impression_id)
+        for place in places_of(row, titles, how, positive_rate, draw):
             shown = {
                 label: [
                     titles[news_id]
