@@ -22,7 +22,7 @@ from newsrec.news.prompts import INSTRUCTION, NO, YES, prompt_input
 
 def default(raw: Path, target: Path, share: float) -> None:
     """`preprocess` as `data=mind-large` ships it, which draws the same share of a smaller size."""
-    limits = {"train": int(120_000 * share), "val": int(2000 * share)}
+    limits: dict[str, int | None] = {"train": int(120_000 * share), "val": int(2000 * share)}
     _preprocess(raw, target, "earlier", "sampled", limits, max(1, int(2000 * share)))
 
 

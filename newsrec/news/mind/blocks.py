@@ -106,7 +106,7 @@ class NewsCodes:
             self.ids += pc.unique(ids.filter(codes.is_null())).to_pylist()
             self._array = pa.array(self.ids, pa.string())
             codes = self.find(ids)
-        return codes.to_numpy(zero_copy_only=False).astype(np.int32, copy=False)
+        return np.asarray(codes.to_numpy(zero_copy_only=False), np.int32)
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ def read_columns(
     except pa.ArrowInvalid:
         return None
     columns = [column.combine_chunks() for column in table.columns]
-    lengths = len(columns) + sum(np.diff(bounds_of(column)) for column in columns)
+    lengths = len(columns) + np.sum([np.diff(bounds_of(column)) for column in columns], axis=0)
     whole = lengths.sum() == len(data) + (not data.endswith(b"\n"))
     return (columns, lengths) if whole and lengths.max() <= MAX_LINE_BYTES else None
 
@@ -82,10 +82,10 @@ def bytes_of(column: pa.StringArray) -> bytes:
     if bounds[-1] == 0:
         return b""
     start = np.frombuffer(column.buffers()[1], np.int32)[column.offset]
-    return column.buffers()[2][int(start) : int(start + bounds[-1])].to_pybytes()
+    return bytes(column.buffers()[2][int(start) : int(start + bounds[-1])])
 
 
 def bounds_of(column: pa.StringArray) -> np.ndarray:
-    """Where each value begins in `_bytes`, and where the last one ends."""
+    """Where each value begins in `bytes_of`, and where the last one ends."""
     bounds = np.frombuffer(column.buffers()[1], np.int32)[column.offset :][: len(column) + 1]
-    return bounds.astype(np.int64) - bounds[0]
+    return np.asarray(bounds.astype(np.int64) - bounds[0])

@@ -220,7 +220,7 @@ def impression_store(folder: Path) -> Iterator[ImpressionStore]:
     scratch = folder / ".impressions"
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir()
-    config = {
+    config: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": _MEMORY,
         "threads": len(os.sched_getaffinity(0)),
         "autoinstall_known_extensions": False,  # nothing is fetched
@@ -240,11 +240,11 @@ def _contents_of(block: Block) -> np.ndarray:
         candidates.offsets[:-1], candidates.lengths
     )
     mixed = _mixed(candidates.codes.astype(np.uint64) << np.uint64(32) | places.astype(np.uint64))
-    return np.add.reduceat(mixed, candidates.offsets[:-1])
+    return np.asarray(np.add.reduceat(mixed, candidates.offsets[:-1]))
 
 
 def _mixed(values: np.ndarray) -> np.ndarray:
     """The finalizer of SplitMix64: every bit of the result depends on every bit of the value."""
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
         values = (values ^ (values >> np.uint64(shift))) * np.uint64(factor)
-    return values ^ (values >> np.uint64(31))
+    return np.asarray(values ^ (values >> np.uint64(31)))
