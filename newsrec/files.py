@@ -61,13 +61,17 @@ def write_json(target: Path, values: Mapping[str, Any]) -> None:
     write_text(target, text + "\n")
 
 
-def read_lines(stream: BinaryIO, name: str) -> Iterator[tuple[int, bytes]]:
+def read_lines(stream: BinaryIO, name: str, line: int = 0) -> Iterator[tuple[int, bytes]]:
     """Yield (line number, line without its \\n), one in memory at a time, split at \\n alone.
 
+    Args:
+        stream: is read to its end.
+        name: of the file, for errors.
+        line: how many lines of the file are before the stream.
+
     Raises:
-        UserError: a line that is too long to be one; `name` is the file's.
+        UserError: a line that is too long to be one.
     """
-    line = 0
     while raw := stream.readline(MAX_LINE_BYTES + 1):
         line += 1
         if len(raw) > MAX_LINE_BYTES:

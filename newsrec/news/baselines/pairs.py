@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from newsrec.errors import UserError
-from newsrec.news.mind.store import draw_of
+from newsrec.news.mind.draws import draw_of
 from newsrec.news.mind.tables import Impression, read_behaviors, read_news
 from newsrec.news.mind.titles import shown_titles
 

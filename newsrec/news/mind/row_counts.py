@@ -1,13 +1,15 @@
 """How many rows were read, kept, and left out, by reason."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any
 
+import numpy as np
+
+from newsrec.news.mind.blocks import Block
 from newsrec.news.mind.store import ImpressionStore
-from newsrec.news.mind.tables import Impression
 
 
 @dataclass
@@ -28,27 +30,36 @@ class RowCounts:
     num_scored: int = 0
     num_scored_positives: int = 0
     history_lengths: Counter[int] = field(default_factory=Counter)
-    news_ids: set[str] = field(default_factory=set)
+    news_codes: set[int] = field(default_factory=set)
 
     def count_read(
-        self,
-        row: Impression,
-        known_news: Collection[str],
-        blank_news: Collection[str],
-        has_target: bool,
+        self, block: Block, num_titled: int, num_news: int, num_targets: np.ndarray
     ) -> None:
-        """Count one impression as it was read; the news known have a title, the blank have none."""
-        self.num_impressions_read += 1
-        self.num_candidates_read += len(row.candidates)
-        self.num_clicks_read += sum(row.labels or ())
-        self.num_candidates_without_news += sum(id_ not in known_news for id_ in row.candidates)
-        if blank_news:
-            self.num_candidates_with_blank_title += sum(id_ in blank_news for id_ in row.candidates)
-        self.num_candidates_repeated += len(row.candidates) - len(set(row.candidates))
-        self.num_history_ids_without_news += sum(id_ not in known_news for id_ in row.history)
-        self.num_impressions_without_target += not has_target
-        self.history_lengths[len(row.history)] += 1
-        self.news_ids.update(row.candidates, row.history)
+        """Count impressions as they were read.
+
+        Args:
+            block: of the impressions.
+            num_titled: codes below it are news that have a title.
+            num_news: codes below it are news that have a row in news.tsv.
+            num_targets: of each impression.
+        """
+        history, candidates = block.history, block.candidates
+        self.num_impressions_read += len(block)
+        self.num_candidates_read += len(candidates.codes)
+        self.num_clicks_read += int((block.labels == 1).sum())
+        self.num_candidates_without_news += int((candidates.codes >= num_titled).sum())
+        self.num_candidates_with_blank_title += int(
+            ((candidates.codes >= num_titled) & (candidates.codes < num_news)).sum()
+        )
+        in_row = np.sort(candidates.rows << 32 | candidates.codes)
+        self.num_candidates_repeated += int((in_row[1:] == in_row[:-1]).sum())
+        self.num_history_ids_without_news += int((history.codes >= num_titled).sum())
+        self.num_impressions_without_target += int((num_targets == 0).sum())
+        for length, count in enumerate(np.bincount(history.lengths).tolist()):
+            if count:
+                self.history_lengths[length] += count
+        for codes in (history.codes, candidates.codes):
+            self.news_codes.update(np.flatnonzero(np.bincount(codes)).tolist())
 
     def count_sample(self, purpose: str, label: int) -> None:
         """Count one training sample (`sample`) or candidate to score (`score`) written."""
@@ -83,7 +94,7 @@ class RowCounts:
             "num_positives": self.num_positives,
             "num_scored": self.num_scored,
             "num_scored_positives": self.num_scored_positives,
-            "num_news": len(self.news_ids),
+            "num_news": len(self.news_codes),
             "history_length": self._history_length(),
         }
 
@@ -113,7 +124,7 @@ def row_counts_as_json(splits: Mapping[str, RowCounts], store: ImpressionStore) 
     result["shared"] = {
         f"{first}_{second}": {
             "num_users": store.num_users(first, second),
-            "num_news": len(splits[first].news_ids & splits[second].news_ids),
+            "num_news": len(splits[first].news_codes & splits[second].news_codes),
             **_if_any("num_impressions", store.num_shared(first, second)),
         }
         for first, second in combinations(splits, 2)

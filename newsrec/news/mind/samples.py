@@ -4,20 +4,22 @@ Impressions are walked user by user in the order of time, so that what a prompt 
 feedback comes from that user's earlier impressions alone (`feedback="earlier"`).
 """
 
-import random
 from collections import deque
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
 from newsrec.errors import UserError
+from newsrec.news.mind.blocks import NewsCodes, read_blocks
+from newsrec.news.mind.draws import draws_of
+from newsrec.news.mind.news_columns import read_news_columns
 from newsrec.news.mind.row_counts import RowCounts, row_counts_as_json
 from newsrec.news.mind.sample_files import SAMPLE, SCORE, SampleFiles
-from newsrec.news.mind.store import ImpressionStore, StoredImpression, draw_of, impression_store
-from newsrec.news.mind.tables import Impression, News, read_behaviors, read_news
+from newsrec.news.mind.store import ImpressionStore, StoredImpression, impression_store
+from newsrec.news.mind.tables import News
+from newsrec.news.mind.targets import num_targets, targets
 from newsrec.news.mind.titles import shown_titles
 from newsrec.news.prompts import NO, YES
 
@@ -69,21 +71,28 @@ def preprocess(
     news: dict[str, News] = {}
     titles: dict[str, str] = {}
     for split in SPLITS:
-        of_split = read_news(raw / split / "news.tsv")
+        of_split = read_news_columns(raw / split / "news.tsv")
         news |= of_split
         titles |= shown_titles(of_split)
     blank = news.keys() - titles.keys()
     row_counts = {split: RowCounts() for split in SPLITS}
+    # The news that have a title come first, then the blank ones; what has no row is added behind.
+    codes = NewsCodes([*titles, *blank])
 
     with impression_store(processed) as store:
         for split in SPLITS:
             how = test_candidates if split == "test" else target
             path = raw / split / "behaviors.tsv"
-            for row in tqdm(read_behaviors(path), desc=f"reading {split}", mininterval=5):
-                draw = draw_of(seed, split, row.impression_id)
-                targets = _targets(row, titles, how, positive_rate, draw)
-                row_counts[split].count_read(row, titles, blank, bool(targets))
-                store.add(split, row, targets, draw)
+            store.open(split, path)
+            with tqdm(desc=f"reading {split}", mininterval=5) as progress:
+                for block in read_blocks(path, codes):
+                    draws = draws_of(seed, split, block.impression_ids)
+                    is_titled = block.candidates.codes < len(titles)
+                    found = num_targets(block, is_titled, how, positive_rate, draws)
+                    row_counts[split].count_read(block, len(titles), len(news), found)
+                    store.add(split, block, draws, found)
+                    progress.update(len(block))
+            store.check_ids(split)
         half_of_val = row_counts["val"].num_impressions_read // 2
         wanted: list[tuple[str, str, int | None, int | None]] = [
             ("train", SAMPLE, max_samples["train"], None),
@@ -103,21 +112,26 @@ def preprocess(
                     f"{raw / split / 'behaviors.tsv'}: no impression left to {purpose}: {reason}"
                 )
             row_counts[split].num_impressions_kept += kept
-        with SampleFiles(
-            processed, news, store.users("train"), row_counts["train"].news_ids
-        ) as writer:
-            total = sum(counts.num_impressions_read for counts in row_counts.values())
-            with tqdm(total=total, desc="writing samples", mininterval=5) as progress:
-                for moment, liked, disliked in _with_feedback(store, titles, num_feedback):
-                    progress.update(len(moment))
-                    for stored in moment:
-                        if stored.purpose == SCORE:
-                            stored = _all_to_score(stored, titles, test_candidates)
-                        for sample in _samples(
-                            stored, titles, feedback, num_history, num_feedback, liked, disliked
-                        ):
-                            row_counts[stored.split].count_sample(stored.purpose, sample["label"])
-                            writer.write(stored.split, stored.purpose, sample)
+        # Feedback of the same users' other impressions is needed, and theirs alone.
+        others = feedback == "earlier"
+        num_walked = store.num_to_walk(others)
+        train_news = {codes.ids[code] for code in row_counts["train"].news_codes}
+        with (
+            SampleFiles(processed, news, train_news) as writer,
+            tqdm(total=num_walked, desc="writing samples", mininterval=5) as progress,
+        ):
+            for moment, liked, disliked in with_feedback(store, others, titles, num_feedback):
+                progress.update(len(moment))
+                for stored in moment:
+                    if not stored.purpose:
+                        continue
+                    how = test_candidates if stored.purpose == SCORE else target
+                    places = targets(stored.impression, titles, how, positive_rate, stored.draw)
+                    for sample in samples_of(
+                        stored, places, titles, feedback, num_history, num_feedback, liked, disliked
+                    ):
+                        row_counts[stored.split].count_sample(stored.purpose, sample["label"])
+                        writer.write(stored.split, stored.purpose, sample)
         _require_both_answers(row_counts["train"], raw / "train/behaviors.tsv")
         return row_counts_as_json(row_counts, store)
 
@@ -170,56 +184,59 @@ def _require_both_answers(train: RowCounts, path: Path) -> None:
         )
 
 
-def _all_to_score(
-    stored: StoredImpression, titles: Mapping[str, str], how: str
-) -> StoredImpression:
-    return replace(stored, targets=tuple(_targets(stored.impression, titles, how, 1.0, 0)))
-
-
-def _targets(
-    row: Impression, titles: Mapping[str, str], how: str, positive_rate: float, draw: int
-) -> list[int]:
-    """The places of the candidates to predict."""
-    places = [place for place, news_id in enumerate(row.candidates) if news_id in titles]
-    if row.labels is None or how == "all":
-        return places
-    if how == "last":
-        last = len(row.candidates) - 1
-        return [last] if last in places else []
-    rng = random.Random(draw)
-    clicked = [place for place in places if row.labels[place]]
-    others = [place for place in places if not row.labels[place]]
-    if not clicked or not others:
-        return []
-    wanted = (1 - positive_rate) / positive_rate  # not-clicked ones for each click
-    num_others = int(wanted) + (rng.random() < wanted % 1)
-    return sorted([rng.choice(clicked), *rng.sample(others, min(num_others, len(others)))])
-
-
-def _with_feedback(
-    store: ImpressionStore, titles: Mapping[str, str], num_feedback: int
+def with_feedback(
+    store: ImpressionStore, others: bool, titles: Mapping[str, str], num_feedback: int
 ) -> Iterator[tuple[list[StoredImpression], list[str], list[str]]]:
-    """Yield each user's moments with the titles that the user liked and disliked before them."""
+    """Yield each user's moments with the titles that the user liked and disliked before them.
+
+    Args:
+        store: of the impressions.
+        others: whether a user's other impressions are read, which tell that; else none is known.
+        titles: by news id.
+        num_feedback: of either kind, at most.
+    """
     user = None
     liked: deque[str] = deque(maxlen=num_feedback)
     disliked: deque[str] = deque(maxlen=num_feedback)
-    for moment in store.walk():
+    for moment in store.walk(others):
         if moment[0].impression.user_id != user:
             user = moment[0].impression.user_id
             liked.clear()
             disliked.clear()
         yield moment, list(liked), list(disliked)
-        for stored in moment:
+        for stored in moment if others else ():
             impression = stored.impression
             if impression.labels is None:
                 continue  # what an unlabelled split shows is neither liked nor disliked
-            for news_id, label in zip(impression.candidates, impression.labels, strict=True):
-                if news_id in titles:
-                    (liked if label else disliked).append(titles[news_id])
+            last_first = impression.candidates[::-1], impression.labels[::-1]
+            for shown, label in (liked, 1), (disliked, 0):
+                of_label = _first_titles(*last_first, label, titles, num_feedback)
+                shown.extend(reversed(of_label))
 
 
-def _samples(
+def _first_titles(
+    news_ids: Sequence[str],
+    labels: Sequence[int],
+    label: int,
+    titles: Mapping[str, str],
+    num: int,
+) -> list[str]:
+    """The titles of the first `num` news that have this label and a title."""
+    found: list[str] = []
+    place = -1
+    while len(found) < num:
+        try:
+            place = labels.index(label, place + 1)
+        except ValueError:
+            break
+        if news_ids[place] in titles:
+            found.append(titles[news_ids[place]])
+    return found
+
+
+def samples_of(
     stored: StoredImpression,
+    places: Iterable[int],
     titles: Mapping[str, str],
     feedback: str,
     num_history: int,
@@ -227,21 +244,20 @@ def _samples(
     liked: list[str],
     disliked: list[str],
 ) -> Iterator[dict[str, Any]]:
+    """Yield what a prompt and its answer are made of, for the candidates at `places`."""
     impression = stored.impression
     labels = impression.labels
-    history = [titles[news_id] for news_id in impression.history if news_id in titles]
-    history = history[max(0, len(history) - num_history) :]
-    for place in stored.targets:
+    last_first = impression.history[::-1]
+    history = _first_titles(last_first, [1] * len(last_first), 1, titles, num_history)[::-1]
+    for place in places:
         if feedback == "none":
             liked, disliked = [], []
         elif feedback == "same_impression":
             assert labels is not None
+            # The target is neither.
+            of_others = [*labels[:place], -1, *labels[place + 1 :]]
             liked, disliked = (
-                [
-                    titles[news_id]
-                    for other, news_id in enumerate(impression.candidates)
-                    if other != place and labels[other] == label and news_id in titles
-                ][:num_feedback]
+                _first_titles(impression.candidates, of_others, label, titles, num_feedback)
                 for label in (1, 0)
             )
         yield {
@@ -255,4 +271,5 @@ def _samples(
             "disliked": disliked,
             "target": titles[impression.candidates[place]],
             "history_length": len(impression.history),
+            "user_in_train": stored.user_in_train,
         }

@@ -9,6 +9,7 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from io import BytesIO
 from pathlib import Path
 from typing import NoReturn
 
@@ -34,7 +35,7 @@ BLANK = re.compile(
     "\U000e0100-\U000e01ef]"
 )
 # What other formats separate and quote the ids of a list with.
-_SEPARATORS = ",;'\"[]"
+SEPARATORS = ",;'\"[]"
 # What a file that is no UTF-8 text begins with.
 _BEGINNINGS = {
     b"\xff\xfe": ("UTF-16 text", "convert it with iconv -f UTF-16 -t UTF-8"),
@@ -68,8 +69,16 @@ class Impression:
     labels: tuple[int, ...] | None
 
 
-def read_rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, list[str]]]:
+def read_rows(
+    path: Path, columns: tuple[str, ...], data: bytes | None = None, before: int = 0
+) -> Iterator[tuple[int, list[str]]]:
     """Yield (line number, fields) of a tab-separated file without header or quoting.
+
+    Args:
+        path: of the file.
+        columns: that it has.
+        data: whole lines of it, to be read alone.
+        before: the number of lines before them.
 
     Raises:
         UserError: the file is missing, empty or no text, or a line is a header, is blank, is too
@@ -86,8 +95,8 @@ def read_rows(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[int, list[
         raise UserError(f"{path}: no such file; expected MIND's {path.name} there{found}")
     line = 0
     # Binary and split at \n alone: text mode would also split at a \r or U+2028 inside a title.
-    with path.open("rb") as stream:
-        for line, row in read_lines(stream, str(path)):
+    with path.open("rb") if data is None else BytesIO(data) as stream:
+        for line, row in read_lines(stream, str(path), before):
             if line == 1:
                 _check_beginning(path, row)
             where = f"{path}, line {line}"
@@ -163,7 +172,7 @@ def read_news(path: Path) -> dict[str, News]:
     news: dict[str, News] = {}
     first_line: dict[str, int] = {}
     for line, (news_id, category, subcategory, title, *_) in read_rows(path, NEWS_COLUMNS):
-        _check_id("news id", news_id, " " + _SEPARATORS, f"{path}, line {line}")
+        _check_id("news id", news_id, " " + SEPARATORS, f"{path}, line {line}")
         if news_id in news:
             raise UserError(
                 f"{path}, line {line}: news id {news_id!r} is already in line "
@@ -175,18 +184,21 @@ def read_news(path: Path) -> dict[str, News]:
     return news
 
 
-def read_behaviors(path: Path) -> Iterator[Impression]:
+def read_behaviors(path: Path, data: bytes | None = None, before: int = 0) -> Iterator[Impression]:
     """Yield the impressions of behaviors.tsv in file order, one in memory at a time.
+
+    With `data`, those of these whole lines of it, which `before` others precede.
 
     Raises:
         UserError: as `read_rows`, and for a time, a label or an id that is none.
     """
-    for line, (impression_id, user_id, time, history, shown) in read_rows(path, BEHAVIORS_COLUMNS):
+    rows = read_rows(path, BEHAVIORS_COLUMNS, data, before)
+    for line, (impression_id, user_id, time, history, shown) in rows:
         where = f"{path}, line {line}"
         _check_id("impression id", impression_id, " ", where)  # ends it in the leaderboard's file
         _check_id("user id", user_id, "", where)
-        _check_characters("history", history, _SEPARATORS, where)
-        _check_characters("candidates", shown, _SEPARATORS, where)
+        _check_characters("history", history, SEPARATORS, where)
+        _check_characters("candidates", shown, SEPARATORS, where)
         candidates, labels = _parse_candidates(shown, where)
         yield Impression(
             line=line,

@@ -3,16 +3,20 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from newsrec.errors import UserError
 from newsrec.files import atomic_file
+from newsrec.news.mind.blocks import NewsCodes, read_blocks
+from newsrec.news.mind.draws import draws_of
+from newsrec.news.mind.news_columns import read_news_columns
 from newsrec.news.mind.sample_files import PROMPTS_SCHEMA, SCORE
-from newsrec.news.mind.samples import SPLITS, _samples, _targets, _with_feedback
-from newsrec.news.mind.store import draw_of, impression_store
-from newsrec.news.mind.tables import read_behaviors, read_news
+from newsrec.news.mind.samples import SPLITS, samples_of, with_feedback
+from newsrec.news.mind.store import impression_store
+from newsrec.news.mind.targets import num_targets, targets
 from newsrec.news.mind.titles import shown_titles
 
 UNLABELLED = "unlabelled"
@@ -60,16 +64,24 @@ def write_candidates_unlabelled(
         )
     titles: dict[str, str] = {}
     for split in (*SPLITS, UNLABELLED):
-        titles |= shown_titles(read_news(raw / split / "news.tsv"))
+        titles |= shown_titles(read_news_columns(raw / split / "news.tsv"))
 
     # Labelled impressions are walked for the feedback that they give, and not scored.
-    splits = (*SPLITS, UNLABELLED) if feedback == "earlier" else (UNLABELLED,)
+    others = feedback == "earlier"
+    codes = NewsCodes(titles)
     with impression_store(target.parent) as store:
-        for split in splits:
+        for split in (*SPLITS, UNLABELLED) if others else (UNLABELLED,):
             path = raw / split / "behaviors.tsv"
-            for row in tqdm(read_behaviors(path), desc=f"reading {split}", mininterval=5):
-                places = _targets(row, titles, "all", 1.0, 0) if split == UNLABELLED else []
-                store.add(split, row, places, draw_of(seed, split, row.impression_id))
+            store.open(split, path)
+            with tqdm(desc=f"reading {split}", mininterval=5) as progress:
+                for block in read_blocks(path, codes):
+                    draws = draws_of(seed, split, block.impression_ids)
+                    is_titled = block.candidates.codes < len(titles)
+                    found = num_targets(block, is_titled, "all", 1.0, draws)
+                    is_scored = split == UNLABELLED
+                    store.add(split, block, draws, found if is_scored else np.zeros_like(found))
+                    progress.update(len(block))
+            store.check_ids(split)
         if store.select(UNLABELLED, SCORE, None, num_impressions) == 0:
             raise UserError(
                 f"{raw / UNLABELLED / 'behaviors.tsv'}: no impression left to score; expected a "
@@ -83,10 +95,13 @@ def write_candidates_unlabelled(
             tqdm(desc="writing prompts", unit="prompt", mininterval=5) as progress,
         ):
             count, rows = 0, list[dict[str, Any]]()
-            for moment, liked, disliked in _with_feedback(store, titles, num_feedback):
+            for moment, liked, disliked in with_feedback(store, others, titles, num_feedback):
                 for stored in moment:
-                    rows += _samples(
-                        stored, titles, feedback, num_history, num_feedback, liked, disliked
+                    if not stored.purpose:
+                        continue
+                    places = targets(stored.impression, titles, "all", 1.0, 0)
+                    rows += samples_of(
+                        stored, places, titles, feedback, num_history, num_feedback, liked, disliked
                     )
                 if len(rows) >= _BATCH_ROWS:
                     writer.write_table(pa.Table.from_pylist(rows, schema=PROMPTS_SCHEMA))
