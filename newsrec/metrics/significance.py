@@ -59,7 +59,7 @@ class ClusterBootstrap:
             drawn += num_clusters * np.arange(len(cells))[:, None]
             cells[:] = np.bincount(drawn.ravel(), minlength=cells.size).reshape(cells.shape)
 
-    def of(self, rows: ArrayLike) -> Self:
+    def of(self, rows: NDArray[np.intp]) -> Self:
         """The same resamples, for figures that only the rows at these positions have."""
         part = copy(self)
         part._codes = self._codes[rows]

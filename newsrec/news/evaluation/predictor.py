@@ -196,7 +196,7 @@ def probability_samples(
         inside = np.flatnonzero(bins == number)
         of_bin = bootstrap.of(inside).cluster_sums(pd.DataFrame({"gap": gap[inside]}))
         sums[number] = of_bin["gap"]
-    sums |= bootstrap.cluster_sums(pd.DataFrame({"rows": np.ones(len(gap))})).items()
+    sums["rows"] = bootstrap.cluster_sums(pd.DataFrame({"rows": np.ones(len(gap))}))["rows"]
     drawn = bootstrap.resampled(pd.DataFrame(sums))
     ece = drawn.drop(columns="rows").abs().sum(axis=1) / drawn["rows"]
     means = bootstrap.means({"log_loss": losses, "brier": gap**2})

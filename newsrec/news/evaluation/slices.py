@@ -76,7 +76,7 @@ def measure_slices(
             inside = slice_of == name
             of_users = of_clicks.cluster_sums(pd.DataFrame({"clicks": inside}))
             if (of_users["clicks"] > 0).sum() >= 2:
-                parts[name] = {one: rate.where(inside) for one, rate in rates.items()}
+                parts[name] = {one: rates[one].where(inside) for one in tables}
         drawn = of_clicks.means(
             {(name, one): rate for name, part in parts.items() for one, rate in part.items()}
         )

@@ -44,7 +44,8 @@ def read_aligned(source: Path, candidates: pa.Table, name: str) -> pd.DataFrame:
         found = read_predictions(source)
         require_same_rows(found, candidates.select(columns).to_pandas(), name)
         return found
-    return table.select(["label", "score", *answers]).to_pandas()
+    measured: pd.DataFrame = table.select(["label", "score", *answers]).to_pandas()
+    return measured
 
 
 def aligned(table: pd.DataFrame, candidates: pd.DataFrame) -> pd.DataFrame:
