@@ -49,9 +49,8 @@ def main() -> None:
 
 def train(num_steps: int) -> float:
     """Seconds of so many steps of the chosen recipe, without the start of the trainer."""
-    from stages.train import BASE, DATA, _arguments
-
     from newsrec.training.fine_tuning import fine_tune
+    from stages.train import BASE, DATA, _arguments
 
     params = load_params(SharedParams)
     arguments = _arguments(params.train) | {"max_steps": num_steps, "save_steps": num_steps}

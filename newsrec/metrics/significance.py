@@ -147,7 +147,7 @@ class ClusterBootstrap:
         levels = np.unique(scores[ones])
         # Each level has two places for zeros: below it, down to the next one, and tied with it.
         level_of = np.searchsorted(levels, scores)
-        tied = np.searchsorted(levels, scores, side="right") - level_of
+        tied = np.append(levels, np.nan)[level_of] == scores
         num_levels = len(levels) + 1
         ones_at = self._counts(level_of[ones], ones, num_levels)
         zeros_at = self._counts(2 * level_of[~ones] + tied[~ones], ~ones, 2 * num_levels)

@@ -31,11 +31,8 @@ def read_aligned(source: Path, candidates: pa.Table, name: str) -> pd.DataFrame:
         file = pq.ParquetFile(source)
         answers = [one for one in _ANSWERS if one in file.schema_arrow.names]
         table = file.read([*SCHEMA.names, *answers])
-        same = (
-            table.select(columns)
-            .cast(candidates.select(columns).schema)
-            .equals(candidates.select(columns))
-        )
+        # Of the same types too.
+        same = table.select(columns).equals(candidates.select(columns))
         score = table["score"].to_numpy() if same and table["score"].type == pa.float64() else None
     except (pa.ArrowException, OSError, UnicodeDecodeError, KeyError):
         score = None

@@ -33,9 +33,17 @@ def written(folder: Path, table: pd.DataFrame) -> Path:
     [
         ROWS.assign(score=SCORES),
         ROWS.assign(score=SCORES, impression_id=[1, 1, 2, 2]),
+        ROWS.assign(score=SCORES, label=[True, False, False, True]),
+        ROWS.assign(score=SCORES, label=["1", "0", "0", "1"]),
         ROWS.assign(score=[str(score) for score in SCORES], label=[True, False, False, True]),
     ],
-    ids=["as the project writes it", "numbers for ids", "text for scores"],
+    ids=[
+        "as the project writes it",
+        "numbers for ids",
+        "truth",
+        "text for labels",
+        "text for scores",
+    ],
 )
 def test_a_table_of_other_types_has_the_same_figures(tmp_path: Path, table: pd.DataFrame) -> None:
     found = aligned(read_aligned(written(tmp_path, table), CANDIDATES, "x"), ROWS)
