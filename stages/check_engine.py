@@ -18,7 +18,6 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from newsrec.engines.agreement import compare_with_transformers
 from newsrec.engines.settings import VllmSettings
 from newsrec.errors import UserError, run_stage
 from newsrec.files import write_json
@@ -39,6 +38,9 @@ def main() -> None:
     settings, engine = params.engine_settings(), params.score.engine
     found: dict[str, Any] = {"engine": engine, "num_prompts": 0}
     if isinstance(settings, VllmSettings):
+        # PyTorch and transformers take seconds to import, and other engines do without here.
+        from newsrec.engines.agreement import compare_with_transformers
+
         work = Path(".work") / f"check_engine_{name}"
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir(parents=True)

@@ -10,6 +10,7 @@ Run     dvc repro evaluate      (alone: python -m stages.evaluate)
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from newsrec.errors import run_stage
 from newsrec.files import read_json, write_json, write_tsv
@@ -20,6 +21,7 @@ from newsrec.news.evaluation.calibrated import calibrated_figures, fit_model
 from newsrec.news.evaluation.compared import compare_tuned
 from newsrec.news.evaluation.predictor import Measured, measure
 from newsrec.news.evaluation.slices import measure_slices, slice_names
+from newsrec.news.evaluation.tables import aligned, read_aligned
 from newsrec.news.external import read_external
 from newsrec.news.params import Evaluate, Params
 from newsrec.news.predictions import KEYS, MODELS, decisions, read_predictions, require_same_rows
@@ -33,16 +35,18 @@ FACTS = ["time", "category", "history_length", "user_in_train", "news_in_train"]
 
 def main() -> None:
     params = load_params(Params).evaluate
-    candidates = pd.read_parquet(CANDIDATES, columns=[*KEYS, "label", *FACTS])
-    tables = {
-        name: read_predictions(PREDICTIONS / f"{name}.parquet") for name in (*MODELS, *BASELINES)
-    }
+    rows = pq.read_table(CANDIDATES, columns=[*KEYS, "label", *FACTS])
+    candidates = rows.to_pandas()
+    names = (*MODELS, *BASELINES)
+    tables = {name: read_aligned(PREDICTIONS / f"{name}.parquet", rows, name) for name in names}
     external, ranking_only = read_external(
         Path("data/outside"), candidates, Path("data/raw/test/behaviors.tsv"), tables
     )
-    tables |= external
-    for name, table in tables.items():
+    for name, table in external.items():
         require_same_rows(table, candidates, name)
+    # Numbers for ids: the same text is not compared for every figure.
+    numbered = candidates.assign(impression_id=pd.factorize(candidates["impression_id"])[0])
+    tables = {name: aligned(one, numbered) for name, one in (tables | external).items()}
 
     bootstrap = ClusterBootstrap(candidates["user_id"], params.num_resamples, params.seed)
     measured = {
@@ -57,17 +61,12 @@ def main() -> None:
     for name, calibration in calibrations.items():
         measured[name].figures.update(calibrated_figures(calibration, tables[name], bootstrap))
     protocol = _protocol(params)
-    write_json(
-        Path("metrics/evaluate.json"),
-        {
-            "protocol": protocol,
-            **{name: found.figures for name, found in measured.items()},
-            **compare_tuned(measured, candidates),
-        },
-    )
+    figures = {name: found.figures for name, found in measured.items()}
+    figures |= compare_tuned(measured, numbered)
+    write_json(Path("metrics/evaluate.json"), {"protocol": protocol, **figures})
     write_json(Path("metrics/by_user.json"), sums_by_user(measured["tuned"], candidates))
     models = {name: tables[name] for name in MODELS}
-    slices = measure_slices(models, slice_names(candidates), bootstrap)
+    slices = measure_slices(models, slice_names(numbered), bootstrap)
     write_json(Path("metrics/slices.json"), {"protocol": protocol, **slices})
     for name, table in models.items():
         write_tsv(Path(f"plots/roc_{name}.tsv"), curves.ROC_HEADER, curves.roc_rows(table))

@@ -26,6 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     "protocol": {"errors"},
     "lock_check": {"errors"},
     "stage_runs": {"dvc_stage", "unrecorded"},
+    "threads": set(),
     "unrecorded": {"dvc_stage"},
     "chat": {"errors"},
     "metrics": {"errors"},

@@ -5,19 +5,24 @@ The one place where text becomes tokens: every engine gets the ids that are made
 
 from collections.abc import Sequence
 from pathlib import Path
-
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from typing import TYPE_CHECKING
 
 from newsrec.chat.messages import Messages
 from newsrec.errors import UserError
 
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
-def load_tokenizer(model: Path) -> PreTrainedTokenizerBase:
+
+def load_tokenizer(model: Path) -> "PreTrainedTokenizerBase":
     """The tokenizer in a model's folder; code from the folder is never run.
 
     Raises:
         UserError: there is none, or it is damaged.
     """
+    # Takes seconds to import: what is wrong with the values of a run is told before.
+    from transformers import AutoTokenizer
+
     try:
         tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(
             model, trust_remote_code=False
@@ -31,14 +36,14 @@ def load_tokenizer(model: Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def encode_chat(tokenizer: PreTrainedTokenizerBase, messages: Messages) -> list[int]:
+def encode_chat(tokenizer: "PreTrainedTokenizerBase", messages: Messages) -> list[int]:
     """Token ids of a chat up to where the answer begins, thinking off."""
     ids: list[int] = tokenizer.encode(_chat_text(tokenizer, messages), add_special_tokens=False)
     return ids
 
 
 def first_tokens(
-    tokenizer: PreTrainedTokenizerBase, messages: Messages, answers: Sequence[str]
+    tokenizer: "PreTrainedTokenizerBase", messages: Messages, answers: Sequence[str]
 ) -> tuple[int, ...]:
     """The first token of each answer when it follows the prompt of `messages`.
 
@@ -67,12 +72,12 @@ def first_tokens(
     return tuple(answer_of)
 
 
-def control_tokens(tokenizer: PreTrainedTokenizerBase) -> set[int]:
+def control_tokens(tokenizer: "PreTrainedTokenizerBase") -> set[int]:
     """The ids that text of the data must never become."""
     return set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
 
 
-def _chat_text(tokenizer: PreTrainedTokenizerBase, messages: Messages) -> str:
+def _chat_text(tokenizer: "PreTrainedTokenizerBase", messages: Messages) -> str:
     text = tokenizer.apply_chat_template(
         list(messages), add_generation_prompt=True, enable_thinking=False, tokenize=False
     )

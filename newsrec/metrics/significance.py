@@ -4,8 +4,10 @@ Rows of one cluster, such as one user, resemble each other, so clusters are draw
 """
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
+from typing import Self, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -14,8 +16,11 @@ from scipy.sparse import csr_array  # type: ignore[import-untyped, unused-ignore
 from scipy.stats import binomtest, norm  # type: ignore[import-untyped, unused-ignore]
 
 Floats = NDArray[np.float64]
+K = TypeVar("K", bound=Hashable)
 
 _CHUNK_CELLS = 2_000_000  # of one array of float64 while resamples are worked on: 16 MB
+# Of one piece of `weighted_auc`: what it works on stays in the cache of a core.
+_RESAMPLES, _LEVELS = 64, 2_048
 
 
 class ClusterBootstrap:
@@ -54,55 +59,84 @@ class ClusterBootstrap:
             drawn += num_clusters * np.arange(len(cells))[:, None]
             cells[:] = np.bincount(drawn.ravel(), minlength=cells.size).reshape(cells.shape)
 
+    def of(self, rows: NDArray[np.intp]) -> Self:
+        """The same resamples, for figures that only the rows at these positions have."""
+        part = copy(self)
+        part._codes = self._codes[rows]
+        return part
+
     def ratio(self, numerator_rows: ArrayLike, denominator_rows: ArrayLike) -> Floats:
         """Sum of the one over sum of the other in each resample, shape (resamples,).
 
         A row that is NaN in either counts in neither; a resample whose denominator is 0 is NaN.
         """
-        rows = np.column_stack([numerator_rows, denominator_rows]).astype(np.float64)
-        rows[np.isnan(rows).any(axis=1)] = 0
-        sums = self.cluster_sums(pd.DataFrame(rows, columns=["above", "below"]))
-        return self.statistic(sums, lambda sums: sums["above"] / sums["below"].replace(0, np.nan))
+        return self.ratios({"": (numerator_rows, denominator_rows)})[""]
+
+    def ratios(self, rows: Mapping[K, tuple[ArrayLike, ArrayLike]]) -> dict[K, Floats]:
+        """Several times `ratio`, faster; by the names given."""
+        sums = []
+        for pair in rows.values():
+            above, below = (np.array(values, dtype=np.float64) for values in pair)
+            missing = np.isnan(above) | np.isnan(below)
+            above[missing] = below[missing] = 0
+            sums.append(self.cluster_sums(pd.DataFrame({"above": above, "below": below})))
+        return {
+            name: np.asarray(drawn["above"] / drawn["below"].replace(0, np.nan), dtype=np.float64)
+            for name, drawn in zip(rows, self._drawn(sums), strict=True)
+        }
 
     def mean(self, values: ArrayLike) -> Floats:
         """Mean over the rows that are not NaN in each resample, shape (resamples,)."""
-        return self.ratio(values, np.ones(len(self._codes)))
+        return self.means({"": values})[""]
+
+    def means(self, rows: Mapping[K, ArrayLike]) -> dict[K, Floats]:
+        """Several times `mean`, faster; by the names given."""
+        ones = np.ones(len(self._codes))
+        return self.ratios({name: (values, ones) for name, values in rows.items()})
 
     def cluster_sums(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """Each column's sum over each cluster's rows: what `statistic` takes.
+        """Each column's sum over each cluster's rows: what `resampled` takes.
 
         Raises:
             ValueError: not as many rows as were given a cluster.
         """
-        sums = {name: np.bincount(self._codes, weights=values) for name, values in rows.items()}
+        num = len(self.clusters)
+        sums = {
+            name: np.bincount(self._codes, weights=values, minlength=num)
+            for name, values in rows.items()
+        }
         return pd.DataFrame(sums, index=self.clusters)
 
-    def statistic(
-        self, sums: pd.DataFrame, function: Callable[[pd.DataFrame], ArrayLike]
-    ) -> Floats:
-        """A function of sums over rows, such as F1 of tp, fp and fn, in each resample.
+    def resampled(self, sums: pd.DataFrame) -> pd.DataFrame:
+        """Each column's sum in each resample, for a statistic of sums, such as F1 of tp, fp and fn.
 
         Args:
             sums: a row for each cluster, as `cluster_sums` makes it.
-            function: takes each column's sum in each resample, shape (resamples, columns), and
-                returns the statistic, shape (resamples,). Of `sums.sum().to_frame().T` it returns
-                the statistic of the data itself.
 
         Raises:
             ValueError: `sums` is not over this bootstrap's clusters in their order.
         """
         if not sums.index.equals(pd.Index(self.clusters)):
             raise ValueError("sums over other clusters; expected those of cluster_sums")
-        values, parts = sums.to_numpy(dtype=np.float64), self._chunks(len(sums))
-        drawn = np.concatenate([self.weights[part] @ values for part in parts])
-        return np.asarray(function(pd.DataFrame(drawn, columns=sums.columns)), dtype=np.float64)
+        return self._drawn([sums])[0]
+
+    def _drawn(self, sums: Sequence[pd.DataFrame]) -> list[pd.DataFrame]:
+        values = [one.to_numpy(dtype=np.float64) for one in sums]
+        drawn = [np.empty((len(self.weights), one.shape[1])) for one in values]
+        for part in self._chunks(len(self.clusters)):
+            weights = self.weights[part].astype(np.float64)  # once for all of them
+            for one, target in zip(values, drawn, strict=True):
+                # Not one product of all columns: how a sum is rounded depends on their number.
+                target[part] = weights @ one
+        tables = zip(drawn, sums, strict=True)
+        return [pd.DataFrame(one, columns=table.columns) for one, table in tables]
 
     def weighted_auc(self, label: ArrayLike, score: ArrayLike) -> Floats:
         """AUC over all rows as one list in each resample, shape (resamples,); ties count half.
 
         Sorts once: between two scores that a 1 has, only how many zeros of each cluster lie there
-        matters, and a resample is a sparse product with the clusters' weights and a running sum.
-        2.7 million rows and 1,000 resamples take about 15 seconds. NaN for a resample of one class.
+        matters, and a resample is a sparse product with the clusters' weights and a running sum,
+        of whole numbers, so exact. NaN for a resample of one class.
 
         Raises:
             ValueError: not as many labels and scores as were given a cluster, or a NaN score.
@@ -111,22 +145,37 @@ class ClusterBootstrap:
         if not len(ones) == len(scores) == len(self._codes) or np.isnan(scores).any():
             raise ValueError(f"expected {len(self._codes)} labels and scores, none of them missing")
         levels = np.unique(scores[ones])
-        # Odd: tied with a level. Even: between two.
-        slots = np.searchsorted(levels, scores) + np.searchsorted(levels, scores, side="right")
-        shape = (2 * len(levels) + 1, len(self.clusters))
-        counts = [
-            csr_array((np.ones(rows.sum()), (slots[rows], self._codes[rows])), shape=shape)
-            for rows in (ones, ~ones)
-        ]
+        # Each level has two places for zeros: below it, down to the next one, and tied with it.
+        level_of = np.searchsorted(levels, scores)
+        tied = np.append(levels, np.nan)[level_of] == scores
+        num_levels = len(levels) + 1
+        ones_at = self._counts(level_of[ones], ones, num_levels)
+        zeros_at = self._counts(2 * level_of[~ones] + tied[~ones], ~ones, 2 * num_levels)
+        blocks = [slice(at, at + _LEVELS) for at in range(0, num_levels, _LEVELS)]
+        counts = [(ones_at[at], zeros_at[2 * at.start : 2 * at.stop]) for at in blocks]
         aucs = []
-        for part in self._chunks(max(shape)):
-            drawn = np.ascontiguousarray(self.weights[part].T, dtype=np.float64)
-            num_ones, num_zeros = (count @ drawn for count in counts)
-            zeros_to = np.cumsum(num_zeros, axis=0)
-            won = (num_ones * (zeros_to - num_zeros / 2)).sum(axis=0)
-            pairs = num_ones.sum(axis=0) * zeros_to[-1]
+        for at in range(0, len(self.weights), _RESAMPLES):
+            # Whole numbers: 32 bits hold what one level can count.
+            drawn = np.ascontiguousarray(self.weights[at : at + _RESAMPLES].T, dtype=np.int32)
+            won = np.zeros(drawn.shape[1], dtype=np.float64)
+            num_ones, num_zeros = np.zeros((2, drawn.shape[1]), dtype=np.int64)
+            for of_ones, of_zeros in counts:
+                here = of_ones @ drawn
+                below, equal = np.moveaxis((of_zeros @ drawn).reshape(len(here), 2, -1), 1, 0)
+                to_here = np.cumsum(below + equal, axis=0, dtype=np.int64) + num_zeros
+                won += (here * (to_here - equal / 2)).sum(axis=0)
+                num_ones += here.sum(axis=0)
+                num_zeros = to_here[-1]
+            pairs = (num_ones * num_zeros).astype(np.float64)
             aucs.append(np.divide(won, pairs, out=np.full(len(won), np.nan), where=pairs > 0))
         return np.concatenate(aucs)
+
+    def _counts(
+        self, place: NDArray[np.intp], rows: NDArray[np.bool_], num_places: int
+    ) -> csr_array:
+        """How many of these rows each cluster has at each place, shape (places, clusters)."""
+        one = np.ones(len(place), dtype=np.int32)
+        return csr_array((one, (place, self._codes[rows])), (num_places, len(self.clusters)))
 
     def _chunks(self, width: int) -> Iterator[slice]:
         """Ranges of resamples, so many that an array of `width` for each stays small."""

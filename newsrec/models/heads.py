@@ -1,8 +1,9 @@
 """What a model's last layer answers: the next token, or the class of the whole text."""
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import torch
+if TYPE_CHECKING:
+    from torch import Tensor
 
 Head = Literal["causal-lm", "sequence-classification"]
 
@@ -31,7 +32,7 @@ def known_architectures(head: Head) -> set[str]:
     return set(modeling_auto.MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES.values())
 
 
-def answer_logits(logits: torch.Tensor, head: Head) -> torch.Tensor:
+def answer_logits(logits: "Tensor", head: Head) -> "Tensor":
     """What a model answers to one prompt, shape (words,) or (classes,).
 
     Args:

@@ -270,11 +270,12 @@ def _number(value: object) -> float:
 def decisions(table: pd.DataFrame) -> pd.Series:
     """Yes or no for each row: what a model said, or whether another predictor's score reaches 0.5.
 
-    Returns:
-        True, False or, for an answer that is neither, NA; pandas' `boolean` type.
+    NA for an answer that is neither; pandas' `boolean` type.
     """
     if "text" in table:
-        return table["text"].map(parse_answer).astype("boolean")
+        answers, written = pd.factorize(table["text"], use_na_sentinel=False)  # few, of many rows
+        said = pd.array([*map(parse_answer, written)], dtype="boolean")
+        return pd.Series(said[answers], index=table.index)
     return (table["score"] >= 0.5).astype("boolean")
 
 

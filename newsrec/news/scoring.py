@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
-from transformers import PreTrainedTokenizerBase
 
 from newsrec.chat.messages import user_turn
 from newsrec.chat.tokens import control_tokens, encode_chat, first_tokens, load_tokenizer
@@ -15,6 +15,9 @@ from newsrec.engines.settings import Settings
 from newsrec.errors import UserError
 from newsrec.news.predictions import AnswerAudit, write_model_predictions
 from newsrec.news.prompts import NO, YES, user_message
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 _BATCH_ROWS = 10_000
 
@@ -123,7 +126,7 @@ def score_candidates(
 
 
 def _fitted(
-    tokenizer: PreTrainedTokenizerBase,
+    tokenizer: "PreTrainedTokenizerBase",
     lists: dict[str, list[str]],
     target: str,
     max_tokens: int,

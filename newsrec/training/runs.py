@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
 import yaml
 
 from newsrec.errors import UserError
@@ -126,7 +125,9 @@ def run(
     Raises:
         UserError: out of memory, a loss that is no number, or another end than success.
     """
-    num_processes = max(1, torch.cuda.device_count())
+    from torch import cuda  # takes seconds to import
+
+    num_processes = max(1, cuda.device_count())
     _keep_only_same_run(dict(arguments) | {"num_processes": num_processes}, base, samples, work)
     _drop_useless_checkpoints(output)
     config = work / "train.yaml"

@@ -1,15 +1,18 @@
 """The gate between training and scoring: both must see the same token ids for the same sample."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tqdm import tqdm
-from transformers import PreTrainedTokenizerBase
 
 from newsrec.chat.messages import user_turn
 from newsrec.chat.tokens import control_tokens, encode_chat, load_tokenizer
 from newsrec.errors import UserError
 from newsrec.training.dataset import read_samples
 from newsrec.training.samples import encode_parts, load_template
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 
 def check_same_tokens(
@@ -63,7 +66,7 @@ def check_same_tokens(
 
 
 def _difference(
-    tokenizer: PreTrainedTokenizerBase,
+    tokenizer: "PreTrainedTokenizerBase",
     trained: list[int],
     scored: list[int],
     where: str,

@@ -1,14 +1,15 @@
 """Samples as every trainer sees them: token ids and labels, by LLaMA-Factory's own template."""
 
-from llamafactory.data.template import TEMPLATES, Template, get_template_and_fix_tokenizer
-from llamafactory.extras.constants import IGNORE_INDEX
-from llamafactory.hparams import DataArguments
-from transformers import PreTrainedTokenizerBase
+from typing import TYPE_CHECKING
 
 from newsrec.errors import UserError, unknown_choice
 
+if TYPE_CHECKING:
+    from llamafactory.data.template import Template
+    from transformers import PreTrainedTokenizerBase
 
-def load_template(tokenizer: PreTrainedTokenizerBase, name: str) -> Template:
+
+def load_template(tokenizer: "PreTrainedTokenizerBase", name: str) -> "Template":
     """LLaMA-Factory's chat template `name`, thinking off; may set the tokenizer's padding.
 
     `auto` is the tokenizer's own chat template, as LLaMA-Factory parses it when none is named.
@@ -16,6 +17,10 @@ def load_template(tokenizer: PreTrainedTokenizerBase, name: str) -> Template:
     Raises:
         UserError: LLaMA-Factory has no template of that name, or cannot parse the tokenizer's own.
     """
+    # Takes ten seconds to import: what is wrong with the values of a run is told before.
+    from llamafactory.data.template import TEMPLATES, get_template_and_fix_tokenizer
+    from llamafactory.hparams import DataArguments
+
     if name != "auto" and name not in TEMPLATES:
         raise unknown_choice("model.template", name, ["auto", *TEMPLATES])
     try:
@@ -32,7 +37,7 @@ def load_template(tokenizer: PreTrainedTokenizerBase, name: str) -> Template:
 
 
 def encode_parts(
-    template: Template, tokenizer: PreTrainedTokenizerBase, message: str, answer: str
+    template: "Template", tokenizer: "PreTrainedTokenizerBase", message: str, answer: str
 ) -> tuple[list[int], list[int]]:
     """Token ids of the prompt, and of the answer with the end of its turn."""
     chat = [{"role": "user", "content": message}, {"role": "assistant", "content": answer}]
@@ -41,12 +46,14 @@ def encode_parts(
 
 
 def encode_sample(
-    template: Template, tokenizer: PreTrainedTokenizerBase, message: str, answer: str
+    template: "Template", tokenizer: "PreTrainedTokenizerBase", message: str, answer: str
 ) -> dict[str, list[int]]:
     """One sample for the Trainer: `input_ids`, `attention_mask`, `labels`, each of one length.
 
     The loss is of the answer alone: the labels of the prompt are `IGNORE_INDEX`.
     """
+    from llamafactory.extras.constants import IGNORE_INDEX
+
     prompt, response = encode_parts(template, tokenizer, message, answer)
     return {
         "input_ids": prompt + response,

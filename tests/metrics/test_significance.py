@@ -96,10 +96,10 @@ def test_a_function_of_sums_is_f1_of_the_rows_each_resample_drew() -> None:
     sums = bootstrap.cluster_sums(rows)
     assert f1(sums.sum().to_frame().T)[0] == pytest.approx(f1_score(label, said))
     weight = pd.DataFrame(bootstrap.weights, columns=bootstrap.clusters)[cluster].to_numpy()
-    for weights, found in zip(weight, bootstrap.statistic(sums, f1), strict=True):
+    for weights, found in zip(weight, f1(bootstrap.resampled(sums)), strict=True):
         assert found == pytest.approx(f1_score(label, said, sample_weight=weights))
     with pytest.raises(ValueError, match="other clusters"):
-        bootstrap.statistic(sums.iloc[::-1], f1)
+        bootstrap.resampled(sums.iloc[::-1])
 
 
 @pytest.mark.parametrize("num_levels", [3, 50, 10**9])
@@ -122,6 +122,32 @@ def test_a_resample_of_one_class_has_no_auc() -> None:
     found = bootstrap.weighted_auc([1, 0], [0.9, 0.1])
     assert (np.isnan(found) == (bootstrap.weights == 0).any(axis=1)).all()
     assert np.isnan(bootstrap.weighted_auc([0, 0], [0.9, 0.1])).all()
+
+
+def test_the_auc_of_resamples_is_right_over_more_levels_and_resamples_than_one_piece_holds() -> (
+    None
+):
+    rng = np.random.default_rng(1)
+    cluster, label = rng.integers(40, size=6_000), rng.random(6_000) < 0.7
+    score = np.round(rng.random(6_000), 5)  # some tie
+    bootstrap = ClusterBootstrap(cluster, 70, seed=1)
+    weight = pd.DataFrame(bootstrap.weights, columns=bootstrap.clusters)[cluster].to_numpy()
+    found = bootstrap.weighted_auc(label, score)
+    for place in (0, 63, 64, 69):
+        expected = roc_auc_score(label, score, sample_weight=weight[place])
+        assert found[place] == pytest.approx(expected, abs=1e-12)
+
+
+def test_figures_of_some_rows_and_of_several_at_once_are_those_of_each_alone() -> None:
+    rng = np.random.default_rng(1)
+    cluster, values = rng.integers(30, size=400), rng.random((3, 400))
+    bootstrap = ClusterBootstrap(cluster, 50, seed=1)
+    rows = np.flatnonzero(rng.random(400) < 0.3)
+    few = np.full((3, 400), np.nan)
+    few[:, rows] = values[:, rows]
+    at_once = bootstrap.of(rows).means(dict(enumerate(values[:, rows])))
+    for number in range(3):
+        np.testing.assert_array_equal(at_once[number], bootstrap.mean(few[number]))
 
 
 @pytest.mark.slow

@@ -67,5 +67,7 @@ def paired_gain(
 def _digest(rows: pd.DataFrame) -> str:
     digest = hashlib.sha256()
     for column in (*KEYS, "label"):
-        digest.update("\0".join(rows[column].astype(str)).encode() + b"\n")
+        values = rows[column].to_numpy()
+        text = values if column in KEYS else values.astype(str).astype(object)
+        digest.update("\0".join(text).encode() + b"\n")
     return digest.hexdigest()

@@ -1,6 +1,5 @@
 """All the numbers of one predictor, each with its interval, and of one against another."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,7 +16,6 @@ NUM_BINS = 15
 
 # The figure of each resample, shape (resamples,).
 Samples = np.ndarray
-Sum = Callable[[pd.DataFrame], "pd.Series[float]"]
 
 
 @dataclass(frozen=True)
@@ -54,15 +52,16 @@ def measure(
     """
     label, score = predictions["label"], predictions["score"]
     ranks = rank_metrics(predictions["impression_id"], label, score)
-    usable = ranks[ranks["auc"].notna()]
-    first = ~predictions["impression_id"].duplicated()
+    has_auc = ranks["auc"].notna().to_numpy()
+    usable = ranks[has_auc]
+    # The first row of each: an impression has one figure, and one user.
+    first = np.flatnonzero(~predictions["impression_id"].duplicated())
+    of_impressions = bootstrap.of(first[has_auc])
     figures: dict[str, float] = {}
     samples: dict[str, Samples] = {}
-    for name in RANKING:
-        if len(usable):
-            figures[name] = float(usable[name].mean())
-            per_row = predictions["impression_id"].map(usable[name]).where(first)
-            samples[name] = bootstrap.mean(per_row)
+    if len(usable):
+        figures |= {name: float(usable[name].mean()) for name in RANKING}
+        samples |= of_impressions.means({name: usable[name] for name in RANKING})
     pooled = pooled_auc(label, score)
     if pooled is not None:
         figures["pooled_auc"] = pooled
@@ -79,18 +78,15 @@ def measure(
     num_pairs = int(usable["pairs"].sum())
     if num_pairs:
         figures["tie_rate"] = float(usable["tied_pairs"].sum() / num_pairs)
-        tied, pairs = (
-            predictions["impression_id"].map(usable[name]).where(first)
-            for name in ("tied_pairs", "pairs")
-        )
-        samples["tie_rate"] = bootstrap.ratio(tied, pairs)
+        samples["tie_rate"] = of_impressions.ratio(usable["tied_pairs"], usable["pairs"])
     if decision is not None and "answer_mass" in predictions:
         figures["unparsed_rate"] = float(decision.isna().mean())
-        samples["unparsed_rate"] = bootstrap.mean(decision.isna())
+        rates: dict[str, pd.Series] = {"unparsed_rate": decision.isna()}
         # None of a prompt that a server did not answer.
         if predictions["answer_mass"].notna().any():
+            rates["answer_mass"] = predictions["answer_mass"]
             figures["answer_mass"] = float(predictions["answer_mass"].mean())
-            samples["answer_mass"] = bootstrap.mean(predictions["answer_mass"])
+        samples |= bootstrap.means(rates)
     figures |= intervals(samples)
     figures |= {
         "num_impressions": len(ranks),
@@ -172,18 +168,18 @@ def _decision_samples(
             }
         ).astype(float)
     )
+    drawn = bootstrap.resampled(sums)
 
-    def ratio(above: Sum, below: Sum) -> Samples:
+    def ratio(above: pd.Series, below: pd.Series) -> Samples:
         # Without a denominator 0, as the figure itself.
-        return bootstrap.statistic(
-            sums, lambda s: (above(s) / below(s).replace(0, np.nan)).fillna(0)
-        )
+        return np.asarray((above / below.replace(0, np.nan)).fillna(0), dtype=np.float64)
 
+    said = drawn["tp"] + drawn["fp"]
     return {
-        "accuracy": ratio(lambda s: s["tp"] + s["tn"], lambda s: s["rows"]),
-        "precision": ratio(lambda s: s["tp"], lambda s: s["tp"] + s["fp"]),
-        "recall": ratio(lambda s: s["tp"], lambda s: s["clicked"]),
-        "f1": ratio(lambda s: 2 * s["tp"], lambda s: s["tp"] + s["fp"] + s["clicked"]),
+        "accuracy": ratio(drawn["tp"] + drawn["tn"], drawn["rows"]),
+        "precision": ratio(drawn["tp"], said),
+        "recall": ratio(drawn["tp"], drawn["clicked"]),
+        "f1": ratio(2 * drawn["tp"], said + drawn["clicked"]),
     }
 
 
@@ -194,15 +190,14 @@ def probability_samples(
     logit = clipped_logit(score)
     losses = np.logaddexp(0, np.where(label == 1, -logit, logit))
     bins = np.minimum((score.to_numpy() * NUM_BINS).astype(int), NUM_BINS - 1)
-    gaps = pd.DataFrame(
-        {number: (score - label).where(bins == number, 0.0) for number in np.unique(bins)}
-    )
-    gaps["rows"] = 1.0
-    return {
-        "log_loss": bootstrap.mean(losses),
-        "brier": bootstrap.mean((score - label) ** 2),
-        "ece": bootstrap.statistic(
-            bootstrap.cluster_sums(gaps),
-            lambda sums: sums.drop(columns="rows").abs().sum(axis=1) / sums["rows"],
-        ),
-    }
+    gap = score.to_numpy() - label.to_numpy()
+    sums: dict[int | str, pd.Series] = {}
+    for number in np.unique(bins):
+        inside = np.flatnonzero(bins == number)
+        of_bin = bootstrap.of(inside).cluster_sums(pd.DataFrame({"gap": gap[inside]}))
+        sums[number] = of_bin["gap"]
+    sums["rows"] = bootstrap.cluster_sums(pd.DataFrame({"rows": np.ones(len(gap))}))["rows"]
+    drawn = bootstrap.resampled(pd.DataFrame(sums))
+    ece = drawn.drop(columns="rows").abs().sum(axis=1) / drawn["rows"]
+    means = bootstrap.means({"log_loss": losses, "brier": gap**2})
+    return means | {"ece": np.asarray(ece, dtype=np.float64)}

@@ -21,7 +21,7 @@ def slice_names(candidates: pd.DataFrame) -> pd.DataFrame:
         A column of text for each heading, in the order of the rows.
     """
     lengths = candidates["history_length"]
-    num_shown = candidates.groupby("impression_id")["news_id"].transform("size")
+    num_shown = candidates["impression_id"].groupby(candidates["impression_id"]).transform("size")
     hour = candidates["time"].dt.hour
     return pd.DataFrame(
         {
@@ -65,25 +65,29 @@ def measure_slices(
 
     Slices in which fewer than two users clicked are left out: they have no interval.
     """
-    rates = {name: win_rates(table) for name, table in tables.items()}
-    users = next(iter(tables.values()))["user_id"]
+    rates = pd.DataFrame({name: win_rates(table) for name, table in tables.items()})
+    clicks = np.flatnonzero(rates.notna().all(axis=1))
+    rates, of_clicks = rates.iloc[clicks], bootstrap.of(clicks)
     result: dict[str, dict[str, dict[str, dict[str, float]]]] = {}
     for heading in map(str, slices.columns):
-        result[heading] = {}
-        for name in sorted(slices[heading].unique()):
-            inside = slices[heading] == name
-            found = {}
-            for predictor, rate in rates.items():
-                of_slice = rate.where(inside)
-                if users[of_slice.notna()].nunique() < 2:
-                    continue
-                low, high = interval(bootstrap.mean(of_slice))
-                found[predictor] = {
-                    "value": float(of_slice.mean()),
-                    "low": low,
-                    "high": high,
-                    "num_clicks": int(of_slice.notna().sum()),
-                }
-            if found:
-                result[heading][name] = found
+        slice_of = slices[heading].to_numpy()[clicks]
+        parts = {}
+        for name in sorted(set(slice_of)):
+            inside = slice_of == name
+            of_users = of_clicks.cluster_sums(pd.DataFrame({"clicks": inside}))
+            if (of_users["clicks"] > 0).sum() >= 2:
+                parts[name] = {one: rates[one].where(inside) for one in tables}
+        drawn = of_clicks.means(
+            {(name, one): rate for name, part in parts.items() for one, rate in part.items()}
+        )
+        result[heading] = {name: {} for name in parts}
+        for (name, predictor), samples in drawn.items():
+            low, high = interval(samples)
+            of_slice = parts[name][predictor]
+            result[heading][name][predictor] = {
+                "value": float(of_slice.mean()),
+                "low": low,
+                "high": high,
+                "num_clicks": int(of_slice.notna().sum()),
+            }
     return result

@@ -1,0 +1,98 @@
+"""How much slower training is beside other work: with none, one and two busy processes.
+
+Trains the tiny model of `models/base` on `data/processed`, as the stage `train` does, for a number
+of steps: threads that sleep while they wait (`newsrec.threads`) against threads that wait busily.
+Needs a finished `dvc repro preprocess`, and a machine without other work.
+
+Run     python -m benchmarks.threads [--steps 60] [--rounds 3]
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks import document
+from benchmarks.side_by_side import Measured, Row, run_alternately, save
+from newsrec.errors import run_stage
+from newsrec.params.load import load_params
+from newsrec.params.sections import SharedParams
+from newsrec.training.dataset import SampleSet
+
+GOALS = {1: 1.3, 2: 2.5}  # times the seconds alone, by the busy processes
+WAYS = {"asleep": {}, "busily": {"OMP_WAIT_POLICY": "ACTIVE"}}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--way", action="store_true", help="used by the benchmark itself")
+    options = parser.parse_args()
+    if options.way:
+        print(json.dumps({"seconds": train(options.steps)}))
+        return
+    command = [sys.executable, "-m", "benchmarks.threads", "--way", "--steps", str(options.steps)]
+    found: dict[tuple[str, int], Measured] = {}
+    for num_busy in (0, 1, 2):
+        for name, env in WAYS.items():
+            with busy(num_busy):
+                measured = run_alternately({name: command}, options.rounds, env)
+            found[name, num_busy] = measured[name]
+    save("threads", [_row(found, num_busy, options.steps) for num_busy in GOALS])
+    document.main()
+
+
+def train(num_steps: int) -> float:
+    """Seconds of so many steps of the chosen recipe, without the start of the trainer."""
+    from newsrec.training.fine_tuning import fine_tune
+    from stages.train import BASE, DATA, _arguments
+
+    params = load_params(SharedParams)
+    arguments = _arguments(params.train) | {"max_steps": num_steps, "save_steps": num_steps}
+    with tempfile.TemporaryDirectory() as work:
+        target = Path(work) / "trained"
+        target.mkdir()
+        outcome = fine_tune(
+            base=BASE,
+            samples=SampleSet(DATA, "mind"),
+            objective="sft",
+            template=params.model.template,
+            work=Path(work) / "train",
+            target=target,
+            **arguments,
+        )
+    return outcome.seconds
+
+
+@contextmanager
+def busy(num: int) -> Iterator[None]:
+    """So many processes beside this one that never wait."""
+    command = [sys.executable, "-c", "while True: pass"]
+    processes = [subprocess.Popen(command) for _ in range(num)]
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def _row(found: dict[tuple[str, int], Measured], num_busy: int, num_steps: int) -> Row:
+    times = {way: found[way, num_busy].median / found[way, 0].median for way in WAYS}
+    return Row(
+        work=f"train, {num_steps} steps, beside {num_busy} busy processes: times as long as alone",
+        ours=f"{times['asleep']:.2f} × ({found['asleep', 0].median:.1f} s alone)",
+        rival=f"threads that wait busily: {times['busily']:.2f} × "
+        f"({found['busily', 0].median:.1f} s alone)",
+        ratio=GOALS[num_busy] / times["asleep"],
+        goal=1,
+    )
+
+
+if __name__ == "__main__":
+    run_stage(main)

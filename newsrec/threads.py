@@ -1,0 +1,22 @@
+"""Threads of libraries that sleep while they wait; imports next to nothing, to be in time."""
+
+import os
+
+# Each library reads its own when it is loaded. Threads that spin between two pieces of work take
+# the cores from whoever works beside them, the other threads of the same piece among them.
+_SETTINGS = {
+    "OMP_WAIT_POLICY": "PASSIVE",  # PyTorch and scikit-learn (libgomp), vLLM on a CPU (libiomp5)
+    # NumPy and SciPy: their threads spin whatever they are told, and no product here is so large
+    # that it needs several.
+    "OPENBLAS_NUM_THREADS": "1",
+}
+
+
+def wait_asleep() -> None:
+    """Have no thread of this process, nor of those that it starts, wait busily.
+
+    Called where a package is imported first, before PyTorch and NumPy are. What the environment
+    says already holds.
+    """
+    for name, value in _SETTINGS.items():
+        os.environ.setdefault(name, value)
