@@ -71,7 +71,7 @@ def test_the_run_behind_a_kill_ends_in_the_same_bytes(
         assert process is not None
         tree_of_it = process
         wait_for(lambda: come() or is_gone(tree_of_it), 120)
-        workers = process.children(recursive=True)
+        workers = [] if is_gone(process) else process.children(recursive=True)
         (process if killed == "stage" else repro).kill()
         wait_for(lambda: all(map(is_gone, (tree_of_it, *workers))))
     run(tree, "dvc", "repro", "-s", stage)
