@@ -30,7 +30,7 @@ def main() -> None:
     LLM.generate = timed
     runpy.run_path(str(WORKER), run_name="__main__")
     target = Path(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))["target"])
-    target.with_suffix(".json").write_text(json.dumps(seconds), encoding="utf-8")
+    target.with_suffix(".json").write_text(json.dumps({"seconds": seconds}), encoding="utf-8")
 
 
 if __name__ == "__main__":
