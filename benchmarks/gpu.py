@@ -65,18 +65,19 @@ class Bench:
             compose(Path(place) / "params.yaml", ["model=qwen3-8b"])
             params = load_params(SharedParams, Path(place) / "params.yaml")
         assert params.model.shape is not None
-        self.folder, self.tiny, self.num_steps = folder, tiny, num_steps
+        self.folder = folder / ("tiny" if tiny else "8b")
+        self.tiny, self.num_steps = tiny, num_steps
         self.num_impressions, self.recipe = num_impressions, params.train
         self.shape: Shape = TINY if tiny else params.model.shape
         self.dtype = "float32" if tiny else "bfloat16"
-        self.base, self.rows = folder / "base", list[Row]()
+        self.base, self.rows = self.folder / "base", list[Row]()
         shown = json.dumps(asdict(self.shape))
         self.way("build", "--shape", shown, "--dtype", self.dtype)
         self.peak = self.way("peak")[0]["operations_per_second"]
 
     def way(self, name: str, *options: str) -> tuple[dict[str, Any], int]:
         """What a way of `benchmarks.gpu_ways` reported, and its peak of RAM in bytes."""
-        words = [sys.executable, "-m", "benchmarks.gpu_ways", name, self.folder, *options]
+        words = [sys.executable, "-m", "benchmarks.gpu_ways", name, str(self.folder), *options]
         return run_once(name, words)
 
     def train(self) -> None:

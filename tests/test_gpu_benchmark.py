@@ -61,5 +61,5 @@ def test_the_benchmark_runs_in_tiny_shapes(tmp_path: Path, monkeypatch: pytest.M
     assert works == ["LoRA,", "LoRA,", "LoRA,", "memory", "memory", "merge", "merge", "74", "74"]
     (rival, published), (own, ours) = trained
     assert (rival, own) == (PUBLISHED, OURS)
-    assert ours.losses == pytest.approx(published.losses, rel=1e-5)
+    assert ours.losses == pytest.approx(published.losses, rel=1e-4)  # logged with four decimals
     assert len(set(ours.losses)) == 3
