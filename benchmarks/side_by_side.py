@@ -121,7 +121,10 @@ def run_once(
 
 
 def save(
-    name: str, rows: Sequence[Row], growth: Mapping[str, list[tuple[float, float, float]]] = {}
+    name: str,
+    rows: Sequence[Row],
+    growth: Mapping[str, list[tuple[float, float, float]]] = {},
+    device: str = "",
 ) -> None:
     """Write benchmarks/results/NAME.json, which docs/benchmarks.md is made of.
 
@@ -129,12 +132,13 @@ def save(
         name: of the benchmark.
         rows: for the table.
         growth: of each line of the plot, (size, seconds, peak bytes) at each size.
+        device: the GPU that was measured, if one was.
     """
     write_json(
         RESULTS / f"{name}.json",
         {
             "date": datetime.now(UTC).date().isoformat(),
-            "machine": machine(),
+            "machine": ", ".join(filter(None, (machine(), device))),
             "rows": [asdict(row) for row in rows],
             "growth": {line: [list(point) for point in points] for line, points in growth.items()},
         },

@@ -18,8 +18,6 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from newsrec.errors import UserError, run_stage
 from newsrec.files import atomic_folder, read_json, write_json, write_tsv
 from newsrec.models.checks import count_parameters
@@ -30,6 +28,7 @@ from newsrec.preflight.doctor import check_machine
 from newsrec.provenance import provenance
 from newsrec.training.dataset import SPLITS, SampleSet
 from newsrec.training.fine_tuning import fine_tune
+from newsrec.training.precision import chooses_bf16
 from newsrec.training.runs import outcome_metrics
 from newsrec.training.same_tokens import check_same_tokens
 
@@ -47,6 +46,7 @@ def main() -> None:
     check_machine(params, "train")
     made_by = provenance()  # now: while it trains, somebody may commit
     samples, train = SampleSet(DATA, sys.argv[1]), params.train
+    arguments = _arguments(train)
     for split in SPLITS:
         file, template = samples.file(split), params.model.template
         check_same_tokens(BASE, file, template, train.cutoff_len, NUM_COMPARED)
@@ -58,7 +58,7 @@ def main() -> None:
             template=params.model.template,
             work=WORK,
             target=draft,
-            **_arguments(train),
+            **arguments,
         )
         protocol = {
             **read_json(DATA / "protocol.json"),
@@ -67,7 +67,7 @@ def main() -> None:
             "train_seed": str(train.seed),
         }
         metrics = outcome_metrics(outcome, train.method, count_parameters(BASE), draft)
-        metrics["protocol"] = protocol
+        metrics |= {"precision": "bf16" if arguments["bf16"] else "fp32", "protocol": protocol}
         write_json(draft / "protocol.json", protocol)
     write_tsv(Path("plots/loss_train.tsv"), ("step", "loss"), outcome.train_curve)
     write_tsv(Path("plots/loss_val.tsv"), ("step", "loss"), outcome.val_curve)
@@ -82,13 +82,11 @@ def main() -> None:
 
 def _arguments(train: Recipe) -> dict[str, Any]:
     """The recipe under the names of the trainers; what only this method has goes to `options`."""
-    has_bf16 = torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
     values = asdict(train)
     common = {entry.name: values.pop(entry.name) for entry in fields(Recipe)}
-    del common["precision"]
     return {
+        "bf16": chooses_bf16(common.pop("precision")),
         **common,
-        "bf16": has_bf16 and train.precision != "fp32",
         "method": values.pop("method"),
         "options": values,
     }

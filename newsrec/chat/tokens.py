@@ -5,7 +5,7 @@ The one place where text becomes tokens: every engine gets the ids that are made
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from newsrec.chat.messages import Messages
 from newsrec.errors import UserError
@@ -77,9 +77,16 @@ def control_tokens(tokenizer: "PreTrainedTokenizerBase") -> set[int]:
     return set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
 
 
-def _chat_text(tokenizer: "PreTrainedTokenizerBase", messages: Messages) -> str:
+def shows_date(tokenizer: "PreTrainedTokenizerBase", messages: Messages) -> bool:
+    """Whether the chat template writes today's date, so that a chat has other ids every day."""
+    # In place of the function by which templates ask for it.
+    days = {_chat_text(tokenizer, messages, strftime_now=lambda _, day=day: day) for day in "12"}
+    return len(days) > 1
+
+
+def _chat_text(tokenizer: "PreTrainedTokenizerBase", messages: Messages, **options: Any) -> str:
     text = tokenizer.apply_chat_template(
-        list(messages), add_generation_prompt=True, enable_thinking=False, tokenize=False
+        list(messages), add_generation_prompt=True, enable_thinking=False, tokenize=False, **options
     )
     assert isinstance(text, str)
     return text

@@ -15,7 +15,7 @@ from transformers import (
 )
 
 from newsrec.chat.messages import user_turn
-from newsrec.chat.tokens import encode_chat, load_tokenizer
+from newsrec.chat.tokens import encode_chat, load_tokenizer, shows_date
 from newsrec.errors import UserError
 from newsrec.models.weights import (
     ANOTHER_MODEL,
@@ -131,6 +131,12 @@ def _check_chat(source: Path, tokenizer: PreTrainedTokenizerBase) -> list[int]:
             f"{source}: its chat template opens a think block though enable_thinking is false, so "
             f"the answer would be read where the model begins to think: {ANOTHER_MODEL}, one that "
             "answers without"
+        )
+    if shows_date(tokenizer, user_turn(_MESSAGE)):
+        raise UserError(
+            f"{source}: its chat template shows today's date, so a prompt would be another one "
+            f"every day; replace strftime_now(...) in the template by a date {_IN_A_COPY}, or "
+            f"{ANOTHER_MODEL}"
         )
     if tokenizer.eos_token_id is None:
         raise UserError(

@@ -23,6 +23,7 @@ class Recipe:
     batch_size: int
     gradient_accumulation_steps: int
     cutoff_len: int
+    group_by_length: bool
     precision: Literal["auto", "bf16", "fp32"]
     logging_steps: _Steps
     save_steps: _Steps
@@ -36,6 +37,7 @@ class Lora(Recipe):
     """LoRA by LLaMA-Factory, with its variants."""
 
     method: Literal["lora"]
+    gradient_checkpointing: bool
     rank: int
     alpha: int
     dropout: float
@@ -69,6 +71,7 @@ class Qlora(Recipe):
     """LoRA by LLaMA-Factory on a base held in 4 bit by bitsandbytes."""
 
     method: Literal["qlora"]
+    gradient_checkpointing: bool
     rank: int
     alpha: int
     dropout: float

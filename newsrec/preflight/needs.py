@@ -70,23 +70,30 @@ def memory_to_train(
     hidden, inner = shape.hidden_size, shape.intermediate_size
     queries, keys = shape.query_size, shape.key_size
     logits = LOGIT * tokens * shape.vocab_size
+    largest = max(ins * outs for ins, outs in shape.linear_layers.values())
+    whole = 2 * largest if method == "qlora" else 0  # of 4 bit in 16, as it is computed with
     if method == "p-tuning-v2":
         # PEFT refuses gradient checkpointing: what every block keeps for its backward pass. No
         # weight of a block is trained, so fewer inputs are kept than below.
         kept = 9 * hidden + 11 * queries + 6 * keys + 6 * inner
         activations = layers * tokens * kept + logits
+    elif not options.get("gradient_checkpointing", True):
+        # What every block keeps, LoRA's inputs too, and the gradients of one.
+        kept = 16 * hidden + 14 * queries + 6 * keys + 8 * inner
+        if options["dora"]:
+            kept += 8 * hidden + 4 * queries + 8 * keys + 8 * inner
+        block = tokens * (18 * hidden + 6 * inner) + whole
+        activations = layers * tokens * kept + max(logits, block)
     else:
         # Gradient checkpointing: one block at a time keeps two norms computed in float32, the
         # inputs of its layers, their gradients and LoRA's float32 copies.
-        block = tokens * (32 * hidden + 14 * queries + 8 * keys + 14 * inner)
+        block = tokens * (32 * hidden + 14 * queries + 8 * keys + 14 * inner) + whole
         if options.get("dora"):
             # Outputs before they are scaled; and while the norm of the widest target's weight is
             # computed, a unit matrix in 4 and 2 bytes, and that weight with A and B.
             block += tokens * (6 * hidden + 10 * keys + 15 * inner)
             targets = _targets(shape, options)
             block += max((ins * (6 * ins + 10 * outs) for ins, outs in targets), default=0)
-        if method == "qlora":  # the largest matrix, as it is computed with
-            block += 2 * max(ins * outs for ins, outs in shape.linear_layers.values())
         # The inputs of all blocks, float32 where the embeddings are trained and so float32.
         stream = 4 if method == "full" else 2
         activations = layers * tokens * hidden * stream + max(logits, block)

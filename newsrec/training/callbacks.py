@@ -66,6 +66,27 @@ class EvaluateLastStep(TrainerCallback):  # type: ignore[misc]
             control.should_evaluate = True
 
 
+class SeedLengthGroups(TrainerCallback):  # type: ignore[misc]
+    """Draws the groups of `group_by_length` of each epoch from the seed and the epoch alone.
+
+    The Trainer's sampler draws them from what the epochs before left of the random numbers, and a
+    resumed run would meet the samples in another order.
+    """
+
+    def on_epoch_begin(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        train_dataloader: Any,
+        **kwargs: Any,
+    ) -> None:
+        batches = train_dataloader.batch_sampler
+        while hasattr(batches, "batch_sampler"):  # of several processes: each takes its share
+            batches = batches.batch_sampler
+        batches.sampler.generator = torch.Generator().manual_seed(args.seed + int(state.epoch))
+
+
 class Meter(TrainerCallback):  # type: ignore[misc]
     """Writes what a run took: seconds in training steps, tokens in them, peak memory.
 
@@ -79,7 +100,7 @@ class Meter(TrainerCallback):  # type: ignore[misc]
         control: TrainerControl,
         **kwargs: Any,
     ) -> None:
-        self._seconds = 0.0
+        self._steps: list[tuple[float, int]] = []
         # Not at the beginning of a step: the Trainer has then counted the step's first samples.
         self._tokens_before = state.num_input_tokens_seen
 
@@ -99,7 +120,8 @@ class Meter(TrainerCallback):  # type: ignore[misc]
         control: TrainerControl,
         **kwargs: Any,
     ) -> None:
-        self._seconds += time.perf_counter() - self._began
+        tokens = state.num_input_tokens_seen - self._tokens_before
+        self._steps.append((time.perf_counter() - self._began, tokens))
 
     def on_train_end(
         self,
@@ -115,8 +137,9 @@ class Meter(TrainerCallback):  # type: ignore[misc]
             Path(args.output_dir) / "meter.json",
             {
                 "num_trainable_parameters": sum(parameter.numel() for parameter in trainable),
-                "seconds": self._seconds,
+                "seconds": sum(seconds for seconds, _ in self._steps),
                 "num_tokens": state.num_input_tokens_seen - self._tokens_before,
+                "steps": self._steps,  # seconds of each, and tokens up to its end
                 "num_processes": args.world_size,
                 "peak_memory_bytes": _peak_memory(),
             },

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from newsrec.errors import UserError
+from newsrec.errors import UserError, unknown_choice
 from newsrec.models.folders import is_model_file
+from newsrec.models.weights import read_weights
 from newsrec.training.dataset import SampleSet
 from newsrec.training.methods import WHOLE
 
@@ -35,13 +36,16 @@ def arguments(
     """What `llamafactory-cli train` is given, under its own names; see `fine_tuning.fine_tune`.
 
     Raises:
-        UserError: LLaMA-Factory is not installed as it should be.
+        UserError: LLaMA-Factory is not installed as it should be, or the base has no layer of a
+            name that LoRA targets.
     """
     if importlib.util.find_spec("torchaudio") is None:
         raise UserError(
             "LLaMA-Factory imports torchaudio at start, and there is none; create the environment "
             "with: make env"
         )
+    if "targets" in options:
+        _check_targets(base, options["targets"])
     return {
         "model_name_or_path": str(base),
         "trust_remote_code": False,
@@ -61,6 +65,23 @@ def arguments(
     }
 
 
+def _check_targets(base: Path, targets: str) -> None:
+    """PEFT passes over a name that fits no layer, as long as another one does."""
+    if targets.strip() == "all":
+        return
+    # What LoRA can go beside is a matrix; a tied head is not stored.
+    layers = {"lm_head"} | {
+        name.removesuffix(".weight")
+        for header in read_weights(base).values()
+        for name, tensor in header.items()
+        if name.endswith(".weight") and len(tensor.shape) == 2
+    }
+    for target in (name.strip() for name in targets.split(",")):
+        if not any(f".{layer}".endswith(f".{target}") for layer in layers):
+            names = {layer.rpartition(".")[2] for layer in layers}
+            raise unknown_choice(f"{base}: a part of train.targets", target, {"all", *names})
+
+
 def trained_files(output: Path, method: str, options: dict[str, Any]) -> list[Path]:
     """The files in the trainer's folder that are its result."""
     # PiSSA trains on what is left of the base beside its first adapter: this one fits the base.
@@ -73,6 +94,7 @@ def trained_files(output: Path, method: str, options: dict[str, Any]) -> list[Pa
 
 
 def _lora(
+    gradient_checkpointing: bool,
     rank: int,
     alpha: int,
     dropout: float,
@@ -97,6 +119,8 @@ def _lora(
         "pissa_init": pissa,
         "pissa_convert": pissa,
         "loraplus_lr_ratio": loraplus,
+        # Left out where it is on, so that older runs are the same run.
+        **({} if gradient_checkpointing else {"disable_gradient_checkpointing": True}),
     }
 
 

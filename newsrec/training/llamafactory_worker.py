@@ -17,6 +17,7 @@ from newsrec.training.callbacks import (
     KeepFourBitLayout,
     KeepPissaStart,
     Meter,
+    SeedLengthGroups,
     StopAtBrokenLoss,
 )
 
@@ -27,6 +28,8 @@ def main() -> None:
     own = [StopAtBrokenLoss(), EvaluateLastStep(), KeepPissaStart(), Meter()]
     if "quantization_bit" in arguments:
         own.append(KeepFourBitLayout())
+    if "group_by_length" in arguments:
+        own.append(SeedLengthGroups())
     # LLaMA-Factory gives the path to `datasets`, which takes it for a glob with variables in it.
     with plain_path(Path(arguments["dataset_dir"])) as folder:
         run_exp({**arguments, "dataset_dir": str(folder)}, own)

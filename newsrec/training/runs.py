@@ -52,6 +52,7 @@ def trainer_arguments(
     batch_size: int,
     gradient_accumulation_steps: int,
     bf16: bool,
+    group_by_length: bool,
     logging_steps: int,
     save_steps: int,
     early_stopping: int | None,
@@ -91,6 +92,8 @@ def trainer_arguments(
         "include_num_input_tokens_seen": "non_padding",
         "seed": seed,
         "data_seed": seed,
+        # Left out where it is off, so that older runs are the same run.
+        **({"group_by_length": True} if group_by_length else {}),
     }
 
 

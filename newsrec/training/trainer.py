@@ -10,7 +10,12 @@ from typing import Any
 from transformers import EarlyStoppingCallback, Trainer, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
-from newsrec.training.callbacks import EvaluateLastStep, Meter, StopAtBrokenLoss
+from newsrec.training.callbacks import (
+    EvaluateLastStep,
+    Meter,
+    SeedLengthGroups,
+    StopAtBrokenLoss,
+)
 
 
 def run_trainer(
@@ -33,6 +38,8 @@ def run_trainer(
     callbacks = [StopAtBrokenLoss(), EvaluateLastStep(), Meter()]
     if early_stopping is not None:
         callbacks.append(EarlyStoppingCallback(early_stopping))
+    if arguments.group_by_length:
+        callbacks.append(SeedLengthGroups())
     made = kind(args=arguments, callbacks=callbacks, **trainer)
     output = Path(arguments.output_dir)
     made.train(resume_from_checkpoint=get_last_checkpoint(output) if output.is_dir() else None)

@@ -198,6 +198,17 @@ def test_a_chat_template_that_knows_no_system_message_will_do(model: Path) -> No
     fetched(model)
 
 
+def test_a_chat_template_that_shows_todays_date_is_refused(model: Path) -> None:
+    path = model / "chat_template.jinja"
+    template = path.read_text()
+    path.write_text("{{ 'Today: ' + strftime_now('%d %b %Y') }}\n" + template)
+    assert "shows today's date" in reported(model)
+    path.write_text("{{ 'Today: ' + '26 Jul 2024' }}\n" + template)
+    fetched(model)  # the remedy
+    path.write_text("{% if tools %}{{ strftime_now('%Y') }}{% endif %}" + template)
+    fetched(model)  # not in a prompt of ours
+
+
 def test_a_tokenizer_must_have_an_end_of_a_turn(model: Path) -> None:
     change(model / "tokenizer_config.json", eos_token=None)
     (model / "special_tokens_map.json").unlink()

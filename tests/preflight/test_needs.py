@@ -163,7 +163,8 @@ def peak_of_a_step(shape: Shape, method: str, options: dict[str, Any], batch: in
     if method == "p-tuning-v2":
         model = prefixed(model, options)
     else:
-        model.gradient_checkpointing_enable({"use_reentrant": True})
+        if options.get("gradient_checkpointing", True):
+            model.gradient_checkpointing_enable({"use_reentrant": True})
         model.config.use_cache = False
     if method == "lora":
         model.enable_input_require_grads()
@@ -197,6 +198,7 @@ def peak_of_a_step(shape: Shape, method: str, options: dict[str, Any], batch: in
 LENGTH = 32
 # Where the blocks decide, the logits do, and the weights do.
 BLOCKS = replace(SMALL, hidden_size=128, vocab_size=64)
+WIDE = replace(BLOCKS, hidden_size=256)
 LOGITS = replace(SMALL, vocab_size=8192)
 WEIGHTS = replace(SMALL, vocab_size=16384, tie_word_embeddings=False)
 
@@ -208,8 +210,11 @@ WEIGHTS = replace(SMALL, vocab_size=16384, tie_word_embeddings=False)
     [
         (BLOCKS, "lora", LORA, 16),
         (BLOCKS, "lora", {**LORA, "dora": True}, 16),
+        (WIDE, "lora", {**LORA, "gradient_checkpointing": False}, 16),
+        (WIDE, "lora", {**LORA, "dora": True, "gradient_checkpointing": False}, 16),
         (BLOCKS, "p-tuning-v2", {"num_virtual_tokens": 4, "projection_size": 16}, 16),
         (LOGITS, "lora", LORA, 8),
+        (LOGITS, "lora", {**LORA, "gradient_checkpointing": False}, 8),
         (LOGITS, "p-tuning-v2", {"num_virtual_tokens": 4, "projection_size": 16}, 8),
         (LOGITS, "full", {}, 8),
         (WEIGHTS, "full", {}, 1),

@@ -28,14 +28,15 @@ RECIPE: dict[str, Any] = {
     "gradient_accumulation_steps": 2,
     "cutoff_len": 512,
     "bf16": False,
+    "group_by_length": False,
     "logging_steps": 1,
     "save_steps": 4,
     "early_stopping": 3,
     "seed": 7,
 }
 _LORA = {
-    "rank": 4, "alpha": 8, "dropout": 0.1, "targets": "q_proj,v_proj", "dora": False,
-    "rslora": False, "loraplus": None,
+    "gradient_checkpointing": True, "rank": 4, "alpha": 8, "dropout": 0.1,
+    "targets": "q_proj,v_proj", "dora": False, "rslora": False, "loraplus": None,
 }  # fmt: skip
 OPTIONS: dict[str, tuple[str, dict[str, Any]]] = {
     "lora": ("lora", {**_LORA, "pissa": False}),

@@ -41,6 +41,12 @@ TOO_MUCH = 10**11
 # Runs that nothing interrupts: the options, the data set and what differs from the recipe.
 RUNS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "lora": ("lora", "mind", {"max_steps": 11}),  # ends within an epoch
+    "lora-uncheckpointed": (
+        "lora",
+        "mind",
+        {"max_steps": 11, "options": OPTIONS["lora"][1] | {"gradient_checkpointing": False}},
+    ),
+    "lora-grouped": ("lora", "mind", {"group_by_length": True, "epochs": 2.0}),
     "pissa": ("pissa", "mind", {}),
     "p-tuning-v2": ("p-tuning-v2", "mind", {}),
     "adapter-idle": ("adapter", "mind", {"lr": 0.0, "early_stopping": 1}),  # nothing improves
@@ -127,9 +133,10 @@ def finished(
     lines = [json.loads(line) for line in val.read_text().splitlines()]
     val.write_text("".join(json.dumps(line | {"output": "Perhaps so"}) + "\n" for line in lines))
     asked = {
-        item.callspec.params["name"]: None
+        item.callspec.params[name]: None
         for item in request.session.items
         if item.path == request.path and "finished" in item.fixturenames
+        for name in item.callspec.params.keys() & {"name", "other"}
     }
     made = {}
     with ThreadPoolExecutor(2) as pool:
@@ -141,7 +148,9 @@ def finished(
 
 
 # Killed between two checkpoints and right behind one, where it may be half-written.
-@pytest.mark.parametrize(("name", "at_step"), [("lora", 8), ("pissa", 7), ("p-tuning-v2", 5)])
+@pytest.mark.parametrize(
+    ("name", "at_step"), [("lora", 8), ("lora-grouped", 18), ("pissa", 7), ("p-tuning-v2", 5)]
+)
 def test_a_killed_run_loses_at_most_save_steps_and_ends_in_the_same_bytes(
     name: str, at_step: int, finished: Mapping[str, Finished]
 ) -> None:
@@ -164,6 +173,16 @@ def test_a_killed_run_loses_at_most_save_steps_and_ends_in_the_same_bytes(
     assert resumed.val_curve == uninterrupted.val_curve
     assert resumed.kept_step == uninterrupted.kept_step
     assert num_tokens(resumed) < num_tokens(uninterrupted)  # it did not begin again
+
+
+@pytest.mark.parametrize(("name", "other"), [("lora-uncheckpointed", "lora")])
+def test_activations_that_are_kept_are_those_that_would_be_computed_again(
+    name: str, other: str, finished: Mapping[str, Finished]
+) -> None:
+    kept, usual = finished[name], finished[other]
+    assert kept.outcome.train_curve == usual.outcome.train_curve
+    found, expected = weights(kept.run.whole / "trained"), weights(usual.run.whole / "trained")
+    assert all(torch.equal(found[key], expected[key]) for key in expected)
 
 
 @pytest.mark.parametrize(("name", "num_steps"), [("lora", 11), ("adapter-idle", 8)])

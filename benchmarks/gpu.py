@@ -1,0 +1,229 @@
+"""Training, merging and scoring in the shapes of Qwen3-8B on one GPU, beside what bounds them.
+
+Random weights and made-up text: nothing comes from a network. Every figure of speed has its rival:
+
+- train: LoRA by the project's own trainer, steps of 16 samples: the published settings (batch 1,
+  16 parts a step, eager attention, activations computed again) against one batch of 16 that keeps
+  its activations, on the same samples in the same order; and the same with samples of like length
+  together. A share of the peak counts 4 operations a token for each parameter in a matrix product:
+  2 to compute, 2 for the gradients of activations; a frozen weight has none of its own.
+- merge: the stage's work against a copy of the files and loading them.
+- score: whole impressions by vLLM, against the same prompts without shared beginnings, and against
+  2 operations for each parameter and unique prompt token.
+
+The peak is what a large product of bfloat16 matrices reaches on the same GPU. The doctor's formula
+for memory is compared with what torch says.
+
+Run     python -m benchmarks.gpu          (40 GB of disk; --tiny: tiny shapes, which prove that
+        this works and measure nothing)
+"""
+
+import argparse
+import json
+import os
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+
+from benchmarks.gpu_training import GROUPED, OURS, PUBLISHED, SAMPLES_A_STEP, options, train_steps
+from benchmarks.shapes import (
+    NUM_CANDIDATES,
+    TINY,
+    impressions,
+    num_unique_tokens,
+    without_shared_beginnings,
+    write_samples,
+)
+from benchmarks.side_by_side import Row, run_once, save
+from newsrec.chat.tokens import encode_chat, first_tokens, load_tokenizer
+from newsrec.engines import vllm_engine
+from newsrec.engines.request import PromptWriter, Request
+from newsrec.engines.settings import VllmSettings
+from newsrec.errors import UserError, run_stage
+from newsrec.files import read_json
+from newsrec.models.shape import Shape
+from newsrec.news.prompts import NO, YES
+from newsrec.params.compose import compose
+from newsrec.params.load import load_params
+from newsrec.params.sections import SharedParams
+from newsrec.preflight.needs import memory_to_train
+from newsrec.report.tables import markdown_table
+from newsrec.training.same_tokens import check_same_tokens
+
+
+class Bench:
+    """One run of everything, in `folder`, which keeps the model for the next run."""
+
+    def __init__(self, folder: Path, tiny: bool, num_steps: int, num_impressions: int) -> None:
+        with TemporaryDirectory() as place:
+            compose(Path(place) / "params.yaml", ["model=qwen3-8b"])
+            params = load_params(SharedParams, Path(place) / "params.yaml")
+        assert params.model.shape is not None
+        self.folder = folder / ("tiny" if tiny else "8b")
+        self.tiny, self.num_steps = tiny, num_steps
+        self.num_impressions, self.recipe = num_impressions, params.train
+        self.shape: Shape = TINY if tiny else params.model.shape
+        self.dtype = "float32" if tiny else "bfloat16"
+        self.base, self.rows = self.folder / "base", list[Row]()
+        shown = json.dumps(asdict(self.shape))
+        self.way("build", "--shape", shown, "--dtype", self.dtype)
+        self.peak = self.way("peak")[0]["operations_per_second"]
+
+    def way(self, name: str, *options: str) -> tuple[dict[str, Any], int]:
+        """What a way of `benchmarks.gpu_ways` reported, and its peak of RAM in bytes."""
+        words = [sys.executable, "-m", "benchmarks.gpu_ways", name, str(self.folder), *options]
+        return run_once(name, words)
+
+    def train(self) -> None:
+        """The rows of training."""
+        samples = write_samples(self.folder / "data", self.num_steps * SAMPLES_A_STEP, 16)
+        longest = check_same_tokens(
+            self.base, samples.file("train"), "qwen3", self.recipe.cutoff_len, 16
+        )
+        given = self.folder, samples, self.recipe, self.num_steps
+        published, ours = train_steps(*given, PUBLISHED), train_steps(*given, OURS)
+        grouped = ours if self.tiny else train_steps(*given, GROUPED)
+        off = max(abs(a - b) / b for a, b in zip(ours.losses, published.losses, strict=True))
+        work = f"LoRA, steps of {SAMPLES_A_STEP} samples of at most {longest} tokens"
+        rival = f"batch 1 x {SAMPLES_A_STEP}, eager: {published.tokens_per_second:,.0f} tokens/s"
+        self.add(
+            f"{work}; the loss differs by {off:.1e} at most",
+            f"{ours.tokens_per_second:,.0f} tokens/s",
+            rival,
+            ours.tokens_per_second / published.tokens_per_second,
+            3.0,
+        )
+        self.add(
+            f"{work}, of like length together",
+            f"{grouped.tokens_per_second:,.0f} tokens/s",
+            rival,
+            grouped.tokens_per_second / published.tokens_per_second,
+            3.0,
+        )
+        embeddings = self.shape.vocab_size * self.shape.hidden_size
+        operations = 4 * (self.shape.num_parameters - embeddings) * grouped.tokens_per_second
+        self.add_share(f"{work}, of like length together", operations, 0.45)
+        for name, batch, kept, found in (
+            (f"batch 1 x {SAMPLES_A_STEP}", 1, False, published),
+            (f"batch {SAMPLES_A_STEP}, activations kept", SAMPLES_A_STEP, True, ours),
+        ):
+            own = options(self.recipe) | {"gradient_checkpointing": not kept}
+            told = memory_to_train(self.shape, 4 if self.tiny else 2, "lora", own, batch, longest)
+            self.add(
+                f"memory to train, {name}, at most {longest} tokens",
+                f"the doctor says {told / 1e9:.2f} GB",
+                f"torch says {found.peak_memory / 1e9:.2f} GB",
+                told / found.peak_memory,
+                1.0,
+            )
+
+    def merge(self) -> None:
+        """The rows of merging, which is done on the CPU."""
+        copied, _ = self.way("copy")
+        merged, ram = self.way("merge")
+        size = sum(path.stat().st_size for path in self.base.glob("*.safetensors"))
+        work = f"merge of {size / 1e9:.2f} GB"
+        rival = f"copy and load: {copied['seconds']:.1f} s"
+        ratio = copied["seconds"] / merged["seconds"]
+        self.add(work, f"{merged['seconds']:.1f} s", rival, ratio, 0.5)
+        rival = f"the model: {size / 1e9:.2f} GB"
+        self.add(f"{work}, peak memory", f"{ram / 1e9:.2f} GB", rival, size / ram, 1 / 1.15)
+
+    def score(self) -> None:
+        """The rows of scoring: both ways in one start of vLLM, in batches of its worker.
+
+        A first batch warms up and counts nowhere.
+        """
+        tokenizer = load_tokenizer(self.base)
+        batch = max(1, self.num_impressions // 8) * NUM_CANDIDATES
+        chats = impressions(self.num_impressions)
+        chats = chats[: len(chats) // batch * batch]
+        shared = [encode_chat(tokenizer, chat) for chat in chats]
+        apart = without_shared_beginnings(shared + shared[:batch], len(tokenizer))
+        order = apart[-batch:] + shared + apart[:-batch]
+        work = self.folder / "score"
+        shutil.rmtree(work, ignore_errors=True)
+        work.mkdir()
+        tokens = first_tokens(tokenizer, chats[0], (YES, NO))
+        request = Request(work / "prompts.parquet", tokens, 1)
+        with PromptWriter(request.prompts) as prompts:
+            for ids in order:
+                prompts.add(ids, chats[0])  # vLLM is given the ids alone
+        settings = VllmSettings(
+            dtype=self.dtype,
+            max_model_len=self.recipe.cutoff_len,
+            gpu_memory_utilization=0.9,
+            cpu_kv_cache_gib=1,
+            enforce_eager=self.tiny,
+            batch_size=batch,
+            seed=1,
+        )
+        # Which runs the engine's own worker, and takes the time.
+        vllm_engine._WORKER = Path(__file__).with_name("vllm_timed_worker.py")
+        vllm_engine.answer(settings, self.base, request, work / "answers.parquet", work)
+        seconds = read_json(work / "answers.json")["seconds"]
+        num_batches = len(shared) // batch
+        ours, rival = sum(seconds[1 : 1 + num_batches]), sum(seconds[1 + num_batches :])
+        num_tokens, num_unique = sum(map(len, shared)), num_unique_tokens(shared)
+        name = f"{len(chats):,} prompts of whole impressions, {num_tokens:,} tokens"
+        self.add(
+            name,
+            f"{len(chats) / ours:,.0f} prompts/s",
+            f"no shared beginnings: {len(chats) / rival:,.0f} prompts/s",
+            rival / ours,
+            3.0,
+        )
+        operations = 2 * self.shape.num_parameters * num_unique / ours
+        self.add_share(f"{name}, {num_unique:,} of them unique", operations, 0.5)
+
+    def add(self, work: str, ours: str, rival: str, ratio: float, goal: float) -> None:
+        """Append a row of the table."""
+        self.rows.append(Row(work, ours, rival, ratio, goal))
+
+    def add_share(self, work: str, operations: float, goal: float) -> None:
+        """Append a row that compares operations a second with the measured peak."""
+        ours, peak = f"{operations / 1e12:.3g} TFLOP/s", f"{self.peak / 1e12:.3g} TFLOP/s"
+        self.add(work, ours, f"a product of matrices: {peak}", operations / self.peak, goal)
+
+
+def measure(arguments: Sequence[str]) -> list[Row]:
+    """Run the benchmark; what it found, row by row.
+
+    Raises:
+        UserError: there is no GPU, and --tiny was not given.
+    """
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--tiny", action="store_true", help="tiny shapes; no figure is kept")
+    parser.add_argument("--folder", type=Path, default=Path(".work/gpu"), help="model and results")
+    parser.add_argument("--steps", type=int, default=20, help="of training, by each setting")
+    parser.add_argument("--impressions", type=int, default=300, help="to score")
+    given = parser.parse_args(arguments)
+    os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")  # one GPU, where there are several
+    if not given.tiny and not torch.cuda.is_available():
+        raise UserError(
+            "there is no GPU that PyTorch can use, and a figure of one is never estimated; run "
+            "this where there is one, or try the tiny shapes: --tiny"
+        )
+    bench = Bench(given.folder, given.tiny, given.steps, given.impressions)
+    bench.train()
+    bench.merge()
+    bench.score()
+    if not given.tiny:
+        save("gpu", bench.rows, device=torch.cuda.get_device_name())
+    return bench.rows
+
+
+def main() -> None:
+    rows = measure(sys.argv[1:])
+    cells = [(row.work, row.ours, row.rival, f"{row.ratio:.3g}", f"{row.goal:.3g}") for row in rows]
+    print(markdown_table(("work", "newsrec", "rival", "ratio", "goal"), "<<<>>", cells))
+
+
+if __name__ == "__main__":
+    run_stage(main)
