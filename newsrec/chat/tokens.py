@@ -33,8 +33,25 @@ def load_tokenizer(model: Path) -> PreTrainedTokenizerBase:
 
 def encode_chat(tokenizer: PreTrainedTokenizerBase, messages: Messages) -> list[int]:
     """Token ids of a chat up to where the answer begins, thinking off."""
-    ids: list[int] = tokenizer.encode(_chat_text(tokenizer, messages), add_special_tokens=False)
+    return encode_chats(tokenizer, [messages])[0]
+
+
+def encode_chats(tokenizer: PreTrainedTokenizerBase, chats: Sequence[Messages]) -> list[list[int]]:
+    """Token ids of each chat, as by `encode_chat`; many at once are several times as fast."""
+    if not chats:
+        return []
+    texts = [chat_text(tokenizer, messages) for messages in chats]
+    ids: list[list[int]] = tokenizer(texts, add_special_tokens=False)["input_ids"]
     return ids
+
+
+def chat_text(tokenizer: PreTrainedTokenizerBase, messages: Messages) -> str:
+    """A chat as the tokenizer's template writes it up to where the answer begins, thinking off."""
+    text = tokenizer.apply_chat_template(
+        list(messages), add_generation_prompt=True, enable_thinking=False, tokenize=False
+    )
+    assert isinstance(text, str)
+    return text
 
 
 def first_tokens(
@@ -46,7 +63,7 @@ def first_tokens(
         UserError: two answers begin with the same token, or an answer changes the prompt's own
             tokens.
     """
-    prompt = _chat_text(tokenizer, messages)
+    prompt = chat_text(tokenizer, messages)
     prompt_ids = tokenizer.encode(prompt, add_special_tokens=False)
     answer_of: dict[int, str] = {}
     for answer in answers:
@@ -70,11 +87,3 @@ def first_tokens(
 def control_tokens(tokenizer: PreTrainedTokenizerBase) -> set[int]:
     """The ids that text of the data must never become."""
     return set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
-
-
-def _chat_text(tokenizer: PreTrainedTokenizerBase, messages: Messages) -> str:
-    text = tokenizer.apply_chat_template(
-        list(messages), add_generation_prompt=True, enable_thinking=False, tokenize=False
-    )
-    assert isinstance(text, str)
-    return text
