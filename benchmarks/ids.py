@@ -10,15 +10,18 @@ Run     python -m benchmarks.ids [--prompts 1000000] [--rounds 3]
 """
 
 import argparse
-import hashlib
 import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
+from hashlib import sha256
+from itertools import islice
 from pathlib import Path
+from typing import Any
 
-import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
+from transformers import PreTrainedTokenizerBase
 
 from benchmarks.candidates import NUM_CANDIDATES, write_candidates
 from benchmarks.document import main as write_document
@@ -33,34 +36,31 @@ from newsrec.news.prompts import user_message
 WORK = Path(".work/benchmarks")
 TOKENIZER = Path(".work/packages/qwen3-tokenizer")
 MAX_TOKENS = 1084  # as conf/shared.yaml
-NUM_COMPARED = 3_700  # first prompts whose ids all ways must agree on
+NUM_COMPARED = 3_700  # first prompts, of which all ways must make the same ids
 _BATCH_ROWS = 1_000
-Ids = Iterable[list[int]]
+Ids = Iterable[Any]
 
 
-def put_together(path: Path, _: int) -> Iterator[Ids]:
-    """Ours; every prompt of the file."""
-    for ids in CandidatePrompts(load_tokenizer(TOKENIZER), [path], MAX_TOKENS).token_ids():
-        yield (one.as_py() for one in ids)  # made into lists where they are compared alone
+def put_together(tokenizer: PreTrainedTokenizerBase, path: Path, _: int) -> Iterator[Ids]:
+    """Ours; every prompt of the file, as arrays of Arrow."""
+    yield from CandidatePrompts(tokenizer, [path], MAX_TOKENS).token_ids()
 
 
-def one_at_a_time(path: Path, limit: int) -> Iterator[Ids]:
+def one_at_a_time(tokenizer: PreTrainedTokenizerBase, path: Path, limit: int) -> Iterator[Ids]:
     """Each by `encode_chat`."""
-    tokenizer = load_tokenizer(TOKENIZER)
     for messages in _messages(path, limit):
         yield [encode_chat(tokenizer, user_turn(message)) for message in messages]
 
 
-def in_batches(path: Path, limit: int) -> Iterator[Ids]:
+def in_batches(tokenizer: PreTrainedTokenizerBase, path: Path, limit: int) -> Iterator[Ids]:
     """The tokenizer's own batches."""
-    tokenizer = load_tokenizer(TOKENIZER)
     before, after = chat_text(tokenizer, user_turn("\0")).split("\0")
     for messages in _messages(path, limit):
         texts = [f"{before}{message}{after}" for message in messages]
         yield tokenizer(texts, add_special_tokens=False)["input_ids"]
 
 
-WAYS: dict[str, Callable[[Path, int], Iterator[Ids]]] = {
+WAYS: dict[str, Callable[[PreTrainedTokenizerBase, Path, int], Iterator[Ids]]] = {
     "together": put_together,
     "one": one_at_a_time,
     "batches": in_batches,
@@ -68,27 +68,33 @@ WAYS: dict[str, Callable[[Path, int], Iterator[Ids]]] = {
 
 
 def _messages(path: Path, limit: int) -> Iterator[list[str]]:
+    columns = ["history", "liked", "disliked", "target"]
     left = limit
-    for batch in pq.ParquetFile(path).iter_batches(min(_BATCH_ROWS, limit)):
-        rows = batch.select(["history", "liked", "disliked", "target"]).to_pylist()[:left]
-        yield [user_message(**row) for row in rows]
-        left -= len(rows)
-        if left == 0:
+    for batch in pq.ParquetFile(path).iter_batches(_BATCH_ROWS, columns=columns):
+        yield [user_message(**row) for row in batch.slice(0, left).to_pylist()]
+        left -= len(batch)
+        if left <= 0:
             return
 
 
 def measure(way: str, path: Path, limit: int) -> dict[str, object]:
-    """Seconds of one way, and a digest of the first ids that it made."""
-    digest, num_compared = hashlib.sha256(), 0
+    """Seconds of one way for `limit` prompts, ours for all."""
+    tokenizer = load_tokenizer(TOKENIZER)
     began = time.process_time()
-    for batch in WAYS[way](path, limit):
-        if num_compared < min(NUM_COMPARED, limit):
-            for ids in batch:
-                digest.update(np.array(ids, np.int32).tobytes())
-                num_compared += 1
-                if num_compared == NUM_COMPARED:
-                    break
-    return {"seconds": time.process_time() - began, "digest": digest.hexdigest()}
+    for _ in WAYS[way](tokenizer, path, limit):
+        pass
+    return {"seconds": time.process_time() - began}
+
+
+def check_same(path: Path) -> None:
+    """Raise UserError where two ways make other ids of the first prompts."""
+    tokenizer, digests = load_tokenizer(TOKENIZER), {}
+    for way, make in WAYS.items():
+        ids = (one for batch in make(tokenizer, path, NUM_COMPARED) for one in batch)
+        first = (one.as_py() if isinstance(one, pa.Scalar) else one for one in ids)
+        digests[way] = sha256(json.dumps(list(islice(first, NUM_COMPARED))).encode()).hexdigest()
+    if len(set(digests.values())) > 1:
+        raise UserError(f"the ways do not make the same ids: {digests}; correct the code")
 
 
 def main() -> None:
@@ -102,15 +108,16 @@ def main() -> None:
     if given.way:
         print(json.dumps(measure(given.way, given.file, given.part)))
         return
+    run_stage(lambda: compare(given))
+
+
+def compare(given: argparse.Namespace) -> None:
+    """Measure all ways, and write the results."""
     fetch_qwen3_tokenizer(TOKENIZER)
-    files = {}
-    for num_prompts in (given.prompts // 1000, given.prompts // 100, given.prompts // 10):
-        files[num_prompts] = WORK / f"candidates_{num_prompts}.parquet"
-    files[given.prompts] = WORK / f"candidates_{given.prompts}.parquet"
-    sizes = {
-        write_candidates(path, max(1, round(num / NUM_CANDIDATES))): path
-        for num, path in files.items()
-    }
+    sizes = {}
+    for wanted in (given.prompts // shrunk for shrunk in (1000, 100, 10, 1)):
+        path = WORK / f"candidates_{wanted}.parquet"
+        sizes[write_candidates(path, max(1, round(wanted / NUM_CANDIDATES)))] = path
     largest = max(sizes)
     part = min(given.part, largest)
 
@@ -119,9 +126,7 @@ def main() -> None:
         return [sys.executable, "-m", "benchmarks.ids", *words]
 
     ways = {way: command(way, sizes[largest]) for way in WAYS}
-    digests = {way: run_once(way, words)[0]["digest"] for way, words in ways.items()}
-    if len(set(digests.values())) > 1:
-        raise UserError(f"the ways do not make the same ids: {digests}; correct the code")
+    check_same(sizes[largest])
     found = run_alternately(ways, given.rounds)
     ours = largest / found["together"].median
     plain = {way: part / found[way].median for way in ("one", "batches")}
@@ -144,4 +149,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    main()
