@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from newsrec.engines.request import Prompts
 from newsrec.files import atomic_file
 from newsrec.news.mind.sample_files import PROMPTS_SCHEMA
 from newsrec.news.mind.synthetic import TAILS, TOPICS
@@ -63,3 +64,17 @@ def write_candidates(target: Path, num_impressions: int, seed: int = 1) -> int:
 
 def _draw(rng: np.random.Generator, number: int) -> np.ndarray:
     return (NUM_NEWS * rng.random(number) ** 3).astype(np.int64)
+
+
+def unique_tokens(prompts: Prompts) -> int:
+    """Tokens of all prompts, without what each has in common with the beginning of the last."""
+    found, before = 0, np.zeros(0)
+    for batch in prompts.token_ids():
+        values, offsets = batch.flatten().to_numpy(), batch.offsets.to_numpy()
+        for start, end in zip(offsets[:-1] - offsets[0], offsets[1:] - offsets[0], strict=True):
+            ids = values[start:end]
+            shared = min(len(ids), len(before))
+            differs = ids[:shared] != before[:shared]
+            found += len(ids) - (int(differs.argmax()) if differs.any() else shared)
+            before = ids
+    return found
