@@ -5,11 +5,12 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from threading import Thread
 from typing import IO
 
 from newsrec.disks import FULL
@@ -87,13 +88,20 @@ class Finished:
         return (exceptions or lines or ["no output"])[-1]
 
 
-def run_shown(command: Sequence[str | Path], env: Mapping[str, str], log: Path) -> Finished:
+def run_shown(
+    command: Sequence[str | Path],
+    env: Mapping[str, str],
+    log: Path,
+    feed: Callable[[IO[bytes]], None] | None = None,
+) -> Finished:
     """Run `command` to its end, showing its output and writing it to `log`.
 
     Args:
         command: program and arguments.
         env: added to this process's environment.
         log: overwritten with all of the output.
+        feed: writes its input, in a thread; the input ends with it. What it raises ends the
+            process, and is raised here.
 
     Returns:
         The exit code and the last part of the output.
@@ -102,7 +110,8 @@ def run_shown(command: Sequence[str | Path], env: Mapping[str, str], log: Path) 
     tail = ""
     with (
         log.open("w", encoding="utf-8") as record,
-        _start(command, env, subprocess.PIPE, signal.SIGKILL) as process,
+        _start(command, env, subprocess.PIPE, signal.SIGKILL, feed is not None) as process,
+        _fed(process, feed),
     ):
         assert process.stdout is not None
         try:
@@ -119,6 +128,37 @@ def run_shown(command: Sequence[str | Path], env: Mapping[str, str], log: Path) 
             _end(process)
             raise
     return Finished(code, tail)
+
+
+@contextmanager
+def _fed(
+    process: subprocess.Popen[bytes], feed: Callable[[IO[bytes]], None] | None
+) -> Iterator[None]:
+    """Have `feed` write the input of a process; raise what it raised once the process ended."""
+    if feed is None:
+        yield
+        return
+    stream, faults = process.stdin, list[BaseException]()
+    assert stream is not None
+
+    def write() -> None:
+        try:
+            with stream:
+                feed(stream)
+        except BrokenPipeError:
+            pass  # the process has ended, and says why
+        except BaseException as error:
+            faults.append(error)
+            _end(process)
+
+    thread = Thread(target=write)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join()
+    if faults:
+        raise faults[0]
 
 
 @contextmanager
@@ -179,9 +219,11 @@ def _start(
     env: Mapping[str, str],
     output: int | IO[bytes],
     orphaned: signal.Signals,
+    is_fed: bool = False,
 ) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [str(part) for part in command],
+        stdin=subprocess.PIPE if is_fed else None,
         env={**os.environ, **QUIET_AND_OFFLINE, **writable_homes(), **env},
         stdout=output,
         stderr=subprocess.STDOUT,

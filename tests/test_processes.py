@@ -5,10 +5,13 @@ import sys
 import textwrap
 import time
 from pathlib import Path
+from typing import IO
 
 import psutil
+import pyarrow as pa
 import pytest
 
+from newsrec.errors import UserError
 from newsrec.processes import Finished, run_shown
 
 
@@ -17,6 +20,35 @@ def test_output_is_shown_and_kept(tmp_path: Path, capsys: pytest.CaptureFixture[
     finished = run_shown(command, {}, tmp_path / "log")
     assert (finished.code, finished.last_line) == (1, "two")
     assert capsys.readouterr().out == (tmp_path / "log").read_text() == "one\ntwo\n"
+
+
+def test_a_process_gets_what_it_is_fed(tmp_path: Path) -> None:
+    lines = b"".join(b"%d\n" % number for number in range(100_000))  # more than a pipe holds
+    code = "import sys; print(sum(map(int, sys.stdin)))"
+    command = [sys.executable, "-c", code]
+    finished = run_shown(command, {}, tmp_path / "log", lambda sink: sink.write(lines))
+    assert (finished.code, finished.tail) == (0, f"{sum(range(100_000))}\n")
+
+
+def test_a_process_that_ends_before_it_has_read_all_says_why(tmp_path: Path) -> None:
+    def feed(sink: IO[bytes]) -> None:
+        with pa.ipc.new_stream(sink, pa.schema([("number", pa.int64())])) as stream:
+            for _ in range(100):
+                stream.write_batch(pa.record_batch({"number": range(100_000)}))
+
+    command = [sys.executable, "-c", "import sys; sys.exit('no memory')"]
+    assert run_shown(command, {}, tmp_path / "log", feed).tail == "no memory\n"
+
+
+def test_a_fault_of_what_feeds_a_process_ends_it(tmp_path: Path) -> None:
+    def feed(sink: IO[bytes]) -> None:
+        raise UserError("a prompt is too long")
+
+    command = [sys.executable, "-c", "import time; time.sleep(60)"]
+    started = time.monotonic()
+    with pytest.raises(UserError, match="a prompt is too long"):
+        run_shown(command, {}, tmp_path / "log", feed)
+    assert time.monotonic() - started < 30
 
 
 def test_nothing_calls_home(tmp_path: Path) -> None:

@@ -38,8 +38,33 @@ def load_tokenizer(model: Path) -> "PreTrainedTokenizerBase":
 
 def encode_chat(tokenizer: "PreTrainedTokenizerBase", messages: Messages) -> list[int]:
     """Token ids of a chat up to where the answer begins, thinking off."""
-    ids: list[int] = tokenizer.encode(_chat_text(tokenizer, messages), add_special_tokens=False)
+    return encode_chats(tokenizer, [messages])[0]
+
+
+def encode_chats(
+    tokenizer: "PreTrainedTokenizerBase", chats: Sequence[Messages]
+) -> list[list[int]]:
+    """Token ids of each chat, as by `encode_chat`; many at once are several times as fast."""
+    if not chats:
+        return []
+    texts = [chat_text(tokenizer, messages) for messages in chats]
+    ids: list[list[int]] = tokenizer(texts, add_special_tokens=False)["input_ids"]
     return ids
+
+
+def chat_text(tokenizer: "PreTrainedTokenizerBase", messages: Messages, **options: Any) -> str:
+    """A chat as the tokenizer's template writes it up to where the answer begins, thinking off.
+
+    Args:
+        tokenizer: of the model.
+        messages: the chat.
+        options: for the template.
+    """
+    text = tokenizer.apply_chat_template(
+        list(messages), add_generation_prompt=True, enable_thinking=False, tokenize=False, **options
+    )
+    assert isinstance(text, str)
+    return text
 
 
 def first_tokens(
@@ -51,7 +76,7 @@ def first_tokens(
         UserError: two answers begin with the same token, or an answer changes the prompt's own
             tokens.
     """
-    prompt = _chat_text(tokenizer, messages)
+    prompt = chat_text(tokenizer, messages)
     prompt_ids = tokenizer.encode(prompt, add_special_tokens=False)
     answer_of: dict[int, str] = {}
     for answer in answers:
@@ -80,13 +105,5 @@ def control_tokens(tokenizer: "PreTrainedTokenizerBase") -> set[int]:
 def shows_date(tokenizer: "PreTrainedTokenizerBase", messages: Messages) -> bool:
     """Whether the chat template writes today's date, so that a chat has other ids every day."""
     # In place of the function by which templates ask for it.
-    days = {_chat_text(tokenizer, messages, strftime_now=lambda _, day=day: day) for day in "12"}
+    days = {chat_text(tokenizer, messages, strftime_now=lambda _, day=day: day) for day in "12"}
     return len(days) > 1
-
-
-def _chat_text(tokenizer: "PreTrainedTokenizerBase", messages: Messages, **options: Any) -> str:
-    text = tokenizer.apply_chat_template(
-        list(messages), add_generation_prompt=True, enable_thinking=False, tokenize=False, **options
-    )
-    assert isinstance(text, str)
-    return text

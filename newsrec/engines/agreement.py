@@ -18,7 +18,7 @@ from transformers import PreTrainedModel
 
 from newsrec.chat.messages import Messages
 from newsrec.chat.tokens import encode_chat, load_tokenizer
-from newsrec.engines.request import PromptWriter, Request
+from newsrec.engines.request import FewPrompts, Request
 from newsrec.engines.settings import VllmSettings
 from newsrec.engines.transformers_engine import default_device, load_for_answers
 from newsrec.engines.vllm_engine import answer
@@ -69,7 +69,7 @@ def compare_with_transformers(
         settings: of vLLM.
         model: folder of a whole Hugging Face model.
         chats: prompts, a few.
-        work: an existing folder for prompts and answers.
+        work: an existing folder for answers.
 
     Raises:
         UserError: they differ by more than rounding explains, or vLLM failed.
@@ -82,10 +82,7 @@ def compare_with_transformers(
     prompts = [ids[-longest:] for ids in [*prompts, [id_ for ids in prompts for id_ in ids]]]
     expected = list(_probable_tokens(model, dtype, prompts))
     answers = tuple(sorted({one.token for one in expected}))
-    request = Request(work / "prompts.parquet", answers, max_tokens=1)
-    with PromptWriter(request.prompts) as writer:
-        for ids in prompts:
-            writer.add(ids, [])
+    request = Request(FewPrompts(prompts), answers, max_tokens=1)
     target = work / "answers.parquet"
     answer(settings, model, request, target, work)
     answered = pq.read_table(target, columns=["logprobs"])["logprobs"].to_pylist()

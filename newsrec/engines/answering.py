@@ -36,7 +36,7 @@ def answer(
         case TransformersSettings():
             from newsrec.engines import transformers_engine
 
-            transformers_engine.answer(settings, model, request, target)
+            transformers_engine.answer(settings, model, request, target, work)
             return {}
         case ApiSettings():
             from newsrec.engines import api_engine

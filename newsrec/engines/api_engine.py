@@ -171,7 +171,7 @@ def complete_all(
             completions = _Completions(
                 client, journal, progress, body, identity, answers, request.answers, weighed
             )
-            prompts = enumerate(request.messages())
+            prompts = enumerate(request.prompts.messages())
             async with asyncio.TaskGroup() as group:
                 for _ in range(settings.concurrency):
                     group.create_task(completions.answer_next(prompts))
@@ -188,7 +188,7 @@ def complete_all(
 
     with (
         Journal(work / "journal.jsonl") as journal,
-        tqdm(total=request.num_prompts, desc=endpoint.model, unit="prompt") as progress,
+        tqdm(total=len(request.prompts), desc=endpoint.model, unit="prompt") as progress,
     ):
         try:
             done = asyncio.run(run(journal, progress))

@@ -1,21 +1,48 @@
 """What an engine is asked and what it answers: token ids in, log-probabilities and text out."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from typing import Protocol
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from newsrec.chat.messages import Messages
+from newsrec.chat.pieces import TOKEN_IDS
 
-_MESSAGE = pa.struct([("role", pa.string()), ("content", pa.string())])
-# Token ids for engines that load the model, messages for servers that take text.
-PROMPTS_SCHEMA = pa.schema([("token_ids", pa.list_(pa.int32())), ("messages", pa.list_(_MESSAGE))])
 # A log-probability for each answer of the request, in its order; null where the engine has none.
 # The text is null where a server gave no answer.
 ANSWERS_SCHEMA = pa.schema([("logprobs", pa.list_(pa.float64())), ("text", pa.string())])
-_BATCH_ROWS = 10_000
+
+
+class Prompts(Protocol):
+    """Prompts in an order, made anew each time that they are walked."""
+
+    def __len__(self) -> int: ...
+
+    def token_ids(self) -> Iterator[pa.LargeListArray]:
+        """The prompts for engines that load the model: `TOKEN_IDS`, any number of them at once."""
+
+    def messages(self) -> Iterator[Messages]:
+        """The chat of each prompt, for servers that take text."""
+
+
+@dataclass(frozen=True)
+class FewPrompts:
+    """Prompts that are in memory, either as ids, as chats or as both."""
+
+    ids: Sequence[Sequence[int]] = ()
+    chats: Sequence[Messages] = ()
+
+    def __len__(self) -> int:
+        return max(len(self.ids), len(self.chats))
+
+    def token_ids(self) -> Iterator[pa.LargeListArray]:
+        """All at once."""
+        yield pa.array(self.ids, type=TOKEN_IDS)
+
+    def messages(self) -> Iterator[Messages]:
+        """One after the other."""
+        yield from self.chats
 
 
 @dataclass(frozen=True)
@@ -23,48 +50,26 @@ class Request:
     """Prompts to answer, all in the same way.
 
     Attributes:
-        prompts: Parquet file of `PROMPTS_SCHEMA`.
+        prompts: where they come from.
         answers: first token of each answer whose log-probability is wanted at the first position
             behind the prompt; any number of them, none for free text.
         max_tokens: to write, decoded greedily.
     """
 
-    prompts: Path
+    prompts: Prompts
     answers: tuple[int, ...]
     max_tokens: int
 
-    @property
-    def num_prompts(self) -> int:
-        """How many prompts there are."""
-        return int(pq.ParquetFile(self.prompts).metadata.num_rows)
 
-    def messages(self) -> Iterator[Messages]:
-        """The chat of each prompt, in order; a batch of them in memory at a time."""
-        file = pq.ParquetFile(self.prompts)
-        for batch in file.iter_batches(_BATCH_ROWS, columns=["messages"]):
-            yield from batch["messages"].to_pylist()
-
-
-class PromptWriter:
-    """Appends prompts to a Parquet file of `PROMPTS_SCHEMA`, in batches."""
-
-    def __init__(self, target: Path) -> None:
-        self._writer = pq.ParquetWriter(target, PROMPTS_SCHEMA)
-        self._rows: list[dict[str, object]] = []
-
-    def __enter__(self) -> "PromptWriter":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._flush()
-        self._writer.close()
-
-    def add(self, token_ids: list[int], messages: Messages) -> None:
-        """Append one prompt: its ids, and its messages for a server that wants text."""
-        self._rows.append({"token_ids": token_ids, "messages": messages})
-        if len(self._rows) == _BATCH_ROWS:
-            self._flush()
-
-    def _flush(self) -> None:
-        self._writer.write_table(pa.Table.from_pylist(self._rows, schema=PROMPTS_SCHEMA))
-        self._rows.clear()
+def batched(parts: Iterable[pa.LargeListArray], size: int) -> Iterator[pa.LargeListArray]:
+    """The same rows in batches of `size`, the last one smaller."""
+    held: list[pa.LargeListArray] = []
+    for part in parts:
+        while sum(map(len, held)) + len(part) >= size:
+            missing = size - sum(map(len, held))
+            yield pa.concat_arrays([*held, part.slice(0, missing)])
+            part, held = part.slice(missing), []
+        if len(part):
+            held.append(part)
+    if held:
+        yield pa.concat_arrays(held)

@@ -1,16 +1,18 @@
 """transformers in this process: slower than vLLM, and runs wherever PyTorch does."""
 
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 import torch
+import transformers
 from tqdm import tqdm
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from newsrec.chat.tokens import load_tokenizer
+from newsrec.engines.parts import Parts
 from newsrec.engines.request import ANSWERS_SCHEMA, Request
 from newsrec.engines.settings import TransformersSettings
 from newsrec.errors import UserError
@@ -22,46 +24,49 @@ from newsrec.processes import OUT_OF_MEMORY
 _BATCHES_SORTED_TOGETHER = 32
 
 
-def answer(settings: TransformersSettings, model: Path, request: Request, target: Path) -> None:
+def answer(
+    settings: TransformersSettings, model: Path, request: Request, target: Path, work: Path
+) -> None:
     """Answer every prompt with transformers; see `newsrec.engines.answering.answer`.
 
     Raises:
         UserError: out of memory.
     """
-    tokenizer = load_tokenizer(model)
-    device, batch_size = settings.device, settings.batch_size
-    if device == "auto":
-        device = default_device()
-    network = load_for_answers(model, settings.dtype, device)
-    config = _greedy(network, tokenizer, request.max_tokens)
-    windows = pq.ParquetFile(request.prompts).iter_batches(
-        batch_size=batch_size * _BATCHES_SORTED_TOGETHER, columns=["token_ids"]
-    )
-    with (
-        pq.ParquetWriter(target, ANSWERS_SCHEMA) as writer,
-        tqdm(total=request.num_prompts, desc="transformers", unit="prompt") as progress,
-    ):
-        for window in windows:
-            ids = window["token_ids"].to_pylist()
-            by_length = sorted(range(len(ids)), key=lambda row: len(ids[row]), reverse=True)
-            rows: list[dict[str, Any]] = [{}] * len(ids)
-            for start in range(0, len(ids), batch_size):
-                batch = by_length[start : start + batch_size]
-                prompts = [ids[row] for row in batch]
-                try:
-                    found = _answer(network, tokenizer, prompts, config, request.answers)
-                    for row, answered in zip(batch, found, strict=True):
+    versions = [f"{library.__name__} {library.__version__}" for library in (torch, transformers)]
+    parts = Parts(work / "transformers", settings, model, request, versions)
+    window = settings.batch_size * _BATCHES_SORTED_TOGETHER
+    missing = parts.missing(window)
+    if (first := next(missing, None)) is not None:
+        tokenizer = load_tokenizer(model)
+        device = default_device() if settings.device == "auto" else settings.device
+        network = load_for_answers(model, settings.dtype, device)
+        config = _greedy(network, tokenizer, request.max_tokens)
+        with tqdm(total=len(request.prompts), desc="transformers", unit="prompt") as progress:
+            for batch in chain([first], missing):
+                # Those that were answered before count too.
+                progress.update(window * int(batch.part.stem) - progress.n)
+                ids = batch.ids.to_pylist()
+                by_length = sorted(range(len(ids)), key=lambda row: len(ids[row]), reverse=True)
+                rows: list[dict[str, Any]] = [{}] * len(ids)
+                for start in range(0, len(ids), settings.batch_size):
+                    together = by_length[start : start + settings.batch_size]
+                    prompts = [ids[row] for row in together]
+                    try:
+                        found = list(_answer(network, tokenizer, prompts, config, request.answers))
+                    except RuntimeError as error:
+                        if not _is_out_of_memory(error):
+                            raise
+                        raise UserError(
+                            f"transformers ran out of memory on {device} with {len(together)} "
+                            f"prompts of up to {len(prompts[0])} tokens at once; lower "
+                            f"score.batch_size (now {settings.batch_size}), or choose score.dtype: "
+                            "bfloat16 or a smaller model"
+                        ) from None
+                    for row, answered in zip(together, found, strict=True):
                         rows[row] = answered
-                except RuntimeError as error:
-                    if not _is_out_of_memory(error):
-                        raise
-                    raise UserError(
-                        f"transformers ran out of memory on {device} with {len(batch)} prompts of "
-                        f"up to {len(ids[batch[0]])} tokens at once; lower score.batch_size (now "
-                        f"{batch_size}), or choose score.dtype: bfloat16 or a smaller model"
-                    ) from None
-                progress.update(len(batch))
-            writer.write_table(pa.Table.from_pylist(rows, schema=ANSWERS_SCHEMA))
+                    progress.update(len(together))
+                parts.write(batch, pa.Table.from_pylist(rows, schema=ANSWERS_SCHEMA))
+    parts.join(target)
 
 
 def default_device() -> str:

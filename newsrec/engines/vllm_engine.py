@@ -7,17 +7,25 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from tempfile import gettempdir
+from typing import IO
 
+import pyarrow as pa
+
+from newsrec.chat.pieces import TOKEN_IDS
 from newsrec.copies import original
 from newsrec.engines.advice import explain_vllm
+from newsrec.engines.parts import DIGEST, Batch, Parts
 from newsrec.engines.request import Request
 from newsrec.engines.settings import VllmSettings
 from newsrec.errors import UserError
+from newsrec.files import sha256_file
 from newsrec.models.weights import read_weights
 from newsrec.places import is_plain, plain_path, writable_homes
 from newsrec.processes import run_shown
@@ -27,6 +35,8 @@ PYTHON_VARIABLE = "NEWSREC_VLLM_PYTHON"
 _ENVIRONMENT = ".venv-vllm"
 _ROOT = Path(__file__).resolve().parents[2]
 _WORKER = Path(__file__).with_name("vllm_worker.py")
+_INSTALLED = "lib/python*/site-packages/vllm*.dist-info"
+_STREAM = pa.schema([("token_ids", TOKEN_IDS)])
 
 
 def vllm_python() -> Path:
@@ -58,31 +68,45 @@ def answer(settings: VllmSettings, model: Path, request: Request, target: Path, 
     read_weights(model)
     engine = asdict(settings)
     cpu_kv_cache_gib, batch_size = engine.pop("cpu_kv_cache_gib"), engine.pop("batch_size")
-    log = work / "vllm.log"
-    with _understood(python, model) as (python, model, places):
-        job = {
-            "model": str(model),
-            "prompts": str(request.prompts),
-            "answers": list(request.answers),
-            "max_tokens": request.max_tokens,
-            "target": str(target),
-            "batch_size": batch_size,
-            "engine": engine,
-        }
-        path = work / "request.json"
-        path.write_text(json.dumps(job), encoding="utf-8")
-        env = {
-            "VLLM_CPU_KVCACHE_SPACE": str(cpu_kv_cache_gib),
-            "VLLM_LOGGING_LEVEL": "WARNING",
-            # Its engine in a child of its own would outlive a stage killed with -9, and hold the
-            # GPU.
-            "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
-            **places,
-        }
-        # -P: files beside the worker must not be imported in place of libraries of the same name.
-        finished = run_shown([python, "-P", _WORKER, path], env, log)
-    if finished.code != 0:
-        raise UserError(explain_vllm(finished, log))
+    installed = sorted(path.name for path in python.parents[1].glob(_INSTALLED))
+    versions = [*installed, sha256_file(_WORKER)]
+    parts = Parts(work / "vllm", settings, model, request, versions)
+    missing = parts.missing(batch_size)
+    if (first := next(missing, None)) is not None:
+        log = work / "vllm.log"
+        with _understood(python, model) as (python, model, places):
+            job = {
+                "model": str(model),
+                "answers": list(request.answers),
+                "max_tokens": request.max_tokens,
+                "draft": str(work / "vllm/draft"),
+                "engine": engine,
+            }
+            path = work / "request.json"
+            path.write_text(json.dumps(job), encoding="utf-8")
+            env = {
+                "VLLM_CPU_KVCACHE_SPACE": str(cpu_kv_cache_gib),
+                "VLLM_LOGGING_LEVEL": "WARNING",
+                # Its engine in a child of its own would outlive a stage killed with -9, and hold
+                # the GPU.
+                "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+                **places,
+            }
+            # -P: files beside the worker must not be imported in place of libraries of the same
+            # name.
+            feed = partial(_write_stream, chain([first], missing))
+            finished = run_shown([python, "-P", _WORKER, path], env, log, feed)
+        if finished.code != 0:
+            raise UserError(explain_vllm(finished, log))
+    parts.join(target)
+
+
+def _write_stream(batches: Iterable[Batch], sink: IO[bytes]) -> None:
+    """The batches for the worker; each is made while it answers the one before."""
+    with pa.ipc.new_stream(sink, _STREAM) as stream:
+        for batch in batches:
+            rows = pa.record_batch([batch.ids], schema=_STREAM)
+            stream.write_batch(rows, {DIGEST: batch.digest, "part": os.fsencode(batch.part)})
 
 
 @contextmanager

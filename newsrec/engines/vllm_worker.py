@@ -1,13 +1,17 @@
 """The one file that imports vLLM; runs in vLLM's own environment.
 
-    python -P newsrec/engines/vllm_worker.py REQUEST.json
+    python -P newsrec/engines/vllm_worker.py REQUEST.json < PROMPTS
 
-Reads the request that `newsrec.engines.vllm_engine` writes and answers its prompts in their order,
-so that prompts with a shared beginning come side by side and the prefix cache serves them.
+Reads the request that `newsrec.engines.vllm_engine` writes, and from standard input its prompts, as
+a stream of Arrow batches. Each is answered in one go and in its order, so that prompts with a
+shared beginning come side by side and the prefix cache serves them; its answers are in the file
+that its metadata name before the next one is read.
 """
 
 import json
+import os
 import sys
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +22,7 @@ from vllm.platforms import current_platform  # type: ignore[import-not-found,unu
 
 # Spelled out again: this environment has no newsrec, whose libraries are of other versions.
 ANSWERS_SCHEMA = pa.schema([("logprobs", pa.list_(pa.float64())), ("text", pa.string())])
+DIGEST = b"newsrec.digest"
 
 
 def main() -> None:
@@ -38,15 +43,26 @@ def main() -> None:
         # The raw log-probabilities of just these, however unlikely they are.
         logprob_token_ids=answers or None,
     )
-    with pq.ParquetWriter(request["target"], ANSWERS_SCHEMA) as writer:
-        batches = pq.ParquetFile(request["prompts"]).iter_batches(
-            batch_size=request["batch_size"], columns=["token_ids"]
-        )
-        for batch in batches:
-            prompts = [{"prompt_token_ids": ids} for ids in batch["token_ids"].to_pylist()]
-            outputs = engine.generate(prompts, sampling, use_tqdm=True)
+    with pa.ipc.open_stream(sys.stdin.buffer) as stream:
+        while True:
+            try:
+                batch, metadata = stream.read_next_batch_with_custom_metadata()
+            except StopIteration:
+                break
+            # Each batch alone decides what is computed for it: a run that was killed and goes on
+            # here ends in the same bytes.
+            engine.reset_prefix_cache()
+            outputs = engine.generate(_prompts(batch["token_ids"]), sampling, use_tqdm=True)
             rows = [_answer(output.outputs[0], answers) for output in outputs]
-            writer.write_table(pa.Table.from_pylist(rows, schema=ANSWERS_SCHEMA))
+            table = pa.Table.from_pylist(rows, schema=ANSWERS_SCHEMA)
+            draft = Path(request["draft"])
+            pq.write_table(table.replace_schema_metadata({DIGEST: metadata[DIGEST]}), draft)
+            draft.replace(os.fsdecode(metadata[b"part"]))
+
+
+def _prompts(ids: pa.LargeListArray) -> list[dict[str, list[int]]]:
+    values, offsets = ids.flatten().to_numpy().tolist(), ids.offsets.to_pylist()
+    return [{"prompt_token_ids": values[start:end]} for start, end in pairwise(offsets)]
 
 
 def _answer(completion: Any, answers: list[int]) -> dict[str, Any]:

@@ -45,6 +45,15 @@ def kind_of(folder: Path) -> Kind:
     )
 
 
+def base_of(folder: Path) -> Path | None:
+    """The folder of the base that an adapter names; None for a whole model."""
+    description = folder / "adapter_config.json"
+    if (folder / "config.json").is_file() or not description.is_file():
+        return None
+    config = read_json(description)
+    return Path(config.get("base_model_name_or_path") or config["model_name"])
+
+
 def is_model_file(path: Path) -> bool:
     """Whether a file is part of a model's weights or their configuration."""
     return path.name in _MODEL_FILES or path.suffix == ".safetensors"

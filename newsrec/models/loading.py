@@ -7,8 +7,7 @@ import torch
 from peft import PeftModel
 from transformers import PreTrainedModel
 
-from newsrec.files import read_json
-from newsrec.models.folders import kind_of
+from newsrec.models.folders import base_of, kind_of
 from newsrec.models.heads import Head, auto_class
 from newsrec.models.weights import check_whole, read_weights
 
@@ -66,22 +65,21 @@ def load_causal_lm(folder: Path, dtype: str) -> PreTrainedModel | PrefixedModel:
         folder: of a whole model, or of a prefix or bottleneck adapters with the base they name.
         dtype: PyTorch's name of it; `auto` takes the model's own.
     """
-    kind = kind_of(folder)
-    if kind == "model":
+    kind, base_folder = kind_of(folder), base_of(folder)
+    if base_folder is None:
         return load_model(folder, dtype)
     check_whole(folder)
-    config = read_json(folder / "adapter_config.json")
     if kind == "bottleneck":
         # Takes seconds to import, and the other kinds do without.
         from newsrec.models.bottleneck import load_bottleneck
 
-        network = load_model(Path(config["model_name"]), dtype)
+        network = load_model(base_folder, dtype)
         load_bottleneck(network, folder)
         for weight in network.parameters():
             # Not network.to(): that would round the frequencies of the positions too.
             weight.data = weight.data.to(network.dtype)
         return network
-    base = load_model(Path(config["base_model_name_or_path"]), dtype)
+    base = load_model(base_folder, dtype)
     tuned = PeftModel.from_pretrained(base, str(folder))
     return PrefixedModel(tuned) if kind == "prefix" else tuned
 

@@ -18,23 +18,24 @@ YES, NO = "Yes.", "No."
 NOTHING = "(none)"
 
 
+# What stands before the history, the liked news, the disliked news and the target.
+HEADINGS = (
+    "User click histories:",
+    "User's liked news:",
+    "User's disliked news:",
+    "Target news:",
+)
+ITEM = "- "  # before each title
+
+
 def prompt_input(
     history: Sequence[str], liked: Sequence[str], disliked: Sequence[str], target: str
 ) -> str:
     """The part of the prompt that differs between samples; titles come from `plain_text`."""
-    return "\n".join(
-        [
-            "User click histories:",
-            *_items(history),
-            "User's liked news:",
-            *_items(liked),
-            "User's disliked news:",
-            *_items(disliked),
-            "Target news:",
-            *_items([target]),
-            QUESTION,
-        ]
-    )
+    lines: list[str] = []
+    for heading, titles in zip(HEADINGS, (history, liked, disliked, [target]), strict=True):
+        lines += [heading, *(f"{ITEM}{title}" for title in titles or [NOTHING])]
+    return "\n".join([*lines, QUESTION])
 
 
 def user_message(
@@ -48,8 +49,8 @@ def read_prompt_input(text: str) -> tuple[list[str], list[str], list[str], str]:
     """History, liked and disliked titles and the target of what `prompt_input` wrote."""
     lists: list[list[str]] = [[]]
     for line in text.split("\n"):
-        if line.startswith("- "):
-            lists[-1].append(line[2:])
+        if line.startswith(ITEM):
+            lists[-1].append(line.removeprefix(ITEM))
         else:  # a heading, or the question
             lists.append([])
     history, liked, disliked, target = (
@@ -82,7 +83,3 @@ def parse_answer(text: str) -> bool | None:
     """
     match = re.match(r"\W*(yes|no)\b", text, flags=re.IGNORECASE)
     return None if match is None else match[1].lower() == "yes"
-
-
-def _items(titles: Sequence[str]) -> list[str]:
-    return [f"- {title}" for title in titles] or [f"- {NOTHING}"]

@@ -1,35 +1,18 @@
 """From evaluation sets and a model to predictions tables, whatever the engine."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pyarrow.parquet as pq
 
-from newsrec.chat.messages import user_turn
-from newsrec.chat.tokens import control_tokens, encode_chat, first_tokens, load_tokenizer
+from newsrec.chat.tokens import first_tokens, load_tokenizer
 from newsrec.engines.answering import answer
-from newsrec.engines.request import PromptWriter, Request
+from newsrec.engines.request import Request
 from newsrec.engines.settings import Settings
-from newsrec.errors import UserError
+from newsrec.news.candidate_prompts import CandidatePrompts, PromptAudit, nothing_shown
 from newsrec.news.predictions import AnswerAudit, write_model_predictions
-from newsrec.news.prompts import NO, YES, user_message
-
-if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
-
-_BATCH_ROWS = 10_000
-
-
-@dataclass
-class PromptAudit:
-    """What became of the prompts on their way to token ids."""
-
-    num_prompts: int = 0
-    num_shortened: int = 0
-    num_items_dropped: int = 0
-    longest_prompt: int = 0
+from newsrec.news.prompts import NO, YES
 
 
 @dataclass(frozen=True)
@@ -76,14 +59,16 @@ def score_candidates(
     """Let a model answer every prompt of some evaluation sets, all in one run of the engine.
 
     A prompt that does not fit is shortened by whole items: the oldest of the history first, then
-    of the disliked and of the liked; never the target or the question.
+    of the disliked and of the liked; never the target or the question. All prompts are made once
+    before the engine starts, so that it starts on none that is refused, and once more while it
+    answers; they are never stored.
 
     Args:
         settings: of the engine.
         name: of what is scored, see `newsrec.engines.answering.answer`.
         model: folder of a Hugging Face model, for its tokenizer and chat template.
         tables: evaluation set to the predictions table to write.
-        work: an existing folder for prompts and answers.
+        work: an existing folder for answers.
         max_prompt_tokens: what fits beside the answer.
         max_answer_tokens: of the text answer.
 
@@ -92,29 +77,10 @@ def score_candidates(
             an answer cannot be read, or the engine failed.
     """
     tokenizer = load_tokenizer(model)
-    empty = user_turn(user_message([], [], [], ""))
-    tokens = first_tokens(tokenizer, empty, (YES, NO))
-    control = control_tokens(tokenizer)
-    expected = sum(id_ in control for id_ in encode_chat(tokenizer, empty))
-    audit = PromptAudit()
-    request = Request(work / "prompts.parquet", tokens, max_answer_tokens)
-    with PromptWriter(request.prompts) as prompts:
-        for candidates in tables:
-            for lists, target in _rows(candidates):
-                message, ids, num_dropped = _fitted(
-                    tokenizer, lists, target, max_prompt_tokens, candidates
-                )
-                if sum(id_ in control for id_ in ids) != expected:
-                    raise UserError(
-                        f"{candidates}: text of the data became a control token of the chat "
-                        "template; add this model's kind of control token to plain_text in "
-                        f"newsrec/chat/text.py; the title: {target[:80]!r}"
-                    )
-                prompts.add(ids, user_turn(message))
-                audit.num_prompts += 1
-                audit.num_shortened += num_dropped > 0
-                audit.num_items_dropped += num_dropped
-                audit.longest_prompt = max(audit.longest_prompt, len(ids))
+    tokens = first_tokens(tokenizer, nothing_shown(), (YES, NO))
+    prompts = CandidatePrompts(tokenizer, tuple(tables), max_prompt_tokens)
+    audit = prompts.audit()
+    request = Request(prompts, tokens, max_answer_tokens)
     answers_file = work / "answers.parquet"
     reported = answer(settings, name, model, request, answers_file, work)
     answers, start = {}, 0
@@ -123,35 +89,3 @@ def score_candidates(
         start += pq.ParquetFile(candidates).metadata.num_rows
     texts = tuple(tokenizer.decode([token]) for token in tokens)
     return Scored(tokens, texts, audit, answers, reported)
-
-
-def _fitted(
-    tokenizer: "PreTrainedTokenizerBase",
-    lists: dict[str, list[str]],
-    target: str,
-    max_tokens: int,
-    candidates: Path,
-) -> tuple[str, list[int], int]:
-    """The message that fits, its ids, and how many items it lost; `lists` loses them."""
-    num_dropped = 0
-    while True:
-        message = user_message(lists["history"], lists["liked"], lists["disliked"], target)
-        ids = encode_chat(tokenizer, user_turn(message))
-        if len(ids) <= max_tokens:
-            return message, ids, num_dropped
-        oldest_first = next((items for items in lists.values() if items), None)
-        if oldest_first is None:
-            raise UserError(
-                f"{candidates}: {len(ids)} tokens without any history, at most {max_tokens} fit "
-                f"beside the answer; raise score.max_model_len; the title: {target[:80]!r}"
-            )
-        oldest_first.pop(0)
-        num_dropped += 1
-
-
-def _rows(candidates: Path) -> Iterator[tuple[dict[str, list[str]], str]]:
-    """What each prompt shows, by the order in which it may be dropped, and its target."""
-    names = ["history", "disliked", "liked"]
-    for batch in pq.ParquetFile(candidates).iter_batches(_BATCH_ROWS, columns=[*names, "target"]):
-        for row in batch.to_pylist():
-            yield {name: row[name] for name in names}, row["target"]

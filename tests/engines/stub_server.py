@@ -16,7 +16,7 @@ from newsrec.chat.messages import Messages, user_turn
 from newsrec.engines import api_engine
 from newsrec.engines.api_engine import Endpoint, complete_all
 from newsrec.engines.api_replies import Reply, write_replies
-from newsrec.engines.request import ANSWERS_SCHEMA, PromptWriter, Request
+from newsrec.engines.request import ANSWERS_SCHEMA, FewPrompts, Request
 from newsrec.engines.settings import KEY_VARIABLE, MODEL_VARIABLE, URL_VARIABLE, ApiSettings
 
 KEY = "sk-very-secret-123"
@@ -179,7 +179,7 @@ def complete(
     **settings: Any,
 ) -> tuple[list[Reply], int]:
     """Ask by `complete_all`; some fields of `ENDPOINT` and `SETTINGS` may be others."""
-    request = write_request(work, chats, tuple(range(len(answers))), max_tokens)
+    request = Request(FewPrompts(chats=chats), tuple(range(len(answers))), max_tokens)
     return complete_all(
         Endpoint(**{**ENDPOINT, "url": url, **(endpoint or {})}),
         request,
@@ -208,7 +208,7 @@ def answer(
     **settings: Any,
 ) -> tuple[dict[str, object], list[dict[str, Any]]]:
     """What the engine reports of a server behind a URL, and the rows that it wrote."""
-    request = write_request(work, chats, answers, max_tokens=4)
+    request = Request(FewPrompts(chats=chats), answers, max_tokens=4)
     with pytest.MonkeyPatch.context() as patch:
         variables = {URL_VARIABLE: url, KEY_VARIABLE: KEY, f"{MODEL_VARIABLE}BASE": "one-model"}
         for variable in (*variables, f"{MODEL_VARIABLE}TUNED"):
@@ -224,15 +224,6 @@ def answer(
             work,
         )
     return reported, read_rows(work)
-
-
-def write_request(
-    work: Path, chats: Sequence[Messages], answers: tuple[int, ...], max_tokens: int
-) -> Request:
-    with PromptWriter(work / "prompts.parquet") as writer:
-        for chat in chats:
-            writer.add([], chat)
-    return Request(work / "prompts.parquet", answers, max_tokens)
 
 
 def read_rows(work: Path) -> list[dict[str, Any]]:

@@ -6,15 +6,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 import pytest
 
-from newsrec.chat.tokens import encode_chat, first_tokens, load_tokenizer
+from newsrec.chat.tokens import encode_chats, first_tokens, load_tokenizer
 from newsrec.engines import transformers_engine, vllm_engine
 from newsrec.engines.api_engine import Endpoint, complete_all
 from newsrec.engines.api_replies import write_replies
 from newsrec.engines.api_server import llamafactory_server, vllm_server
-from newsrec.engines.request import PromptWriter, Request
+from newsrec.engines.request import FewPrompts, Request
 from newsrec.engines.settings import ApiSettings, TransformersSettings
 from newsrec.models.tiny import build_tiny
 from newsrec.news.corpus import examples
@@ -62,17 +61,12 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def prompts(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    target = tmp_path_factory.mktemp("prompts") / "prompts.parquet"
-    tokenizer = load_tokenizer(model)
-    with PromptWriter(target) as writer:
-        for chat in CHATS:
-            writer.add(encode_chat(tokenizer, chat), chat)
-    return target
+def prompts(model: Path) -> FewPrompts:
+    return FewPrompts(encode_chats(load_tokenizer(model), CHATS), CHATS)
 
 
 @pytest.fixture(scope="module")
-def request_yes_no(model: Path, prompts: Path) -> Request:
+def request_yes_no(model: Path, prompts: FewPrompts) -> Request:
     return ask_for(model, prompts, (YES, NO))
 
 
@@ -84,7 +78,7 @@ def offline(
     return by_vllm(model, request_yes_no, tmp_path_factory.mktemp("offline"))
 
 
-def ask_for(model: Path, prompts: Path, answers: tuple[str, ...]) -> Request:
+def ask_for(model: Path, prompts: FewPrompts, answers: tuple[str, ...]) -> Request:
     tokens = first_tokens(load_tokenizer(model), CHATS[0], answers)
     return Request(prompts, tokens, MAX_ANSWER_TOKENS)
 
@@ -97,7 +91,7 @@ def by_vllm(model: Path, request: Request, work: Path) -> pd.DataFrame:
 
 def by_transformers(model: Path, request: Request, work: Path) -> pd.DataFrame:
     target = work / "by_transformers.parquet"
-    transformers_engine.answer(TRANSFORMERS, model, request, target)
+    transformers_engine.answer(TRANSFORMERS, model, request, target, work)
     return pd.read_parquet(target)
 
 
@@ -155,7 +149,7 @@ def test_transformers(
 
 
 def test_transformers_and_vllm_agree_on_five_answers(
-    model: Path, prompts: Path, offline: pd.DataFrame, tmp_path: Path
+    model: Path, prompts: FewPrompts, offline: pd.DataFrame, tmp_path: Path
 ) -> None:
     request = ask_for(model, prompts, FIVE_ANSWERS)
     found = logprobs(by_vllm(model, request, tmp_path))
@@ -171,7 +165,7 @@ def test_transformers_and_vllm_agree_on_five_answers(
 
 
 def test_free_text_of_vllm_has_no_log_probabilities_and_is_the_same(
-    model: Path, prompts: Path, offline: pd.DataFrame, tmp_path: Path
+    model: Path, prompts: FewPrompts, offline: pd.DataFrame, tmp_path: Path
 ) -> None:
     found = by_vllm(model, ask_for(model, prompts, ()), tmp_path)
     assert [list(row) for row in found["logprobs"]] == [[]] * len(CHATS)
@@ -181,8 +175,7 @@ def test_free_text_of_vllm_has_no_log_probabilities_and_is_the_same(
 def test_vllms_server(
     model: Path, request_yes_no: Request, offline: pd.DataFrame, tmp_path: Path
 ) -> None:
-    asked = tmp_path / "prompts.parquet"
-    pq.write_table(pq.read_table(request_yes_no.prompts).take(OF_SERVER), asked)
+    asked = FewPrompts(chats=[CHATS[number] for number in OF_SERVER])
     request, expected = replace(request_yes_no, prompts=asked), offline.loc[OF_SERVER]
     with vllm_server(
         model,

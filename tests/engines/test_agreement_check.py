@@ -56,10 +56,10 @@ def engine_reads(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def reads(folder: Path) -> None:
         def answer(
-            settings: VllmSettings, model: Path, request: Request, target: Path, _: Path
+            settings: VllmSettings, model: Path, request: Request, target: Path, work: Path
         ) -> None:
             engine = TransformersSettings(settings.dtype, batch_size=2)
-            transformers_engine.answer(engine, folder, request, target)
+            transformers_engine.answer(engine, folder, request, target, work)
 
         monkeypatch.setattr(agreement, "answer", answer)
 

@@ -8,12 +8,12 @@ import pytest
 
 from newsrec.engines import api_engine, transformers_engine, vllm_engine
 from newsrec.engines.answering import answer
-from newsrec.engines.request import Request
+from newsrec.engines.request import FewPrompts, Request
 from newsrec.engines.settings import ApiSettings, Settings, TransformersSettings, VllmSettings
 from tests.engines.stub_server import SETTINGS
 
 MODEL, TARGET, WORK = Path("model"), Path("answers.parquet"), Path("work")
-REQUEST = Request(Path("prompts.parquet"), (1, 2, 3), 4)
+REQUEST = Request(FewPrompts([[1], [2]]), (1, 2, 3), 4)
 VLLM = VllmSettings("auto", 128, 0.5, 1, True, 10, 1)
 TRANSFORMERS = TransformersSettings("auto", 10)
 API = ApiSettings(**SETTINGS)
@@ -23,7 +23,7 @@ API = ApiSettings(**SETTINGS)
     ("settings", "engine", "arguments", "reported"),
     [
         (VLLM, "vllm", (VLLM, MODEL, REQUEST, TARGET, WORK), {}),
-        (TRANSFORMERS, "transformers", (TRANSFORMERS, MODEL, REQUEST, TARGET), {}),
+        (TRANSFORMERS, "transformers", (TRANSFORMERS, MODEL, REQUEST, TARGET, WORK), {}),
         (API, "api", (API, "base", MODEL, REQUEST, TARGET, WORK), {"of": "api"}),
     ],
 )

@@ -1,34 +1,29 @@
-"""Prompts in a file: token ids for engines that load the model, messages for servers."""
+"""Prompts in batches, whatever the parts in which they come."""
 
-from pathlib import Path
-
-import pyarrow.parquet as pq
+import pyarrow as pa
+import pytest
 
 from newsrec.chat.messages import user_turn
-from newsrec.engines.request import PROMPTS_SCHEMA, PromptWriter, Request
+from newsrec.chat.pieces import TOKEN_IDS
+from newsrec.engines.request import FewPrompts, batched
 
 
-def test_prompts_are_written_in_order(tmp_path: Path) -> None:
-    prompts = [([number, number + 1], user_turn(f"message {number}")) for number in range(10_003)]
-    with PromptWriter(tmp_path / "prompts.parquet") as writer:
-        for token_ids, messages in prompts:
-            writer.add(token_ids, messages)
-    table = pq.read_table(tmp_path / "prompts.parquet")
-    assert table.schema == PROMPTS_SCHEMA
-    assert table["token_ids"].to_pylist() == [token_ids for token_ids, _ in prompts]
-    assert table["messages"].to_pylist() == [messages for _, messages in prompts]
-    request = Request(tmp_path / "prompts.parquet", (), 1)
-    assert request.num_prompts == 10_003
-    assert list(request.messages()) == [messages for _, messages in prompts]
+@pytest.mark.parametrize("parts", [[7], [3, 3, 1], [1] * 7, [0, 2, 0, 5], [6, 1], [], [0]])
+@pytest.mark.parametrize("size", [1, 3, 6, 7, 8])
+def test_batches_hold_the_rows_of_the_parts_in_their_order(parts: list[int], size: int) -> None:
+    rows = [list(range(number)) for number in range(sum(parts))]
+    left = iter(rows)
+    given = [pa.array([next(left) for _ in range(num)], type=TOKEN_IDS) for num in parts]
+    found = list(batched(given, size))
+    assert [row for batch in found for row in batch.to_pylist()] == rows
+    assert [len(batch) for batch in found[:-1]] == [size] * (len(found) - 1)
+    assert all(0 < len(batch) <= size for batch in found)
+    assert all(batch.type == TOKEN_IDS for batch in found)
 
 
-def test_every_turn_of_a_chat_is_kept(tmp_path: Path) -> None:
-    chat = [
-        {"role": "system", "content": "Be brief."},
-        {"role": "user", "content": "hello"},
-        {"role": "assistant", "content": "Yes."},
-        {"role": "user", "content": ""},
-    ]
-    with PromptWriter(tmp_path / "prompts.parquet") as writer:
-        writer.add([1], chat)
-    assert list(Request(tmp_path / "prompts.parquet", (), 1).messages()) == [chat]
+def test_few_prompts_are_ids_or_chats() -> None:
+    chats = [user_turn("a"), user_turn("b")]
+    assert list(FewPrompts(chats=chats).messages()) == chats
+    assert len(FewPrompts(chats=chats)) == 2
+    (ids,) = FewPrompts([[1, 2], [3]]).token_ids()
+    assert ids.to_pylist() == [[1, 2], [3]]

@@ -11,9 +11,9 @@ import torch
 from transformers import AutoModelForCausalLM, Qwen3ForCausalLM
 
 from newsrec.chat.messages import Messages, user_turn
-from newsrec.chat.tokens import encode_chat, load_tokenizer
+from newsrec.chat.tokens import encode_chat, encode_chats, load_tokenizer
 from newsrec.engines import transformers_engine
-from newsrec.engines.request import ANSWERS_SCHEMA, PromptWriter, Request
+from newsrec.engines.request import ANSWERS_SCHEMA, FewPrompts, Request
 from newsrec.engines.settings import TransformersSettings
 from newsrec.errors import UserError
 from newsrec.models.merging import export_adapter
@@ -34,13 +34,10 @@ def answer(
     chats: Sequence[Messages] = CHATS,
 ) -> list[dict]:
     tokenizer = load_tokenizer(model)
-    prompts, answers = work / "prompts.parquet", work / "answers.parquet"
-    with PromptWriter(prompts) as writer:
-        for chat in chats:
-            writer.add(encode_chat(tokenizer, chat), chat)
+    prompts, answers = FewPrompts(encode_chats(tokenizer, chats)), work / "answers.parquet"
     settings = TransformersSettings(dtype="float32", batch_size=batch_size, device="cpu")
     request = Request(prompts, tokens, max_tokens=3)
-    transformers_engine.answer(settings, model, request, answers)
+    transformers_engine.answer(settings, model, request, answers, work)
     table = pq.read_table(answers)
     assert table.schema == ANSWERS_SCHEMA
     return table.to_pylist()

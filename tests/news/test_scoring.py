@@ -39,10 +39,10 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         settings: Settings, name: str, model: Path, request: Request, target: Path, work: Path
     ) -> dict[str, object]:
         calls.append((settings, name, model, request, work))
-        logprobs = [[-0.1 * (row + 1), -3.0] for row in range(request.num_prompts)]
+        logprobs = [[-0.1 * (row + 1), -3.0] for row in range(len(request.prompts))]
         columns = {"logprobs": logprobs, "text": ["Yes."] * len(logprobs)}
         pq.write_table(pa.Table.from_pydict(columns, schema=ANSWERS_SCHEMA), target)
-        return {"asked": request.num_prompts}
+        return {"asked": len(request.prompts)}
 
     monkeypatch.setattr(scoring, "answer", answer)
     return calls
@@ -62,9 +62,9 @@ def score(
     )
 
 
-def messages(work: Path) -> list[str]:
-    """The message of each prompt; each is a chat of that one alone."""
-    chats = pq.read_table(work / "prompts.parquet")["messages"].to_pylist()
+def messages(calls: list[tuple[Any, ...]]) -> list[str]:
+    """The message of each prompt that the engine was asked; each is a chat of that one alone."""
+    chats = list(calls[-1][3].prompts.messages())
     assert all(chat == user_turn(chat[0]["content"]) for chat in chats)
     return [chat[0]["content"] for chat in chats]
 
@@ -88,17 +88,18 @@ def test_the_engine_is_asked_for_yes_and_no_after_each_prompt(
     table = candidates(tmp_path, {}, {"target": "d"})
     scored = score(tiny_model, {table: tmp_path / "out.parquet"}, tmp_path)
     tokenizer = load_tokenizer(tiny_model)
-    prompts = tmp_path / "prompts.parquet"
     tokens = first_tokens(tokenizer, user_turn("hello"), ("Yes.", "No."))
-    assert calls == [(SETTINGS, "tuned", tiny_model, Request(prompts, tokens, 3), tmp_path)]
+    ((*given, request, work),) = calls
+    assert (*given, work) == (SETTINGS, "tuned", tiny_model, tmp_path)
+    assert (request.answers, request.max_tokens) == (tokens, 3)
     assert scored.tokens == tokens
-    ids = [encode_chat(tokenizer, user_turn(message)) for message in messages(tmp_path)]
-    assert pq.read_table(prompts)["token_ids"].to_pylist() == ids
+    ids = [encode_chat(tokenizer, user_turn(message)) for message in messages(calls)]
+    assert [row for some in request.prompts.token_ids() for row in some.to_pylist()] == ids
     assert len(ids) == 2
 
 
 def test_a_long_prompt_loses_whole_items_of_history_and_never_target_or_question(
-    tiny_model: Path, tmp_path: Path
+    tiny_model: Path, tmp_path: Path, calls: list[tuple[Any, ...]]
 ) -> None:
     long = {
         "history": ["oldest " * 30, "older " * 30, "newest item"],
@@ -108,7 +109,7 @@ def test_a_long_prompt_loses_whole_items_of_history_and_never_target_or_question
     }
     table = candidates(tmp_path, long, {})
     scored = score(tiny_model, {table: tmp_path / "out.parquet"}, tmp_path, 250)
-    message = messages(tmp_path)[0]
+    message = messages(calls)[0]
     assert "oldest" not in message
     for words in (
         "newest item",

@@ -216,8 +216,8 @@ def test_what_an_engine_gets_holds_no_other_control_token(
         """Ends the scoring where the engine would begin."""
 
     def record(_: object, name: str, model: Path, request: Request, *others: Path) -> None:
-        asked["ids"] = pq.read_table(request.prompts)["token_ids"].to_pylist()
-        asked["chats"] = list(request.messages())
+        asked["ids"] = [ids for some in request.prompts.token_ids() for ids in some.to_pylist()]
+        asked["chats"] = list(request.prompts.messages())
         raise Asked
 
     monkeypatch.setattr(scoring, "answer", record)

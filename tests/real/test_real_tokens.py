@@ -1,15 +1,20 @@
 """Tokens and templates on Qwen3's own tokenizer: what the tests of the tiny one claim."""
 
 import json
+from functools import cache
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from newsrec.chat.messages import user_turn
+from newsrec.chat.pieces import PIECES, PieceEncoder
 from newsrec.chat.text import plain_text
 from newsrec.chat.tokens import control_tokens, encode_chat, first_tokens, load_tokenizer
 from newsrec.errors import UserError
-from newsrec.news.prompts import INSTRUCTION, NO, YES, prompt_input, user_message
+from newsrec.news.prompts import INSTRUCTION, NO, QUESTION, YES, prompt_input, user_message
 
 pytestmark = [pytest.mark.real, pytest.mark.filterwarnings("ignore")]
 
@@ -50,6 +55,22 @@ def test_no_control_string_of_the_data_becomes_a_control_token(
 
     assert num_control(text) > num_control("a title")
     assert num_control(plain_text(text)) == num_control("a title")
+
+
+@given(titles=st.lists(st.lists(st.text(max_size=12).map(plain_text), max_size=4), min_size=1))
+@settings(max_examples=200, deadline=None, derandomize=True)
+def test_lines_of_any_titles_have_the_ids_of_the_whole(
+    titles: list[list[str]], qwen3_tokenizer: Path, smollm2: Path
+) -> None:
+    for folder in (qwen3_tokenizer, smollm2):
+        tokenizer = tokenizer_of(folder)
+        lines = [["Shown:\n", *(f"- {one}\n" for one in shown), QUESTION] for shown in titles]
+        found = PieceEncoder(tokenizer)._encode_pieces(pa.array(lines, type=PIECES)).to_pylist()
+        whole = [encode_chat(tokenizer, user_turn("".join(pieces))) for pieces in lines]
+        assert found == whole
+
+
+tokenizer_of = cache(load_tokenizer)  # of a real one it takes a second
 
 
 @pytest.fixture

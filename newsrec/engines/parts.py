@@ -1,0 +1,100 @@
+"""Answers of the batches that are done, kept as they come: what a killed run need not ask again.
+
+A part is a Parquet file of `ANSWERS_SCHEMA`, whole or not there, and holds the digest of all that
+its answers depend on. Batches are answered apart from each other, so the parts of two runs make
+the same table as those of one.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from newsrec.engines.request import ANSWERS_SCHEMA, Request, batched
+from newsrec.engines.settings import TransformersSettings, VllmSettings
+from newsrec.files import atomic_file, sha256_folder
+from newsrec.models.folders import base_of
+
+DIGEST = b"newsrec.digest"  # in the metadata of a part
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Prompts that are answered together, and where their answers go.
+
+    Attributes:
+        ids: lists of token ids.
+        part: the file to write.
+        digest: of the prompts and of all else that their answers depend on.
+    """
+
+    ids: pa.LargeListArray
+    part: Path
+    digest: bytes
+
+
+class Parts:
+    """The parts of one table of answers, in a folder."""
+
+    def __init__(
+        self,
+        folder: Path,
+        settings: VllmSettings | TransformersSettings,
+        model: Path,
+        request: Request,
+        versions: Sequence[str],
+    ) -> None:
+        """Answers of another model, of other settings or versions are not taken.
+
+        Args:
+            folder: made where it is missing.
+            settings: of the engine.
+            model: its folder, and where it is an adapter its base's; every file counts.
+            request: what is asked of the prompts.
+            versions: of what computes the answers.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        self._folder, self._request, self._num_batches = folder, request, 0
+        weights = [sha256_folder(one) for one in (model, base_of(model)) if one is not None]
+        what = [type(settings).__name__, asdict(settings), *weights, *versions]
+        self._identity = json.dumps([*what, request.answers, request.max_tokens], sort_keys=True)
+
+    def missing(self, size: int) -> Iterator[Batch]:
+        """The request's prompts in batches of `size`, without those that are answered."""
+        self._num_batches = 0
+        for ids in batched(self._request.prompts.token_ids(), size):
+            part = self._folder / f"{self._num_batches:06}.parquet"
+            digest = self._digest(ids)
+            if _digest_of(part) != digest:
+                yield Batch(ids, part, digest)
+            self._num_batches += 1
+
+    def write(self, batch: Batch, answers: pa.Table) -> None:
+        """Keep the answers of one batch."""
+        with atomic_file(batch.part) as draft:
+            pq.write_table(answers.replace_schema_metadata({DIGEST: batch.digest}), draft)
+
+    def join(self, target: Path) -> None:
+        """Write the answers of all batches of the last walk to `target`, in their order."""
+        with atomic_file(target) as draft, pq.ParquetWriter(draft, ANSWERS_SCHEMA) as writer:
+            for number in range(self._num_batches):
+                part = pq.read_table(self._folder / f"{number:06}.parquet")
+                writer.write_table(part.replace_schema_metadata())
+
+    def _digest(self, ids: pa.LargeListArray) -> bytes:
+        digest = hashlib.sha256(self._identity.encode())
+        for numbers in (ids.value_lengths(), ids.flatten()):
+            digest.update(numbers.to_numpy().tobytes())
+        return digest.hexdigest().encode()
+
+
+def _digest_of(part: Path) -> bytes | None:
+    """The digest in a part; None where there is none that can be read."""
+    try:
+        return (pq.read_schema(part).metadata or {}).get(DIGEST)
+    except (OSError, pa.ArrowException):
+        return None
