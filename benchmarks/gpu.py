@@ -43,7 +43,7 @@ from benchmarks.shapes import (
 from benchmarks.side_by_side import Row, run_once, save
 from newsrec.chat.tokens import encode_chat, first_tokens, load_tokenizer
 from newsrec.engines import vllm_engine
-from newsrec.engines.request import PromptWriter, Request
+from newsrec.engines.request import FewPrompts, Request
 from newsrec.engines.settings import VllmSettings
 from newsrec.errors import UserError, run_stage
 from newsrec.files import read_json
@@ -151,10 +151,7 @@ class Bench:
         shutil.rmtree(work, ignore_errors=True)
         work.mkdir()
         tokens = first_tokens(tokenizer, chats[0], (YES, NO))
-        request = Request(work / "prompts.parquet", tokens, 1)
-        with PromptWriter(request.prompts) as prompts:
-            for ids in order:
-                prompts.add(ids, chats[0])  # vLLM is given the ids alone
+        request = Request(FewPrompts(order), tokens, 1)
         settings = VllmSettings(
             dtype=self.dtype,
             max_model_len=self.recipe.cutoff_len,
@@ -167,7 +164,7 @@ class Bench:
         # Which runs the engine's own worker, and takes the time.
         vllm_engine._WORKER = Path(__file__).with_name("vllm_timed_worker.py")
         vllm_engine.answer(settings, self.base, request, work / "answers.parquet", work)
-        seconds = read_json(work / "answers.json")["seconds"]
+        seconds = read_json(work / "seconds.json")["seconds"]
         num_batches = len(shared) // batch
         ours, rival = sum(seconds[1 : 1 + num_batches]), sum(seconds[1 + num_batches :])
         num_tokens, num_unique = sum(map(len, shared)), num_unique_tokens(shared)

@@ -18,6 +18,7 @@ from torch.utils.benchmark import Timer
 
 from benchmarks.shapes import impressions, write_model
 from newsrec.chat.tokens import encode_chat, load_tokenizer
+from newsrec.errors import report_user_error
 from newsrec.files import atomic_folder
 from newsrec.models.loading import load_model
 from newsrec.models.merging import merge_adapter
@@ -86,4 +87,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    # Not `run_stage`: ways run while the benchmark that starts them does.
+    with report_user_error("gpu"):
+        main()

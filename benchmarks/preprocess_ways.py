@@ -15,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 from pyarrow import csv
 
+from newsrec.errors import report_user_error
 from newsrec.news.mind.samples import SPLITS, preprocess
 from newsrec.news.mind.tables import BEHAVIORS_COLUMNS, NEWS_COLUMNS
 from newsrec.news.prompts import INSTRUCTION, NO, YES, prompt_input
@@ -127,4 +128,6 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    # Not `run_stage`: ways run while the benchmark that starts them does.
+    with report_user_error("preprocess"):
+        main()

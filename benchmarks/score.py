@@ -33,7 +33,7 @@ from newsrec.engines.api_engine import Endpoint, complete_all
 from newsrec.engines.api_server import llamafactory_server
 from newsrec.engines.request import FewPrompts, Request
 from newsrec.engines.settings import ApiSettings, VllmSettings
-from newsrec.errors import run_stage
+from newsrec.errors import report_user_error
 from newsrec.files import atomic_folder
 from newsrec.models.loading import load_model
 from newsrec.models.tiny import build_tiny
@@ -114,7 +114,7 @@ def main() -> None:
     parser.add_argument("--file", type=Path)
     given = parser.parse_args()
     if given.way is None:
-        run_stage(lambda: compare(given.impressions, given.rounds))
+        compare(given.impressions, given.rounds)
         return
     work = WORK / "score"
     shutil.rmtree(work, ignore_errors=True)
@@ -177,4 +177,6 @@ def compare(num_impressions: int, rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    # Not `run_stage`: ways run while the benchmark that starts them does.
+    with report_user_error("score"):
+        main()

@@ -2,7 +2,7 @@
 
     python -P benchmarks/vllm_timed_worker.py REQUEST.json      (in vLLM's environment)
 
-Writes them beside the answers, under the same name and `.json`.
+Writes them beside the request, as seconds.json.
 """
 
 import json
@@ -29,8 +29,8 @@ def main() -> None:
 
     LLM.generate = timed
     runpy.run_path(str(WORKER), run_name="__main__")
-    target = Path(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))["target"])
-    target.with_suffix(".json").write_text(json.dumps({"seconds": seconds}), encoding="utf-8")
+    target = Path(sys.argv[1]).with_name("seconds.json")
+    target.write_text(json.dumps({"seconds": seconds}), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from safetensors.torch import save_file
 
 
 def write_weights(folder: Path) -> None:
-    """Make `folder` and write one weight into it."""
+    """Make `folder` and write the weights of two layers into it."""
     folder.mkdir(parents=True, exist_ok=True)
-    save_file({"weight": torch.zeros(1)}, folder / "model.safetensors", metadata={"format": "pt"})
+    layers = {f"model.{name}.weight": torch.zeros(1, 1) for name in ("q_proj", "v_proj")}
+    save_file(layers, folder / "model.safetensors", metadata={"format": "pt"})
