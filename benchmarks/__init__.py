@@ -1,5 +1,5 @@
 """What is measured beside the pipeline."""
 
-from newsrec.interrupts import quit_at_interrupt
+from newsrec.running.interrupts import quit_at_interrupt
 
 quit_at_interrupt()

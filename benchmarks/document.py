@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.side_by_side import RESULTS
-from newsrec.errors import run_stage
 from newsrec.files import read_json, write_text
 from newsrec.report.tables import markdown_table
+from newsrec.running.stage import run_stage
 
 DOCUMENT = Path("docs/benchmarks.md")
 _BEGIN, _END = "<!-- written by python -m benchmarks.document -->\n", "<!-- end -->\n"

@@ -25,8 +25,8 @@ from sklearn.metrics import brier_score_loss, log_loss, ndcg_score, roc_auc_scor
 
 from benchmarks import document
 from benchmarks.side_by_side import Measured, Row, run_alternately, save
-from newsrec.errors import run_stage
 from newsrec.files import write_json
+from newsrec.running.stage import run_stage
 
 ROOT = Path(__file__).resolve().parents[1]
 MODELS = ("base", "tuned")

@@ -1,7 +1,7 @@
 """DVC's commands, as the benchmarks use them."""
 
 from newsrec.errors import UserError
-from newsrec.processes import run_group
+from newsrec.running.processes import run_group
 
 
 def run_dvc(*words: str) -> None:

@@ -45,7 +45,7 @@ from newsrec.chat.tokens import encode_chat, first_tokens, load_tokenizer
 from newsrec.engines import vllm_engine
 from newsrec.engines.request import FewPrompts, Request
 from newsrec.engines.settings import VllmSettings
-from newsrec.errors import UserError, run_stage
+from newsrec.errors import UserError
 from newsrec.files import read_json
 from newsrec.models.shape import Shape
 from newsrec.news.prompts import NO, YES
@@ -54,6 +54,7 @@ from newsrec.params.load import load_params
 from newsrec.params.sections import SharedParams
 from newsrec.preflight.needs import memory_to_train
 from newsrec.report.tables import markdown_table
+from newsrec.running.stage import run_stage
 from newsrec.training.same_tokens import check_same_tokens
 
 

@@ -18,11 +18,11 @@ from torch.utils.benchmark import Timer
 
 from benchmarks.shapes import impressions, write_model
 from newsrec.chat.tokens import encode_chat, load_tokenizer
-from newsrec.errors import report_user_error
 from newsrec.files import atomic_folder
 from newsrec.models.loading import load_model
 from newsrec.models.merging import merge_adapter
 from newsrec.models.shape import Shape
+from newsrec.running.stage import report_user_error
 
 Report = dict[str, float]
 NUM_PROMPTS = 4  # that merge compares, as conf/shared.yaml says

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks import document
 from benchmarks.side_by_side import Measured, Row, run_alternately, save
-from newsrec.errors import run_stage
+from newsrec.running.stage import run_stage
 
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = ("preprocess", "check_engine", "train", "merge", "score", "baselines", "evaluate")

@@ -29,9 +29,10 @@ from benchmarks.packages import fetch_qwen3_tokenizer
 from benchmarks.side_by_side import Row, run_alternately, run_once, save
 from newsrec.chat.messages import user_turn
 from newsrec.chat.tokens import chat_text, encode_chat, load_tokenizer
-from newsrec.errors import UserError, report_user_error
+from newsrec.errors import UserError
 from newsrec.news.candidate_prompts import CandidatePrompts
 from newsrec.news.prompts import user_message
+from newsrec.running.stage import report_user_error
 
 WORK = Path(".work/benchmarks")
 TOKENIZER = Path(".work/packages/qwen3-tokenizer")

@@ -19,13 +19,13 @@ from dvc.repo import Repo
 from tqdm import tqdm
 
 from benchmarks.experiments import run_dvc
-from newsrec.errors import run_stage
 from newsrec.files import write_text
 from newsrec.params.compose import compose
 from newsrec.params.load import load_params
 from newsrec.params.sections import SharedParams
 from newsrec.preflight import needs
 from newsrec.report.tables import markdown_table
+from newsrec.running.stage import run_stage
 
 DOCUMENT = Path("docs/methods.md")
 

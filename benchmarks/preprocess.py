@@ -22,9 +22,9 @@ import numpy as np
 
 from benchmarks.document import main as write_document
 from benchmarks.side_by_side import Measured, Row, run_alternately, save
-from newsrec.errors import run_stage
 from newsrec.news.mind.samples import SPLITS
 from newsrec.news.mind.tables import format_time
+from newsrec.running.stage import run_stage
 
 MINDLARGE = 2_609_219  # train and dev together
 NUM_NEWS = 100_000

@@ -15,10 +15,10 @@ from pathlib import Path
 import pandas as pd
 from pyarrow import csv
 
-from newsrec.errors import report_user_error
 from newsrec.news.mind.samples import SPLITS, preprocess
 from newsrec.news.mind.tables import BEHAVIORS_COLUMNS, NEWS_COLUMNS
 from newsrec.news.prompts import INSTRUCTION, NO, YES, prompt_input
+from newsrec.running.stage import report_user_error
 
 
 def default(raw: Path, target: Path, share: float) -> None:

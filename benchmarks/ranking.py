@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 from sklearn.metrics import ndcg_score, roc_auc_score
 
-from newsrec.errors import run_stage
 from newsrec.metrics.ranking import rank_metrics
+from newsrec.running.stage import run_stage
 
 MEAN_ROWS = 37  # as MINDsmall dev
 

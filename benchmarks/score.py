@@ -33,13 +33,13 @@ from newsrec.engines.api_engine import Endpoint, complete_all
 from newsrec.engines.api_server import llamafactory_server
 from newsrec.engines.request import FewPrompts, Request
 from newsrec.engines.settings import ApiSettings, VllmSettings
-from newsrec.errors import report_user_error
 from newsrec.files import atomic_folder
 from newsrec.models.loading import load_model
 from newsrec.models.tiny import build_tiny
 from newsrec.news.candidate_prompts import CandidatePrompts, nothing_shown
 from newsrec.news.corpus import examples
 from newsrec.news.prompts import NO, YES
+from newsrec.running.stage import report_user_error
 
 WORK = Path(".work/benchmarks")
 MODEL = WORK / "tiny"  # as conf/model/tiny.yaml, hardly trained: speed does not depend on that

@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from newsrec.errors import UserError
 from newsrec.files import write_json
-from newsrec.processes import QUIET_AND_OFFLINE
+from newsrec.running.processes import QUIET_AND_OFFLINE
 
 RESULTS = Path("benchmarks/results")
 

@@ -32,12 +32,12 @@ from newsrec.engines.parts import Parts
 from newsrec.engines.request import ANSWERS_SCHEMA, Request
 from newsrec.engines.settings import VllmSettings
 from newsrec.engines.vllm_engine import _write_stream
-from newsrec.errors import run_stage
 from newsrec.files import size_folder, write_text
 from newsrec.news.candidate_prompts import CandidatePrompts
 from newsrec.news.leaderboard.submission import validate_submission, write_submission
 from newsrec.news.mind.unlabelled import write_candidates_unlabelled
 from newsrec.news.predictions import write_model_predictions
+from newsrec.running.stage import run_stage
 
 WORK = Path(".work/benchmarks/submission")
 NUM_IMPRESSIONS = 2_370_727  # of MINDlarge test

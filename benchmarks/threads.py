@@ -1,7 +1,8 @@
 """How much slower training is beside other work: with none, one and two busy processes.
 
 Trains the tiny model of `models/base` on `data/processed`, as the stage `train` does, for a number
-of steps: threads that sleep while they wait (`newsrec.threads`) against threads that wait busily.
+of steps: threads that sleep while they wait (`newsrec.running.threads`) against threads that wait
+busily.
 Needs a finished `dvc repro preprocess`, and a machine without other work.
 
 Run     python -m benchmarks.threads [--steps 60] [--rounds 3]
@@ -18,9 +19,9 @@ from pathlib import Path
 
 from benchmarks import document
 from benchmarks.side_by_side import Measured, Row, run_alternately, save
-from newsrec.errors import run_stage
 from newsrec.params.load import load_params
 from newsrec.params.sections import SharedParams
+from newsrec.running.stage import run_stage
 from newsrec.training.dataset import SampleSet
 
 GOALS = {1: 1.3, 2: 2.5}  # times the seconds alone, by the busy processes

@@ -1,7 +1,7 @@
 """newsrec: fine-tune a language model to recommend news, and measure honestly whether it helped."""
 
-from newsrec.interrupts import quit_at_interrupt
-from newsrec.threads import wait_asleep
+from newsrec.running.interrupts import quit_at_interrupt
+from newsrec.running.threads import wait_asleep
 
 quit_at_interrupt()
 wait_asleep()

@@ -11,8 +11,9 @@ from typing import Annotated
 
 import typer
 
-from newsrec.errors import UserError, report_user_error
+from newsrec.errors import UserError
 from newsrec.files import read_lines
+from newsrec.running.stage import report_user_error
 
 app = typer.Typer(
     name="newsrec",

@@ -24,7 +24,8 @@ from dvc.output import Output
 from dvc.repo import Repo
 from dvc.stage import Stage
 
-from newsrec.errors import UserError, report_user_error
+from newsrec.errors import UserError
+from newsrec.running.stage import report_user_error
 
 
 class Finding(NamedTuple):

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from newsrec.errors import run_stage
 from newsrec.files import read_json, write_json
 from newsrec.news.baselines.nrms import nrms_scores, train_nrms
 from newsrec.news.baselines.probe import probe
@@ -20,6 +19,7 @@ from newsrec.news.baselines.text import tfidf_scores
 from newsrec.news.params import Params
 from newsrec.news.predictions import KEYS, write_predictions
 from newsrec.params.load import load_params
+from newsrec.running.stage import run_stage
 
 TRAIN, TEST = Path("data/raw/train"), Path("data/raw/test")
 SAMPLES = Path("data/processed/mind_train.jsonl")

@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import Any
 
 from newsrec.engines.settings import VllmSettings
-from newsrec.errors import UserError, run_stage
+from newsrec.errors import UserError
 from newsrec.files import write_json
 from newsrec.params.load import load_params
 from newsrec.params.sections import SharedParams
 from newsrec.preflight.doctor import check_machine
+from newsrec.running.stage import run_stage
 
 NUM_PROMPTS = 8
 CHECKED = Path("models/checked")

@@ -12,7 +12,6 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 
-from newsrec.errors import run_stage
 from newsrec.files import read_json, write_json, write_tsv
 from newsrec.metrics.significance import ClusterBootstrap
 from newsrec.news.evaluation import curves
@@ -26,6 +25,7 @@ from newsrec.news.external import read_external
 from newsrec.news.params import Evaluate, Params
 from newsrec.news.predictions import KEYS, MODELS, decisions, read_predictions, require_same_rows
 from newsrec.params.load import load_params
+from newsrec.running.stage import run_stage
 
 BASELINES = ("popularity", "tfidf", "nrms", "leak_probe", "random")
 PREDICTIONS = Path("data/predictions")

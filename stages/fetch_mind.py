@@ -8,7 +8,6 @@ Run     dvc repro fetch_mind      (alone: python -m stages.fetch_mind)
 import shutil
 from pathlib import Path
 
-from newsrec.errors import run_stage
 from newsrec.files import atomic_folder, sha256_folder, write_json
 from newsrec.news.mind.download import fetch_zips
 from newsrec.news.mind.layout import check_archives
@@ -16,6 +15,7 @@ from newsrec.news.mind.sources import split_folders
 from newsrec.news.mind.synthetic import write_synthetic
 from newsrec.news.params import FetchMind, Params
 from newsrec.params.load import load_params
+from newsrec.running.stage import run_stage
 
 TARGET = Path("data/raw")
 WORK = Path(".work/fetch_mind")  # outlives a kill, so that a download resumes

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from newsrec.chat.tokens import load_tokenizer
 from newsrec.engines.vllm_reading import check_same_reading
-from newsrec.errors import UserError, run_stage
+from newsrec.errors import UserError
 from newsrec.files import atomic_folder, sha256_folder, write_json
 from newsrec.models.checks import check_model
 from newsrec.models.hubs import fetch_huggingface, fetch_local, fetch_modelscope
@@ -25,6 +25,7 @@ from newsrec.models.weights import copy_weights
 from newsrec.params.load import load_params
 from newsrec.params.sections import FetchModel, SharedParams
 from newsrec.preflight.doctor import check_machine
+from newsrec.running.stage import run_stage
 from newsrec.training.samples import load_template
 
 TARGET = Path("models/base")

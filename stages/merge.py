@@ -20,7 +20,7 @@ import yaml
 
 from newsrec.chat.messages import user_turn
 from newsrec.chat.tokens import encode_chat, load_tokenizer
-from newsrec.errors import UserError, run_stage
+from newsrec.errors import UserError
 from newsrec.files import atomic_folder, read_json, write_json, write_text
 from newsrec.models.folders import kind_of
 from newsrec.models.merging import (
@@ -33,6 +33,7 @@ from newsrec.models.merging import (
 from newsrec.params.load import load_params
 from newsrec.params.sections import SharedParams
 from newsrec.report.card import model_card
+from newsrec.running.stage import run_stage
 from newsrec.training.dataset import SampleSet, read_samples
 
 BASE = Path("models/base")

@@ -9,13 +9,13 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from newsrec.errors import run_stage
 from newsrec.files import atomic_folder, read_json, write_json
 from newsrec.news.mind.row_counts import row_warnings
 from newsrec.news.mind.samples import preprocess
 from newsrec.news.params import Params
 from newsrec.news.prompts import prompt_protocol
 from newsrec.params.load import load_params
+from newsrec.running.stage import run_stage
 
 TARGET = Path("data/processed")
 

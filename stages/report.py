@@ -14,7 +14,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from newsrec.errors import run_stage
 from newsrec.files import atomic_folder, read_json, write_json, write_text
 from newsrec.news.params import Params
 from newsrec.news.predictions import MODELS, read_predictions
@@ -23,6 +22,7 @@ from newsrec.news.report.page import render
 from newsrec.news.report.summary import summary_markdown
 from newsrec.params.load import load_params
 from newsrec.provenance import provenance
+from newsrec.running.stage import run_stage
 
 METRICS = Path("metrics")
 PLOTS = Path("plots")

@@ -16,13 +16,14 @@ from pathlib import Path
 
 from newsrec.engines.settings import ApiSettings, Settings
 from newsrec.engines.vllm_engine import vllm_python
-from newsrec.errors import UserError, run_stage
+from newsrec.errors import UserError
 from newsrec.files import read_json, write_json
 from newsrec.news.params import Params
 from newsrec.news.scoring import score_candidates
 from newsrec.params.load import load_params
 from newsrec.preflight.doctor import check_machine
 from newsrec.provenance import provenance
+from newsrec.running.stage import run_stage
 
 CANDIDATES = Path("data/processed")
 PREDICTIONS = Path("data/predictions")

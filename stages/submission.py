@@ -8,12 +8,12 @@ Run     make submission      (alone: python -m stages.submission)
 import shutil
 from pathlib import Path
 
-from newsrec.errors import run_stage
 from newsrec.news.leaderboard.submission import validate_submission, write_submission
 from newsrec.news.mind.unlabelled import write_candidates_unlabelled
 from newsrec.news.params import Params
 from newsrec.news.scoring import score_candidates
 from newsrec.params.load import load_params
+from newsrec.running.stage import run_stage
 
 RAW = Path("data/raw")
 MODEL = Path("models/merged")

@@ -18,7 +18,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
-from newsrec.errors import UserError, run_stage
+from newsrec.errors import UserError
 from newsrec.files import atomic_folder, read_json, write_json, write_tsv
 from newsrec.models.checks import count_parameters
 from newsrec.params.load import load_params
@@ -26,6 +26,7 @@ from newsrec.params.sections import SharedParams
 from newsrec.params.train import Recipe
 from newsrec.preflight.doctor import check_machine
 from newsrec.provenance import provenance
+from newsrec.running.stage import run_stage
 from newsrec.training.dataset import SPLITS, SampleSet
 from newsrec.training.fine_tuning import fine_tune
 from newsrec.training.precision import chooses_bf16

@@ -50,9 +50,7 @@ NOT_IMPORTED = {
 NOT_A_DEPENDENCY = {
     "newsrec/errors.py": "what a person reads when something is wrong",
     "newsrec/files.py": "writes what it is given; its formats are tested byte by byte",
-    "newsrec/copies.py": "what a person reads when files are missing, and where an environment is",
-    "newsrec/places.py": "paths and folders that programs can use; what is in them is the same",
-    "newsrec/processes.py": "starts a worker and shows its output; the worker is a dependency",
+    "newsrec/running/": "how a stage and its workers run, and how that is reported; no output",
     "newsrec/models/hub_errors.py": "what a person reads when a download fails",
     "newsrec/engines/advice.py": "what a person reads when an engine fails",
     "newsrec/engines/vllm_reading.py": "compares two libraries; its answer changes no output",

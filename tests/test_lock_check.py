@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from dvc.repo import Repo
 
-from newsrec.errors import UserError, report_user_error
+from newsrec.errors import UserError
 from newsrec.lock_check import main
+from newsrec.running.stage import report_user_error
 from tests.trees import ENV
 
 pytestmark = pytest.mark.slow  # each is a second or so, and there are many

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from newsrec.disks import FREE_SOME
-from newsrec.processes import Finished
+from newsrec.running.disks import FREE_SOME
+from newsrec.running.processes import Finished
 
 
 def explain_vllm(finished: Finished, log: Path) -> str:

@@ -12,7 +12,7 @@ import httpx
 
 from newsrec.engines.advice import explain_server
 from newsrec.errors import UserError
-from newsrec.processes import Finished, read_tail, running
+from newsrec.running.processes import Finished, read_tail, running
 
 _HOST = "127.0.0.1"  # private data: nobody else on the network gets to ask or to listen
 _SECONDS_BETWEEN_LOOKS = 0.5

@@ -17,7 +17,7 @@ from newsrec.engines.request import ANSWERS_SCHEMA, Request
 from newsrec.engines.settings import TransformersSettings
 from newsrec.errors import UserError
 from newsrec.models.loading import PrefixedModel, load_causal_lm
-from newsrec.processes import OUT_OF_MEMORY
+from newsrec.running.processes import OUT_OF_MEMORY
 
 # Batches that are sorted by length together: enough that a batch holds prompts of about one length,
 # few enough that memory does not grow with the number of prompts.

@@ -19,7 +19,6 @@ from typing import IO
 import pyarrow as pa
 
 from newsrec.chat.pieces import TOKEN_IDS
-from newsrec.copies import original
 from newsrec.engines.advice import explain_vllm
 from newsrec.engines.parts import DIGEST, Batch, Parts
 from newsrec.engines.request import Request
@@ -27,8 +26,9 @@ from newsrec.engines.settings import VllmSettings
 from newsrec.errors import UserError
 from newsrec.files import sha256_file
 from newsrec.models.weights import read_weights
-from newsrec.places import is_plain, plain_path, writable_homes
-from newsrec.processes import run_shown
+from newsrec.running.copies import original
+from newsrec.running.places import is_plain, plain_path, writable_homes
+from newsrec.running.processes import run_shown
 
 PYTHON_VARIABLE = "NEWSREC_VLLM_PYTHON"
 # Run as a file, not as a module: vLLM's environment knows no newsrec.

@@ -17,7 +17,7 @@ from newsrec.errors import UserError
 from newsrec.files import read_json
 from newsrec.models.one_form import legacy_rope
 from newsrec.models.weights import ANOTHER_MODEL
-from newsrec.processes import run_shown
+from newsrec.running.processes import run_shown
 
 _WORKER = Path(__file__).with_name("vllm_reading_worker.py")
 # What no weight is multiplied by: who wrote it, how it is to be run, ids that a request names.

@@ -9,9 +9,9 @@ from dvc.schema import COMPILED_LOCKFILE_SCHEMA
 from dvc.utils.serialize import parse_yaml
 from voluptuous import Invalid
 
-from newsrec.dvc_stage import LOCK
 from newsrec.preflight import machine
-from newsrec.stage_runs import LOCK_COPY
+from newsrec.running.dvc_stage import LOCK
+from newsrec.running.stage_runs import LOCK_COPY
 
 # Which process reads or writes which output.
 RWLOCK = Path(".dvc/tmp/rwlock")

@@ -13,9 +13,9 @@ from newsrec.errors import UserError
 from newsrec.files import read_json
 from newsrec.models.shape import Shape, read_shape
 from newsrec.params.sections import Score, SharedParams
-from newsrec.places import plain_path
 from newsrec.preflight import machine, needs
 from newsrec.preflight.machine import Memory
+from newsrec.running.places import plain_path
 from newsrec.training.advice import LIGHTER, memory_advice
 
 Memories = list[Memory]

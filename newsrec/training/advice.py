@@ -3,8 +3,8 @@
 import re
 from pathlib import Path
 
-from newsrec.disks import FREE_SOME
-from newsrec.processes import Finished
+from newsrec.running.disks import FREE_SOME
+from newsrec.running.processes import Finished
 
 # The worker's last words when a loss is no number, see `StopAtBrokenLoss`: of what, at which step.
 BROKEN_LOSS = re.compile(r"newsrec: the loss of (\w+) is no number at step (\d+)")

@@ -10,8 +10,8 @@ from pathlib import Path
 import yaml
 from llamafactory.train.tuner import run_exp
 
-from newsrec.places import plain_path
-from newsrec.processes import die_with_parent
+from newsrec.running.places import plain_path
+from newsrec.running.processes import die_with_parent
 from newsrec.training.callbacks import (
     EvaluateLastStep,
     KeepFourBitLayout,

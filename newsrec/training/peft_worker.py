@@ -25,7 +25,7 @@ from transformers import (
 from newsrec.chat.tokens import load_tokenizer
 from newsrec.models.bottleneck import add_bottleneck, save_bottleneck
 from newsrec.models.loading import load_model
-from newsrec.processes import die_with_parent
+from newsrec.running.processes import die_with_parent
 from newsrec.training.dataset import read_samples
 from newsrec.training.samples import encode_sample, load_template
 from newsrec.training.trainer import run_trainer

@@ -16,7 +16,7 @@ import yaml
 
 from newsrec.errors import UserError
 from newsrec.files import read_json, sha256_file, sha256_folder, write_json, write_text
-from newsrec.processes import run_shown
+from newsrec.running.processes import run_shown
 from newsrec.training.advice import explain_failure
 from newsrec.training.methods import WHOLE
 from newsrec.training.trackers import Tracker, tracker_environment

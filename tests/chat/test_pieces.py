@@ -107,7 +107,7 @@ def test_what_is_remembered_is_bounded(
 @pytest.fixture
 def crossing(tokenizer: PreTrainedTokenizerBase) -> PreTrainedTokenizerBase:
     """A tokenizer whose tokens may hold a line end and what follows it."""
-    vocab = {char: number for number, char in enumerate("\n- Showne:titlWab?!<|_>m")}
+    vocab = {char: number for number, char in enumerate("\n- Showne:tilWab?!<|_>m")}
     vocab |= {"\n-": len(vocab), "<unk>": len(vocab) + 1}
     model = models.BPE(vocab, [("\n", "-")], unk_token="<unk>")
     wrapped = PreTrainedTokenizerFast(tokenizer_object=Tokenizer(model))

@@ -145,7 +145,7 @@ def test_it_is_asked_to_stop_when_the_stage_is_killed(tmp_path: Path) -> None:
     script = textwrap.dedent(f"""
         import sys, time
         from pathlib import Path
-        from newsrec.processes import running
+        from newsrec.running.processes import running
         log = Path({str(tmp_path / "log")!r})
         with running([sys.executable, "-c", {child!r}], {{}}, log):
             while "ready" not in log.read_text():

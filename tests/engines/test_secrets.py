@@ -10,9 +10,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from newsrec.errors import run_stage
 from newsrec.news.mind.samples import preprocess
 from newsrec.params.compose import compose
+from newsrec.running.stage import run_stage
 from stages import score
 from tests.engines import stub_server
 from tests.engines.stub_server import Fault, Stub

@@ -11,7 +11,7 @@ from newsrec.engines.parts import Parts
 from newsrec.engines.request import FewPrompts, Request
 from newsrec.engines.settings import VllmSettings
 from newsrec.errors import UserError
-from newsrec.places import is_plain
+from newsrec.running.places import is_plain
 from tests.weights import write_weights
 
 SETTINGS = VllmSettings(

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from newsrec.dvc_stage import md5
 from newsrec.files import sha256_folder
+from newsrec.running.dvc_stage import md5
 from tests.faults.small import outputs
 from tests.faults.toy import contents, refusal
 from tests.trees import ran_stages, run

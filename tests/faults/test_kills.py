@@ -7,7 +7,7 @@ import psutil
 import pytest
 import yaml
 
-from newsrec.dvc_stage import md5
+from newsrec.running.dvc_stage import md5
 from tests import ROOT
 from tests.faults.toy import (
     begin,

@@ -23,9 +23,10 @@ _COMMON = """
     import time
     from pathlib import Path
 
-    from newsrec.errors import UserError, run_stage
+    from newsrec.errors import UserError
+    from newsrec.running.stage import run_stage
     from newsrec.files import atomic_folder, read_json, write_json, write_text
-    from newsrec.processes import run_shown
+    from newsrec.running.processes import run_shown
 
     def wait(name):
         Path(f"began_{name}").write_text(str(os.getpid()))

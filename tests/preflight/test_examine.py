@@ -8,13 +8,13 @@ from typing import Any, get_args
 
 import pytest
 
-from newsrec import places
 from newsrec.engines.vllm_engine import vllm_python
 from newsrec.params.compose import compose
 from newsrec.params.load import load_params
 from newsrec.params.sections import SharedParams
 from newsrec.preflight.examine import PACKAGES, DataNeeds, Finding, Step, examine
 from newsrec.preflight.machine import Memory
+from newsrec.running import places
 from tests.preflight.conftest import GB, Machine, gpu, pinned
 
 STEPS = set(get_args(Step))

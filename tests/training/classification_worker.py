@@ -16,7 +16,7 @@ from transformers import DataCollatorWithPadding, Trainer, TrainingArguments, se
 from newsrec.chat.messages import user_turn
 from newsrec.chat.tokens import encode_chat, load_tokenizer
 from newsrec.models.loading import load_model
-from newsrec.processes import die_with_parent
+from newsrec.running.processes import die_with_parent
 from newsrec.training.dataset import read_samples
 from newsrec.training.trainer import run_trainer
 

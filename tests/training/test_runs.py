@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from newsrec.errors import UserError
-from newsrec.processes import Finished
+from newsrec.running.processes import Finished
 from newsrec.training import runs
 from newsrec.training.advice import BROKEN_LOSS, explain_failure, memory_advice
 from newsrec.training.dataset import SampleSet

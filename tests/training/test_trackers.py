@@ -5,7 +5,7 @@ from typing import Any, get_args
 
 import pytest
 
-from newsrec.processes import QUIET_AND_OFFLINE, Finished
+from newsrec.running.processes import QUIET_AND_OFFLINE, Finished
 from newsrec.training import llamafactory, runs
 from newsrec.training.dataset import SampleSet
 from newsrec.training.fine_tuning import fine_tune

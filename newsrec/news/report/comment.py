@@ -15,9 +15,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-from newsrec.errors import UserError, report_user_error
+from newsrec.errors import UserError
 from newsrec.files import read_json, write_text
 from newsrec.news.report.summary import summary_markdown
+from newsrec.running.stage import report_user_error
 
 TARGET = Path(".work/pull-request")
 MAX_CHARACTERS = 60_000  # GitHub takes 65,536

@@ -13,9 +13,9 @@ from pathlib import Path
 from threading import Thread
 from typing import IO
 
-from newsrec.disks import FULL
-from newsrec.orphans import die_with_parent
-from newsrec.places import writable_homes
+from newsrec.running.disks import FULL
+from newsrec.running.orphans import die_with_parent
+from newsrec.running.places import writable_homes
 
 __all__ = ["Finished", "die_with_parent", "read_tail", "run_group", "run_shown", "running"]
 

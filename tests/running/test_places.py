@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from newsrec import places
 from newsrec.errors import UserError
-from newsrec.places import is_plain, is_writable, plain_path, writable_homes
-from newsrec.processes import run_shown
+from newsrec.running import places
+from newsrec.running.places import is_plain, is_writable, plain_path, writable_homes
+from newsrec.running.processes import run_shown
 
 ODD = ["two words", "a[1]", "d$HOME", "q'uote", 'q"uote', "c:olon", "st*r", "中", "n\nl", "back\\s"]
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from newsrec.copies import missing_in_copy, original
-from newsrec.errors import run_stage
+from newsrec.running.copies import missing_in_copy, original
+from newsrec.running.stage import run_stage
 
 GRAPH = """
 stages:

@@ -12,11 +12,12 @@ from types import SimpleNamespace
 import psutil
 import pytest
 
-from newsrec import interrupts
-from newsrec.errors import UserError, report_user_error
+from newsrec.errors import UserError
+from newsrec.running import interrupts
+from newsrec.running.stage import report_user_error
 from tests import ROOT
 
-HOOK = "from newsrec.interrupts import quit_at_interrupt\nquit_at_interrupt()\n"
+HOOK = "from newsrec.running.interrupts import quit_at_interrupt\nquit_at_interrupt()\n"
 # Prints its id when it has begun, as a trainer or a server would be at work.
 CHILD = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
 
@@ -68,8 +69,8 @@ def test_while_a_worker_is_at_work(tmp_path: Path) -> None:
     body = f"""
         import sys
         from pathlib import Path
-        from newsrec.errors import run_stage
-        from newsrec.processes import run_shown
+        from newsrec.running.stage import run_stage
+        from newsrec.running.processes import run_shown
         def main():
             run_shown([sys.executable, "-c", {CHILD!r}], {{}}, Path("log"))
         run_stage(main)
@@ -86,8 +87,8 @@ def test_while_dvc_runs_a_stage_for_a_benchmark(tmp_path: Path) -> None:
     dvc += "signal.signal(signal.SIGINT, signal.SIG_IGN); child.wait()"
     body = f"""
         import sys
-        from newsrec.errors import run_stage
-        from newsrec.processes import run_group
+        from newsrec.running.stage import run_stage
+        from newsrec.running.processes import run_group
         def main():
             run_group([sys.executable, "-c", {dvc!r}])
         run_stage(main)
@@ -101,7 +102,7 @@ def test_while_dvc_runs_a_stage_for_a_benchmark(tmp_path: Path) -> None:
 def test_in_a_place_that_swallows_it(tmp_path: Path) -> None:
     body = """
         import time
-        from newsrec.errors import run_stage
+        from newsrec.running.stage import run_stage
         class Swallowing:
             def __del__(self):
                 print(1, flush=True)
@@ -151,10 +152,10 @@ def test_every_program_of_the_project_ends_so() -> None:
     for folder in ("newsrec", "stages", "benchmarks"):
         first = (ROOT / folder / "__init__.py").read_text().split("\n\n", 1)[1]
         if folder == "stages":
-            first = first.replace("from newsrec.orphans import die_with_dvc\n", "", 1)
+            first = first.replace("from newsrec.running.orphans import die_with_dvc\n", "", 1)
             first = first.replace("die_with_dvc()\n", "", 1)
         if folder == "newsrec":
-            first = first.replace("from newsrec.threads import wait_asleep\n", "", 1)
+            first = first.replace("from newsrec.running.threads import wait_asleep\n", "", 1)
             first = first.replace("wait_asleep()\n", "", 1)
         assert first == HOOK.replace("\nquit", "\n\nquit"), folder
         if folder != "newsrec":

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from newsrec import stage_runs, unrecorded
-from newsrec.dvc_stage import DvcStage, md5, read_lock, read_stage, stage_name
-from newsrec.errors import run_stage
-from newsrec.unrecorded import adopt, drop_recorded, inputs_of, keep
+from newsrec.running import stage_runs, unrecorded
+from newsrec.running.dvc_stage import DvcStage, md5, read_lock, read_stage, stage_name
+from newsrec.running.stage import run_stage
+from newsrec.running.unrecorded import adopt, drop_recorded, inputs_of, keep
 from tests import ROOT
 from tests.test_dvc_yaml import GRAPH as NEWS
 from tests.test_dvc_yaml import paths_of

@@ -12,8 +12,17 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from newsrec import unrecorded
-from newsrec.dvc_stage import GRAPH, LOCK, Digest, DvcStage, md5, read_lock, read_stage, stage_name
+from newsrec.running import unrecorded
+from newsrec.running.dvc_stage import (
+    GRAPH,
+    LOCK,
+    Digest,
+    DvcStage,
+    md5,
+    read_lock,
+    read_stage,
+    stage_name,
+)
 
 WORK = Path(".work")
 # A whole dvc.lock, as it was when the last stage began: one that is damaged is replaced by it.

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from newsrec.dvc_stage import Digest, DvcStage, files_of, md5, read_params
+from newsrec.running.dvc_stage import Digest, DvcStage, files_of, md5, read_params
 
 FOLDER = Path(".work/unrecorded")
 _MARKER = "finished.json"

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from newsrec.errors import UserError
-from newsrec.processes import Finished, run_shown
+from newsrec.running.processes import Finished, run_shown
 
 
 def test_output_is_shown_and_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -74,7 +74,7 @@ def test_the_work_dies_with_a_stage_that_is_killed(tmp_path: Path) -> None:
     script = textwrap.dedent(f"""
         import sys
         from pathlib import Path
-        from newsrec.processes import run_shown
+        from newsrec.running.processes import run_shown
         code = "import os, time; print(os.getpid(), flush=True); time.sleep(60)"
         run_shown([sys.executable, "-c", code], {{}}, Path({str(tmp_path / "log")!r}))
     """)
