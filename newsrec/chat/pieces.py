@@ -3,8 +3,8 @@
 A message is joined of pieces, each but the last with a line end at its end. A piece that recurs is
 tokenized once, and a prompt is put together from the ids of its pieces.
 
-That is right where a tokenizer splits its text behind every line end that a visible character
-follows, before any merging. Byte-level BPE as in Qwen, Llama 3, GPT-2 and SmolLM does: no
+That is right where a tokenizer splits its text behind every line end between two visible
+characters, before any merging. Byte-level BPE as in Qwen, Llama 3, GPT-2 and SmolLM does: no
 alternative of their expressions goes on behind a line end with anything but white space, and none
 looks back. Of other tokenizers it is not known. So the first prompts are compared with the
 tokenizer's own encoding of the whole, which is used throughout where they differ; and so is a
