@@ -33,6 +33,11 @@ _MAX_PIECES = 500_000  # remembered
 class PieceEncoder:
     """Turns messages of pieces into the token ids of chats of that one message each."""
 
+    _known: dict[str, int]  # text to its place in `_starts` and `_lengths`
+    _starts: np.ndarray  # in `_ids`
+    _lengths: np.ndarray
+    _ids: np.ndarray  # of all that is known
+
     def __init__(self, tokenizer: PreTrainedTokenizerBase, seed: int = 0) -> None:
         self._tokenizer = tokenizer
         self._random = np.random.default_rng(seed)
@@ -118,10 +123,9 @@ class PieceEncoder:
         return np.fromiter((self._known[text] for text in texts), np.int64, len(texts))
 
     def _remember_none(self) -> None:
-        self._known: dict[str, int] = {}
-        self._starts: np.ndarray = np.zeros(0, np.int64)
-        self._lengths: np.ndarray = np.zeros(0, np.int64)
-        self._ids: np.ndarray = np.zeros(0, np.int32)
+        self._known = {}
+        self._starts = self._lengths = np.zeros(0, np.int64)
+        self._ids = np.zeros(0, np.int32)
 
 
 def join_pieces(messages: pa.ListArray) -> Iterator[str]:
