@@ -79,12 +79,15 @@ def _messages(path: Path, limit: int) -> Iterator[list[str]]:
 
 
 def measure(way: str, path: Path, limit: int) -> dict[str, object]:
-    """Seconds of one way for `limit` prompts, ours for all."""
+    """Seconds of one way for `limit` prompts, ours for all, and the most memory it held, bytes."""
     tokenizer = load_tokenizer(TOKENIZER)
     began = time.process_time()
     for _ in WAYS[way](tokenizer, path, limit):
         pass
-    return {"seconds": time.process_time() - began}
+    seconds = time.process_time() - began
+    # Not the system's own count for a child, which begins with what its parent held.
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    return {"seconds": seconds, "peak": int(status.split("VmHWM:")[1].split()[0]) * 1024}
 
 
 def check_same(path: Path) -> None:
@@ -133,8 +136,8 @@ def compare(given: argparse.Namespace) -> None:
     plain = {way: part / found[way].median for way in ("one", "batches")}
     growth = []
     for size, path in sizes.items():
-        report, peak = run_once(f"{size} prompts", command("together", path))
-        growth.append((float(size), report["seconds"], float(peak)))
+        report, _ = run_once(f"{size} prompts", command("together", path))
+        growth.append((float(size), report["seconds"], float(report["peak"])))
     work = f"{largest:,} prompts to ids, Qwen3's tokenizer"
     shown = f"{ours:,.0f} prompts/s"
     save(

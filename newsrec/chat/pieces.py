@@ -3,8 +3,8 @@
 A message is joined of pieces, each but the last with a line end at its end. A piece that recurs is
 tokenized once, and a prompt is put together from the ids of its pieces.
 
-That is right where a tokenizer splits its text behind every line end that a visible character
-follows, before any merging. Byte-level BPE as in Qwen, Llama 3, GPT-2 and SmolLM does: no
+That is right where a tokenizer splits its text behind every line end between two visible
+characters, before any merging. Byte-level BPE as in Qwen, Llama 3, GPT-2 and SmolLM does: no
 alternative of their expressions goes on behind a line end with anything but white space, and none
 looks back. Of other tokenizers it is not known. So the first prompts are compared with the
 tokenizer's own encoding of the whole, which is used throughout where they differ; and so is a
@@ -36,10 +36,10 @@ _MAX_PIECES = 500_000  # remembered
 class PieceEncoder:
     """Turns messages of pieces into the token ids of chats of that one message each."""
 
-    _known: dict[str, int]
-    _starts: np.ndarray
+    _known: dict[str, int]  # text to its place in `_starts` and `_lengths`
+    _starts: np.ndarray  # in `_ids`
     _lengths: np.ndarray
-    _ids: np.ndarray
+    _ids: np.ndarray  # of all that is known
 
     def __init__(self, tokenizer: "PreTrainedTokenizerBase", seed: int = 0) -> None:
         self._tokenizer = tokenizer

@@ -42,6 +42,8 @@ def main() -> None:
         max_tokens=request["max_tokens"],
         # The raw log-probabilities of just these, however unlikely they are.
         logprob_token_ids=answers or None,
+        # Not copied deeply for each prompt, which took a sixteenth of the time on a CPU.
+        skip_clone=True,
     )
     with pa.ipc.open_stream(sys.stdin.buffer) as stream:
         while True:

@@ -9,7 +9,7 @@
 Seconds are those between the first batch and the last, scaled to all: without the start of an
 engine. The server answers a part.
 
-Run     python -m benchmarks.score [--impressions 300] [--rounds 3]
+Run     python -m benchmarks.scoring [--impressions 300] [--rounds 3]
 """
 
 import argparse
@@ -21,6 +21,7 @@ from collections.abc import Callable
 from itertools import islice
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import torch
 from torch.utils.benchmark import Timer
 
@@ -44,8 +45,7 @@ from newsrec.running.stage import report_user_error
 WORK = Path(".work/benchmarks")
 MODEL = WORK / "tiny"  # as conf/model/tiny.yaml, hardly trained: speed does not depend on that
 MAX_LENGTH = 1088
-BATCH = NUM_CANDIDATES
-VLLM = VllmSettings("float32", MAX_LENGTH, 0.9, 1, True, BATCH, 42)
+NUM_BATCHES = 10  # at most; the first one is not measured
 API = ApiSettings(
     server="llamafactory", template="qwen3", dtype="float32", port=8123, top_logprobs=0,
     concurrency=1, max_tries=3, timeout=120, turns_thinking_off=False,
@@ -55,9 +55,12 @@ _CACHING = "enable_prefix_caching=True"
 
 def by_vllm(path: Path, work: Path) -> float:
     """Seconds of all prompts but the first batch, scaled to all."""
+    num_prompts = pq.read_metadata(path).num_rows
+    batch_size = max(NUM_CANDIDATES, num_prompts // NUM_BATCHES)
+    settings = VllmSettings("float32", MAX_LENGTH, 0.9, 1, True, batch_size, 42)
     prompts = CandidatePrompts(load_tokenizer(MODEL), [path], MAX_LENGTH - 1)
     tokens = first_tokens(load_tokenizer(MODEL), nothing_shown(), (YES, NO))
-    vllm_engine.answer(VLLM, MODEL, Request(prompts, tokens, 1), work / "answers.parquet", work)
+    vllm_engine.answer(settings, MODEL, Request(prompts, tokens, 1), work / "answers.parquet", work)
     written = sorted(part.stat().st_mtime for part in (work / "vllm").glob("*.parquet"))
     return (written[-1] - written[0]) * len(written) / (len(written) - 1)
 
@@ -137,7 +140,7 @@ def compare(num_impressions: int, rounds: int) -> None:
     largest = max(sizes)
 
     def command(way: str, path: Path) -> list[str]:
-        return [sys.executable, "-m", "benchmarks.score", "--way", way, "--file", str(path)]
+        return [sys.executable, "-m", "benchmarks.scoring", "--way", way, "--file", str(path)]
 
     ways = {way: command(way, sizes[largest]) for way in WAYS}
     seconds = {way: found.median for way, found in run_alternately(ways, rounds).items()}
