@@ -17,7 +17,7 @@ VLLM ?= $(if $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/d
 # $$PWD, not $(CURDIR): the shell must not read a $ in the path.
 RUN := env PATH="$$PWD/$(BIN):$$PATH" VIRTUAL_ENV="$$PWD/$(VENV)" DVC_NO_ANALYTICS=true
 
-.PHONY: help env doctor repro submission compare-methods real test check lock-check pull-request ci-pull \
+.PHONY: help env doctor repro submission compare-methods bench real test check lock-check pull-request ci-pull \
   ci-push ci-results fuzz audit publish push pull verify faults format params lock clean always
 
 help: ## list the commands
@@ -53,6 +53,10 @@ verify: $(VENV)/.ready ## check every cached object, and pull the last commit in
 
 compare-methods: env ## run every way to fine-tune on the tiny model: docs/methods.md, half an hour
 	@$(RUN) python -m benchmarks.methods
+
+bench: env ## the speed of each part beside a rival, half an hour on a quiet machine: docs/benchmarks.md
+	@for name in $(BENCH); do $(RUN) python -m benchmarks.$$name; done
+BENCH ?= preprocess ids scoring submission evaluate merge threads graph
 
 real: env ## a real model of 135M parameters on your MIND files, an hour: make real MIND=/data/mind
 	@$(RUN) python -m benchmarks.real --mind "$(MIND)"

@@ -54,8 +54,8 @@ def tables() -> str:
         for line, points in result["growth"].items()
     ]
     if growth:
-        heads = ("benchmark", "way", "sizes", "time grows as size to the", "memory")
-        parts.append(markdown_table(heads, "<<<>>", growth))
+        of_growth = ("benchmark", "way", "sizes", "time grows as size to the", "memory")
+        parts.append(markdown_table(of_growth, "<<<>>", growth))
     machines = sorted({result["machine"] for result in found.values()})
     parts.append("Machine: " + "; ".join(machines) + ".")
     return "\n\n".join(parts) + "\n"

@@ -46,7 +46,10 @@ def main() -> None:
         )
     rows = [
         _row(found["dvc"], found["empty"], "dvc status", f"a project of {num_files} files, empty"),
-        *(_row(found[one], found["pass"], f"start of {one}", "python -c pass") for one in STAGES),
+        *(
+            _row(found[one], found["pass"], f"start of {one}", "a Python that does nothing")
+            for one in STAGES
+        ),
     ]
     seconds = found["help"].median
     rows.append(

@@ -1,0 +1,109 @@
+"""How long a merge takes, and how much memory, on a model of 1 GB of random weights.
+
+- ours: as the stage does it, with its check of the logits and of what rounding costs;
+- PEFT's plain merge: load, merge, save, no check;
+- the least: load the base, and copy its files.
+
+Run     python -m benchmarks.merge [--rounds 3]
+"""
+
+import argparse
+import json
+import sys
+import time
+from pathlib import Path
+
+import torch
+from peft import LoraConfig, PeftModel, get_peft_model
+from transformers import AutoModelForCausalLM
+
+from benchmarks.document import main as write_document
+from benchmarks.gpu_ways import WAYS, build
+from benchmarks.side_by_side import Row, run_alternately, run_once, save
+from newsrec.models.shape import Shape
+from newsrec.running.stage import report_user_error
+
+FOLDER = Path(".work/benchmarks/merge")
+# 0.5 billion parameters in bfloat16; Qwen3-0.6B is as wide.
+SHAPE = Shape(
+    hidden_size=1024,
+    num_hidden_layers=28,
+    intermediate_size=3072,
+    num_attention_heads=16,
+    num_key_value_heads=8,
+    head_dim=128,
+    vocab_size=60_000,
+    tie_word_embeddings=True,
+)
+
+
+def write_adapter(base: Path, target: Path) -> None:
+    """A LoRA adapter beside every linear layer, its weights drawn at random."""
+    torch.manual_seed(1)
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.bfloat16)
+    config = LoraConfig(r=8, lora_alpha=16, target_modules="all-linear", init_lora_weights=False)
+    get_peft_model(model, config).save_pretrained(target)
+
+
+def plain(folder: Path) -> dict[str, float]:
+    """PEFT's own merge."""
+    began = time.perf_counter()
+    base = AutoModelForCausalLM.from_pretrained(folder / "base", dtype=torch.bfloat16)
+    merged = PeftModel.from_pretrained(base, str(folder / "adapter")).merge_and_unload()
+    merged.save_pretrained(folder / "plain", safe_serialization=True)
+    return {"seconds": time.perf_counter() - began}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--way", choices=["build", "plain", "copy", "merge"])
+    given = parser.parse_args()
+    if given.way == "build":
+        report = build(FOLDER, SHAPE, "bfloat16")
+        write_adapter(FOLDER / "base", FOLDER / "adapter")
+        print(json.dumps(report))
+    elif given.way:
+        way = plain if given.way == "plain" else WAYS[given.way]
+        print(json.dumps(way(FOLDER)))
+    else:
+        compare(given.rounds)
+
+
+def compare(rounds: int) -> None:
+    """Measure all ways, and write the results."""
+    command = [sys.executable, "-m", "benchmarks.merge", "--way"]
+    run_once("build", [*command, "build"])
+    found = run_alternately({way: [*command, way] for way in ("copy", "plain", "merge")}, rounds)
+    ours, least, peft = found["merge"], found["copy"], found["plain"]
+    size = sum(path.stat().st_size for path in (FOLDER / "base").glob("*.safetensors"))
+    work, seconds = f"merge of {size / 1e9:.2f} GB, checked", f"{ours.median:.1f} s"
+    memory = f"{ours.peak_bytes / 1e9:.2f} GB"
+    save(
+        "merge",
+        [
+            Row(
+                work, seconds, f"load and copy: {least.median:.1f} s",
+                least.median / ours.median, 0.5,
+                "the check: three passes of prompts, and the merged model is read back",
+            ),
+            Row(
+                work, seconds, f"PEFT's, not checked: {peft.median:.1f} s",
+                peft.median / ours.median, 0.5,
+                "the check, as above",
+            ),
+            Row(
+                f"{work}, peak memory", memory, f"the model: {size / 1e9:.2f} GB",
+                size / ours.peak_bytes, 1 / 1.15,
+                f"Python with PyTorch, and what the check moves; loading alone takes "
+                f"{least.peak_bytes / 1e9:.2f} GB",
+            ),
+        ],
+    )  # fmt: skip
+    write_document()
+
+
+if __name__ == "__main__":
+    # Not `run_stage`: ways run while the benchmark that starts them does.
+    with report_user_error("merge"):
+        main()
