@@ -92,6 +92,7 @@ def test_ece_is_low_for_honest_probabilities_and_high_for_others() -> None:
     assert ece(label, apply_temperature(logit, 0.3)) > 0.05
 
 
+@pytest.mark.slow  # a second or so
 def test_prior_shift_undoes_resampling() -> None:
     rng = np.random.default_rng(3)
     label, logit = honest(60_000, seed=3)

@@ -51,6 +51,7 @@ def one_by_one(
         num_dropped += 1
 
 
+@pytest.mark.slow  # a second or so
 @pytest.mark.parametrize("whole", [False, True])
 @pytest.mark.parametrize("max_tokens", [1000, 260, 200, 175])
 def test_ids_messages_and_audit_are_those_of_one_after_the_other(

@@ -195,6 +195,7 @@ def test_several_candidates_are_measured_within_their_impression(tmp_path: Path)
     assert found["rule"] == "target has many words means Yes"
 
 
+@pytest.mark.slow  # a second or so
 def test_small_batches_give_the_same_scores(mind: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found, scores = of_folder(mind)
     monkeypatch.setattr(module, "_BATCH_ROWS", 7)

@@ -108,6 +108,7 @@ def outcome(read: Callable[[Path], Any], path: Path) -> Any:
         return str(error)
 
 
+@pytest.mark.slow  # a second or so
 @pytest.mark.usefixtures("small_pieces")
 @pytest.mark.parametrize(
     ("name", "read", "slow"),
