@@ -61,11 +61,11 @@ BENCH ?= preprocess ids scoring submission evaluate merge threads graph
 real: env ## a real model of 135M parameters on your MIND files, an hour: make real MIND=/data/mind
 	@$(RUN) python -m benchmarks.real --mind "$(MIND)"
 
-test: env ## every test but most of `make faults`, the whole pipeline on the tiny default among them, in up to four processes
+test: env ## every test but those of `make faults`, the whole pipeline on the tiny default among them, in up to four processes
 	@$(RUN) OMP_NUM_THREADS=1 python -m pytest -m "not faults" -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
-faults: env ## kill, fill and damage a small run in every stage: half an hour
-	@$(RUN) OMP_NUM_THREADS=1 python -m pytest tests/faults -n logical --maxprocesses 4 --dist worksteal
+faults: env ## kill, fill and damage small runs in every stage, all that make test leaves out: half an hour
+	@$(RUN) OMP_NUM_THREADS=1 python -m pytest -m faults -n logical --maxprocesses 4 --dist worksteal
 
 fuzz: $(VENV)/.ready ## 100,000 mutated MIND files and 20,000 of predictions, 10 to 30 minutes
 	@$(RUN) python -m tests.fuzz

@@ -149,7 +149,13 @@ def finished(
 
 # Killed between two checkpoints and right behind one, where it may be half-written.
 @pytest.mark.parametrize(
-    ("name", "at_step"), [("lora", 8), ("lora-grouped", 18), ("pissa", 7), ("p-tuning-v2", 5)]
+    ("name", "at_step"),
+    [
+        ("lora", 8),
+        pytest.param("lora-grouped", 18, marks=pytest.mark.faults),
+        pytest.param("pissa", 7, marks=pytest.mark.faults),
+        ("p-tuning-v2", 5),
+    ],
 )
 def test_a_killed_run_loses_at_most_save_steps_and_ends_in_the_same_bytes(
     name: str, at_step: int, finished: Mapping[str, Finished]
@@ -185,7 +191,10 @@ def test_activations_that_are_kept_are_those_that_would_be_computed_again(
     assert all(torch.equal(found[key], expected[key]) for key in expected)
 
 
-@pytest.mark.parametrize(("name", "num_steps"), [("lora", 11), ("adapter-idle", 8)])
+@pytest.mark.parametrize(
+    ("name", "num_steps"),
+    [("lora", 11), pytest.param("adapter-idle", 8, marks=pytest.mark.faults)],
+)
 def test_a_run_killed_behind_its_last_step_ends_as_it_would_have(
     name: str, num_steps: int, finished: Mapping[str, Finished]
 ) -> None:
