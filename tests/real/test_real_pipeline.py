@@ -20,6 +20,7 @@ SETTINGS = (
     "score.enforce_eager=true",
     "score.max_answer_tokens=1",
     "train.lr=3e-4",
+    "train.gradient_checkpointing=false",
     "train.max_steps=12",
     "train.batch_size=8",
     "train.gradient_accumulation_steps=1",
