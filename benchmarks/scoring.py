@@ -151,8 +151,16 @@ def compare(num_impressions: int, rounds: int) -> None:
     work = f"{largest:,} prompts of whole impressions, tiny model"
     ours = f"{largest / seconds['ours']:,.0f} prompts/s"
     rivals = {
-        "server": ("LLaMA-Factory's server, prompt by prompt", 25.0),
-        "no prefixes": ("vLLM without shared prefixes", 3.0),
+        "server": (
+            "LLaMA-Factory's server, prompt by prompt",
+            25.0,
+            "vLLM's own steps and the tokens not shared, 1.5 ms a prompt on one thread",
+        ),
+        "no prefixes": (
+            "vLLM without shared prefixes",
+            3.0,
+            "vLLM caches blocks of 32 tokens on a CPU, such prompts share but a few",
+        ),
     }
     rows = [
         Row(
@@ -161,8 +169,9 @@ def compare(num_impressions: int, rounds: int) -> None:
             f"{name}: {largest / seconds[way]:,.0f}/s",
             seconds[way] / seconds["ours"],
             goal,
+            "" if seconds[way] / seconds["ours"] >= goal else bound,
         )
-        for way, (name, goal) in rivals.items()
+        for way, (name, goal, bound) in rivals.items()
     ]
     rows.append(
         Row(
