@@ -24,7 +24,7 @@ from benchmarks.document import main as write_document
 from benchmarks.side_by_side import Measured, Row, run_alternately, save
 from newsrec.news.mind.samples import SPLITS
 from newsrec.news.mind.tables import format_time
-from newsrec.running.stage import run_stage
+from newsrec.running.stage import report_user_error
 
 MINDLARGE = 2_609_219  # train and dev together
 NUM_NEWS = 100_000
@@ -134,4 +134,6 @@ def _row(work: str, size: int, ours: Measured, name: str, rival: Measured, goal:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    # Not `run_stage`, which would take it for the stage of that name.
+    with report_user_error("preprocess"):
+        main()
