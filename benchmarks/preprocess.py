@@ -82,7 +82,8 @@ def _measure(num_impressions: int, names: list[str], rounds: int) -> dict[str, M
     with tempfile.TemporaryDirectory() as folder:
         raw, target = Path(folder) / "raw", Path(folder) / "made"
         write_files(raw, num_impressions, seed=1)
-        share = str(num_impressions / MINDLARGE)
+        # Of few impressions a hundredth at least, else no whole impression is drawn.
+        share = str(max(0.01, num_impressions / MINDLARGE))
         ways = {
             name: (sys.executable, "-m", "benchmarks.preprocess_ways", name, raw, target, share)
             for name in names
