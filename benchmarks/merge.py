@@ -85,7 +85,7 @@ def compare(rounds: int) -> None:
             Row(
                 work, seconds, f"load and copy: {least.median:.1f} s",
                 least.median / ours.median, 0.5,
-                "the check: three passes of prompts, and the merged model is read back",
+                "the check, three passes of prompts and a rounding of every weight: two thirds",
             ),
             Row(
                 work, seconds, f"PEFT's, not checked: {peft.median:.1f} s",
