@@ -1,25 +1,96 @@
-"""Put the figures of benchmarks/results into docs/benchmarks.md.
+"""The results of benchmarks, and docs/benchmarks.md, which shows them.
 
-Run     python -m benchmarks.document      (every benchmark ends with it)
+Run     python -m benchmarks.document      (`save`, with which every benchmark ends, does it too)
 """
 
+import os
+import platform
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+import psutil
 
-from benchmarks.side_by_side import RESULTS
-from newsrec.files import read_json, write_text
+from newsrec.files import read_json, write_json, write_text
 from newsrec.report.tables import markdown_table
 from newsrec.running.stage import run_stage
 
+RESULTS = Path("benchmarks/results")
 DOCUMENT = Path("docs/benchmarks.md")
 _BEGIN, _END = "<!-- written by python -m benchmarks.document -->\n", "<!-- end -->\n"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table in docs/benchmarks.md.
+
+    Attributes:
+        work: what was done, with its size.
+        ours: our figure, with its unit.
+        rival: what it is compared with, and the figure of that.
+        ratio: how many times as good ours is; below 1 it is worse.
+        goal: the ratio to reach.
+        bound: what keeps the goal from being reached; empty where it is reached.
+    """
+
+    work: str
+    ours: str
+    rival: str
+    ratio: float
+    goal: float
+    bound: str = ""
+
+    @property
+    def reached(self) -> bool:
+        return self.ratio >= self.goal
 
 
 def main() -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
     write_text(DOCUMENT, with_results(text))
     print(f"benchmarks: {DOCUMENT}")
+
+
+def save(
+    name: str,
+    rows: Sequence[Row],
+    growth: Mapping[str, list[tuple[float, float, float]]] = {},
+    device: str = "",
+) -> None:
+    """Write benchmarks/results/NAME.json, and docs/benchmarks.md anew.
+
+    Args:
+        name: of the benchmark.
+        rows: for the table.
+        growth: of each line of the plot, (size, seconds, peak bytes) at each size.
+        device: the GPU that was measured, if one was.
+    """
+    write_json(
+        RESULTS / f"{name}.json",
+        {
+            "date": datetime.now(UTC).date().isoformat(),
+            "machine": ", ".join(filter(None, (machine(), device))),
+            "rows": [asdict(row) for row in rows],
+            "growth": {line: [list(point) for point in points] for line, points in growth.items()},
+        },
+    )
+    main()
+
+
+def machine() -> str:
+    """Processor, cores in use and memory."""
+    cpu = next(
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+            if line.startswith("model name")
+        ),
+        platform.processor(),
+    )
+    memory = psutil.virtual_memory().total / 2**30
+    return f"{cpu}, {len(os.sched_getaffinity(0))} cores, {memory:.0f} GiB"
 
 
 def with_results(text: str) -> str:

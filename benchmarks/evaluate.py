@@ -23,8 +23,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from sklearn.metrics import brier_score_loss, log_loss, ndcg_score, roc_auc_score
 
-from benchmarks import document
-from benchmarks.side_by_side import Measured, Row, run_alternately, save
+from benchmarks.document import Row, save
+from benchmarks.side_by_side import Measured, run_alternately
 from newsrec.files import write_json
 from newsrec.running.stage import report_user_error
 
@@ -166,7 +166,6 @@ def main() -> None:
         stage = found["stage"]
         growth.append((float(num_rows), stage.median, float(stage.peak_bytes)))
     save("evaluate", [_row(found, num_rows)], {"evaluate": growth})
-    document.main()
 
 
 def _ways(folder: str, num_looped: int, both: bool) -> dict[str, list[str]]:

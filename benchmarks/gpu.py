@@ -31,6 +31,7 @@ from typing import Any
 
 import torch
 
+from benchmarks.document import Row, save
 from benchmarks.gpu_training import GROUPED, OURS, PUBLISHED, SAMPLES_A_STEP, options, train_steps
 from benchmarks.shapes import (
     NUM_CANDIDATES,
@@ -40,7 +41,7 @@ from benchmarks.shapes import (
     without_shared_beginnings,
     write_samples,
 )
-from benchmarks.side_by_side import Row, run_once, save
+from benchmarks.side_by_side import run_once
 from newsrec.chat.tokens import encode_chat, first_tokens, load_tokenizer
 from newsrec.engines import vllm_engine
 from newsrec.engines.request import FewPrompts, Request
@@ -115,12 +116,14 @@ class Bench:
             (f"batch {SAMPLES_A_STEP}, activations kept", SAMPLES_A_STEP, True, ours),
         ):
             own = options(self.recipe) | {"gradient_checkpointing": not kept}
-            told = memory_to_train(self.shape, 4 if self.tiny else 2, "lora", own, batch, longest)
+            expected = memory_to_train(
+                self.shape, 4 if self.tiny else 2, "lora", own, batch, longest
+            )
             self.add(
                 f"memory to train, {name}, at most {longest} tokens",
-                f"the doctor says {told / 1e9:.2f} GB",
-                f"torch says {found.peak_memory / 1e9:.2f} GB",
-                told / found.peak_memory,
+                f"doctor: {expected / 1e9:.2f} GB",
+                f"measured: {found.peak_memory / 1e9:.2f} GB",
+                expected / found.peak_memory,
                 1.0,
             )
 

@@ -14,8 +14,8 @@ import sys
 import tempfile
 from pathlib import Path
 
-from benchmarks import document
-from benchmarks.side_by_side import Measured, Row, run_alternately, save
+from benchmarks.document import Row, save
+from benchmarks.side_by_side import Measured, run_alternately
 from newsrec.running.stage import run_stage
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -60,7 +60,6 @@ def main() -> None:
         Row("newsrec --help", f"{seconds:.2f} s", f"at most {HELP_GOAL} s", HELP_GOAL / seconds, 1)
     )
     save("graph", rows)
-    document.main()
 
 
 def timed(*command: str | Path) -> list[str | Path]:

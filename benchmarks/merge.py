@@ -17,9 +17,9 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from transformers import AutoModelForCausalLM
 
-from benchmarks.document import main as write_document
+from benchmarks.document import Row, save
 from benchmarks.gpu_ways import WAYS, build
-from benchmarks.side_by_side import Row, run_alternately, run_once, save
+from benchmarks.side_by_side import run_alternately, run_once
 from newsrec.models.shape import Shape
 from newsrec.running.stage import report_user_error
 
@@ -100,7 +100,6 @@ def compare(rounds: int) -> None:
             ),
         ],
     )  # fmt: skip
-    write_document()
 
 
 if __name__ == "__main__":

@@ -20,8 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.document import main as write_document
-from benchmarks.side_by_side import Measured, Row, run_alternately, save
+from benchmarks.document import Row, save
+from benchmarks.side_by_side import Measured, run_alternately
 from newsrec.news.mind.samples import SPLITS
 from newsrec.news.mind.tables import format_time
 from newsrec.running.stage import report_user_error
@@ -123,7 +123,6 @@ def main() -> None:
     for name, points in growth.items():
         points.append((size, found[name].median, found[name].peak_bytes))
     save("preprocess", rows, growth)
-    write_document()
     for row in rows:
         print(f"{row.work}: {row.ours}; {row.rival}: {row.ratio:.2f} ×, goal {row.goal:.2f} ×")
 

@@ -26,8 +26,8 @@ import torch
 from torch.utils.benchmark import Timer
 
 from benchmarks.candidates import NUM_CANDIDATES, unique_tokens, write_candidates
-from benchmarks.document import main as write_document
-from benchmarks.side_by_side import Row, run_alternately, run_once, save
+from benchmarks.document import Row, save
+from benchmarks.side_by_side import run_alternately, run_once
 from newsrec.chat.tokens import first_tokens, load_tokenizer
 from newsrec.engines import vllm_engine
 from newsrec.engines.api_engine import Endpoint, complete_all
@@ -184,8 +184,6 @@ def compare(num_impressions: int, rounds: int) -> None:
         )
     )
     save("score", rows, {"score": growth})
-    if Path("docs/benchmarks.md").exists():
-        write_document()
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ here: nothing comes from a network.
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
-from itertools import takewhile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -15,8 +14,10 @@ import numpy as np
 import torch
 from transformers import AutoModelForCausalLM, Qwen3Config
 
+from benchmarks.candidates import unique_tokens
 from newsrec.chat.messages import Messages, user_turn
 from newsrec.chat.tokens import load_tokenizer
+from newsrec.engines.request import FewPrompts
 from newsrec.models.shape import Shape
 from newsrec.models.tiny import build_tiny
 from newsrec.news.corpus import examples
@@ -115,12 +116,7 @@ def without_shared_beginnings(prompts: Sequence[Sequence[int]], num_words: int) 
 
 def num_unique_tokens(prompts: Sequence[Sequence[int]]) -> int:
     """Tokens that must be computed where each beginning that prompts share is computed once."""
-    total, before = 0, list[int]()
-    for ids in sorted(map(list, prompts)):
-        shared = takewhile(lambda pair: pair[0] == pair[1], zip(before, ids, strict=False))
-        total += len(ids) - sum(1 for _ in shared)
-        before = ids
-    return total
+    return unique_tokens(FewPrompts(sorted(map(list, prompts))))
 
 
 def _titles(num: int, rng: np.random.Generator) -> list[str]:

@@ -7,24 +7,18 @@ programs do to the machine meanwhile, they do to every way alike.
 
 import json
 import os
-import platform
 import statistics
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import psutil
 from tqdm import tqdm
 
 from newsrec.errors import UserError
-from newsrec.files import write_json
 from newsrec.running.processes import QUIET_AND_OFFLINE
-
-RESULTS = Path("benchmarks/results")
 
 
 @dataclass(frozen=True)
@@ -37,31 +31,6 @@ class Measured:
     @property
     def median(self) -> float:
         return statistics.median(self.seconds)
-
-
-@dataclass(frozen=True)
-class Row:
-    """A line of the table in docs/benchmarks.md.
-
-    Attributes:
-        work: what was done, with its size.
-        ours: our figure, with its unit.
-        rival: what it is compared with, and the figure of that.
-        ratio: how many times as good ours is; below 1 it is worse.
-        goal: the ratio to reach.
-        bound: what keeps the goal from being reached; empty where it is reached.
-    """
-
-    work: str
-    ours: str
-    rival: str
-    ratio: float
-    goal: float
-    bound: str = ""
-
-    @property
-    def reached(self) -> bool:
-        return self.ratio >= self.goal
 
 
 def run_alternately(
@@ -118,42 +87,3 @@ def run_once(
             f"{text[-2000:]}"
         )
     return report, usage.ru_maxrss * 1024
-
-
-def save(
-    name: str,
-    rows: Sequence[Row],
-    growth: Mapping[str, list[tuple[float, float, float]]] = {},
-    device: str = "",
-) -> None:
-    """Write benchmarks/results/NAME.json, which docs/benchmarks.md is made of.
-
-    Args:
-        name: of the benchmark.
-        rows: for the table.
-        growth: of each line of the plot, (size, seconds, peak bytes) at each size.
-        device: the GPU that was measured, if one was.
-    """
-    write_json(
-        RESULTS / f"{name}.json",
-        {
-            "date": datetime.now(UTC).date().isoformat(),
-            "machine": ", ".join(filter(None, (machine(), device))),
-            "rows": [asdict(row) for row in rows],
-            "growth": {line: [list(point) for point in points] for line, points in growth.items()},
-        },
-    )
-
-
-def machine() -> str:
-    """Processor, cores in use and memory."""
-    cpu = next(
-        (
-            line.partition(":")[2].strip()
-            for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-            if line.startswith("model name")
-        ),
-        platform.processor(),
-    )
-    memory = psutil.virtual_memory().total / 2**30
-    return f"{cpu}, {len(os.sched_getaffinity(0))} cores, {memory:.0f} GiB"

@@ -23,10 +23,9 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.candidates import NUM_CANDIDATES, NUM_NEWS, make_titles, unique_tokens
-from benchmarks.document import main as write_document
+from benchmarks.document import Row, save
 from benchmarks.ids import MAX_TOKENS, TOKENIZER
 from benchmarks.packages import fetch_qwen3_tokenizer
-from benchmarks.side_by_side import Row, save
 from newsrec.chat.tokens import load_tokenizer
 from newsrec.engines.parts import Parts
 from newsrec.engines.request import ANSWERS_SCHEMA, Request
@@ -87,8 +86,6 @@ def main() -> None:
         3,
     )
     save("submission", [row])
-    if Path("docs/benchmarks.md").exists():
-        write_document()
 
 
 @contextmanager

@@ -17,8 +17,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks import document
-from benchmarks.side_by_side import Measured, Row, run_alternately, save
+from benchmarks.document import Row, save
+from benchmarks.side_by_side import Measured, run_alternately
 from newsrec.params.load import load_params
 from newsrec.params.sections import SharedParams
 from newsrec.running.stage import run_stage
@@ -45,7 +45,6 @@ def main() -> None:
                 measured = run_alternately({name: command}, options.rounds, env)
             found[name, num_busy] = measured[name]
     save("threads", [_row(found, num_busy, options.steps) for num_busy in GOALS])
-    document.main()
 
 
 def train(num_steps: int) -> float:

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks import gpu
+from benchmarks.document import RESULTS
 from benchmarks.gpu_training import OURS, PUBLISHED, train_steps
 from benchmarks.shapes import impressions, num_unique_tokens, without_shared_beginnings
-from benchmarks.side_by_side import RESULTS
 from newsrec.errors import UserError
 
 

@@ -6,8 +6,8 @@ import os
 # the cores from whoever works beside them, the other threads of the same piece among them.
 _SETTINGS = {
     "OMP_WAIT_POLICY": "PASSIVE",  # PyTorch and scikit-learn (libgomp), vLLM on a CPU (libiomp5)
-    # NumPy and SciPy: their threads spin whatever they are told, and no product here is so large
-    # that it needs several.
+    # NumPy and SciPy: their threads spin with OPENBLAS_THREAD_TIMEOUT=4 too, and no product here is
+    # so large that it needs several.
     "OPENBLAS_NUM_THREADS": "1",
 }
 

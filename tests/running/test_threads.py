@@ -32,9 +32,9 @@ def libgomp_of(package: str) -> Path:
 @pytest.mark.parametrize("package", ["torch", "sklearn"])
 def test_openmp_of_a_package_sleeps_at_once_where_newsrec_was_imported(package: str) -> None:
     load = f"import ctypes; ctypes.CDLL({str(libgomp_of(package))!r})"
-    told = run(f"import newsrec; {load}", OMP_DISPLAY_ENV="VERBOSE")
-    assert "OMP_WAIT_POLICY = 'PASSIVE'" in told.stderr
-    assert "GOMP_SPINCOUNT = '0'" in told.stderr
+    shown = run(f"import newsrec; {load}", OMP_DISPLAY_ENV="VERBOSE")
+    assert "OMP_WAIT_POLICY = 'PASSIVE'" in shown.stderr
+    assert "GOMP_SPINCOUNT = '0'" in shown.stderr
     assert "GOMP_SPINCOUNT = '0'" not in run(load, OMP_DISPLAY_ENV="VERBOSE").stderr
 
 
