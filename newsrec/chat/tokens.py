@@ -20,7 +20,7 @@ def load_tokenizer(model: Path) -> "PreTrainedTokenizerBase":
     Raises:
         UserError: there is none, or it is damaged.
     """
-    # Takes seconds to import: what is wrong with the values of a run is told before.
+    # Takes seconds to import: a mistake in the values of a run is reported before.
     from transformers import AutoTokenizer
 
     try:

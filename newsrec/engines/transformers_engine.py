@@ -1,6 +1,7 @@
 """transformers in this process: slower than vLLM, and runs wherever PyTorch does."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -51,22 +52,30 @@ def answer(
                 for start in range(0, len(ids), settings.batch_size):
                     together = by_length[start : start + settings.batch_size]
                     prompts = [ids[row] for row in together]
-                    try:
+                    with _memory_reported(device, prompts, settings.batch_size):
                         found = list(_answer(network, tokenizer, prompts, config, request.answers))
-                    except RuntimeError as error:
-                        if not _is_out_of_memory(error):
-                            raise
-                        raise UserError(
-                            f"transformers ran out of memory on {device} with {len(together)} "
-                            f"prompts of up to {len(prompts[0])} tokens at once; lower "
-                            f"score.batch_size (now {settings.batch_size}), or choose score.dtype: "
-                            "bfloat16 or a smaller model"
-                        ) from None
                     for row, answered in zip(together, found, strict=True):
                         rows[row] = answered
                     progress.update(len(together))
                 parts.write(batch, pa.Table.from_pylist(rows, schema=ANSWERS_SCHEMA))
     parts.join(target)
+
+
+@contextmanager
+def _memory_reported(
+    device: str, prompts: Sequence[Sequence[int]], batch_size: int
+) -> Iterator[None]:
+    """Report that the prompts in the block, the longest first, did not fit into memory."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not _is_out_of_memory(error):
+            raise
+        raise UserError(
+            f"transformers ran out of memory on {device} with {len(prompts)} prompts of up to "
+            f"{len(prompts[0])} tokens at once; lower score.batch_size (now {batch_size}), or "
+            "choose score.dtype: bfloat16 or a smaller model"
+        ) from None
 
 
 def default_device() -> str:

@@ -6,7 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.metrics import roc_auc_score
+from sklearn.metrics import (
+    accuracy_score,
+    confusion_matrix,
+    precision_recall_fscore_support,
+    roc_auc_score,
+)
 
 
 @dataclass(frozen=True)
@@ -53,33 +58,20 @@ def classification_metrics(
     labels, predictions = _codes(label, classes), _codes(predicted, classes)
     if (labels < 0).any() or (predictions[predicted.notna()] < 0).any():
         raise ValueError(f"a label or prediction that is none of the classes {list(classes)}")
-    # Counted once: each of scikit-learn's functions would count all rows again. A missing
-    # prediction is -1, the last column here.
-    num = len(classes)
-    cells = np.bincount(labels * (num + 1) + predictions % (num + 1), minlength=num * (num + 1))
-    counts = cells.reshape(num, num + 1)
-    confusion = counts[:, :num]
-    correct, support, said = np.diag(confusion), counts.sum(axis=1), confusion.sum(axis=0)
-    f1 = _ratio(2 * correct, support + said)
+    # A missing prediction is -1, which is no class.
+    places = np.arange(len(classes))
+    precision, recall, f1, support = precision_recall_fscore_support(
+        labels, predictions, labels=places, zero_division=0
+    )
     return Classification(
-        accuracy=float(correct.sum() / len(labels)),
+        accuracy=float(accuracy_score(labels, predictions)),
         macro_f1=float(np.mean(f1)),
         per_class=pd.DataFrame(
-            {
-                "precision": _ratio(correct, said),
-                "recall": _ratio(correct, support),
-                "f1": f1,
-                "support": support,
-            },
+            {"precision": precision, "recall": recall, "f1": f1, "support": support},
             index=pd.Index(list(classes), name="class"),
         ),
-        confusion=confusion,
+        confusion=confusion_matrix(labels, predictions, labels=places),
     )
-
-
-def _ratio(part: npt.NDArray[np.int64], whole: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """`part / whole`, 0 where `whole` is 0."""
-    return np.divide(part, whole, out=np.zeros(len(part)), where=whole > 0)
 
 
 def pooled_auc(label: pd.Series, score: pd.Series) -> float | None:

@@ -18,7 +18,7 @@ YES, NO = "Yes.", "No."
 NOTHING = "(none)"
 
 
-# What stands before the history, the liked news, the disliked news and the target.
+# Of the history, the liked news, the disliked news and the target.
 HEADINGS = (
     "User click histories:",
     "User's liked news:",

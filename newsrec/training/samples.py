@@ -17,7 +17,7 @@ def load_template(tokenizer: "PreTrainedTokenizerBase", name: str) -> "Template"
     Raises:
         UserError: LLaMA-Factory has no template of that name, or cannot parse the tokenizer's own.
     """
-    # Takes ten seconds to import: what is wrong with the values of a run is told before.
+    # Takes ten seconds to import: a mistake in the values of a run is reported before.
     from llamafactory.data.template import TEMPLATES, get_template_and_fix_tokenizer
     from llamafactory.hparams import DataArguments
 

@@ -237,7 +237,7 @@ def _plain(line: int, start: int, data: bytes) -> _Raw | None:
 def _candidates(
     tokens: pa.StringArray, offsets: np.ndarray
 ) -> tuple[pa.StringArray, np.ndarray] | None:
-    """The ids and labels of candidates like N1-1, or N1 without a label; None where one is none."""
+    """Ids and labels of candidates like N1-1, or N1 without one; None where one is malformed."""
     if not np.diff(offsets).all():
         return None
     text, bounds = np.frombuffer(bytes_of(tokens), np.uint8), bounds_of(tokens)
@@ -275,7 +275,7 @@ def _clock(text: str) -> int:
 
 
 def _split(column: pa.StringArray) -> tuple[pa.StringArray, np.ndarray]:
-    """What stands between spaces, and where the values of each row begin."""
+    """The values between spaces, and where those of each row begin."""
     lists = pc.split_pattern(column, " ")
     values, offsets = lists.values, lists.offsets.to_numpy().astype(np.int64)
     there = np.diff(bounds_of(values)) > 0

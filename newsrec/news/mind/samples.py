@@ -191,7 +191,7 @@ def with_feedback(
 
     Args:
         store: of the impressions.
-        others: whether a user's other impressions are read, which tell that; else none is known.
+        others: whether the users' other impressions are read; without them no title is known.
         titles: by news id.
         num_feedback: of either kind, at most.
     """
