@@ -33,7 +33,7 @@ repro: doctor ## run the whole pipeline; only what changed runs again
 	@cat reports/summary.md
 	@echo && echo "Report: reports/report.html"
 	@git diff --quiet -- metrics plots || echo "Git shows changed files: timings differ from run to run," \
-	  "figures slightly by type of CPU. Back to the committed ones: git checkout metrics plots dvc.lock"
+	  "figures slightly by type of CPU and number of threads. Back to the committed ones: git checkout metrics plots dvc.lock"
 
 publish: env ## prepare the tuned model for others; TO=owner/name uploads it to the Hugging Face hub
 	@$(RUN) newsrec publish $(if $(TO),--to "$(TO)")
