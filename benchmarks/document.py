@@ -15,7 +15,7 @@ import psutil
 
 from newsrec.files import read_json, write_json, write_text
 from newsrec.report.tables import markdown_table
-from newsrec.running.stage import run_stage
+from newsrec.running.stage import run_program
 
 RESULTS = Path("benchmarks/results")
 DOCUMENT = Path("docs/benchmarks.md")
@@ -139,4 +139,4 @@ def _exponents(points: list[list[float]]) -> tuple[str, str]:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_program(main)

@@ -26,7 +26,7 @@ from sklearn.metrics import brier_score_loss, log_loss, ndcg_score, roc_auc_scor
 from benchmarks.document import Row, save
 from benchmarks.side_by_side import Measured, run_alternately
 from newsrec.files import write_json
-from newsrec.running.stage import report_user_error
+from newsrec.running.stage import run_program
 
 ROOT = Path(__file__).resolve().parents[1]
 MODELS = ("base", "tuned")
@@ -189,6 +189,4 @@ def _row(found: dict[str, Measured], num_rows: int) -> Row:
 
 
 if __name__ == "__main__":
-    # Not `run_stage`, which would take it for the stage of that name.
-    with report_user_error("evaluate"):
-        main()
+    run_program(main)

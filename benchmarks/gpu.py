@@ -55,7 +55,7 @@ from newsrec.params.load import load_params
 from newsrec.params.sections import SharedParams
 from newsrec.preflight.needs import memory_to_train
 from newsrec.report.tables import markdown_table
-from newsrec.running.stage import run_stage
+from newsrec.running.stage import run_program
 from newsrec.training.same_tokens import check_same_tokens
 
 
@@ -227,4 +227,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_program(main)

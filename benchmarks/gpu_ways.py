@@ -22,7 +22,7 @@ from newsrec.files import atomic_folder
 from newsrec.models.loading import load_model
 from newsrec.models.merging import merge_adapter
 from newsrec.models.shape import Shape
-from newsrec.running.stage import report_user_error
+from newsrec.running.stage import run_program
 
 Report = dict[str, float]
 NUM_PROMPTS = 4  # that merge compares, as conf/shared.yaml says
@@ -87,6 +87,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    # Not `run_stage`: ways run while the benchmark that starts them does.
-    with report_user_error("gpu"):
-        main()
+    run_program(main)

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from benchmarks.document import Row, save
 from benchmarks.side_by_side import Measured, run_alternately
-from newsrec.running.stage import run_stage
+from newsrec.running.stage import run_program
 
 ROOT = Path(__file__).resolve().parents[1]
 STAGES = ("preprocess", "check_engine", "train", "merge", "score", "baselines", "evaluate")
@@ -94,4 +94,4 @@ def _row(ours: Measured, rival: Measured, work: str, other: str) -> Row:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_program(main)

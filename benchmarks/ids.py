@@ -32,7 +32,7 @@ from newsrec.chat.tokens import chat_text, encode_chat, load_tokenizer
 from newsrec.errors import UserError
 from newsrec.news.candidate_prompts import CandidatePrompts
 from newsrec.news.prompts import user_message
-from newsrec.running.stage import report_user_error
+from newsrec.running.stage import run_program
 
 WORK = Path(".work/benchmarks")
 TOKENIZER = Path(".work/packages/qwen3-tokenizer")
@@ -151,6 +151,4 @@ def compare(given: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    # Not `run_stage`: ways run while the benchmark that starts them does.
-    with report_user_error("ids"):
-        main()
+    run_program(main)

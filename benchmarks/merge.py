@@ -21,7 +21,7 @@ from benchmarks.document import Row, save
 from benchmarks.gpu_ways import WAYS, build
 from benchmarks.side_by_side import run_alternately, run_once
 from newsrec.models.shape import Shape
-from newsrec.running.stage import report_user_error
+from newsrec.running.stage import run_program
 
 FOLDER = Path(".work/benchmarks/merge")
 # 0.5 billion parameters in bfloat16; Qwen3-0.6B is as wide.
@@ -103,6 +103,4 @@ def compare(rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    # Not `run_stage`: ways run while the benchmark that starts them does.
-    with report_user_error("merge"):
-        main()
+    run_program(main)

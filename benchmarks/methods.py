@@ -25,7 +25,7 @@ from newsrec.params.load import load_params
 from newsrec.params.sections import SharedParams
 from newsrec.preflight import needs
 from newsrec.report.tables import markdown_table
-from newsrec.running.stage import run_stage
+from newsrec.running.stage import run_program
 
 DOCUMENT = Path("docs/methods.md")
 
@@ -212,4 +212,4 @@ def document(rows: list[tuple[str, ...]]) -> str:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_program(main)

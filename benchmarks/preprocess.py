@@ -24,7 +24,7 @@ from benchmarks.document import Row, save
 from benchmarks.side_by_side import Measured, run_alternately
 from newsrec.news.mind.samples import SPLITS
 from newsrec.news.mind.tables import format_time
-from newsrec.running.stage import report_user_error
+from newsrec.running.stage import run_program
 
 MINDLARGE = 2_609_219  # train and dev together
 NUM_NEWS = 100_000
@@ -139,6 +139,4 @@ def _row(work: str, size: int, ours: Measured, name: str, rival: Measured, goal:
 
 
 if __name__ == "__main__":
-    # Not `run_stage`, which would take it for the stage of that name.
-    with report_user_error("preprocess"):
-        main()
+    run_program(main)

@@ -18,7 +18,7 @@ from pyarrow import csv
 from newsrec.news.mind.samples import SPLITS, preprocess
 from newsrec.news.mind.tables import BEHAVIORS_COLUMNS, NEWS_COLUMNS
 from newsrec.news.prompts import INSTRUCTION, NO, YES, prompt_input
-from newsrec.running.stage import report_user_error
+from newsrec.running.stage import run_program
 
 
 def default(raw: Path, target: Path, share: float) -> None:
@@ -128,6 +128,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    # Not `run_stage`: ways run while the benchmark that starts them does.
-    with report_user_error("preprocess"):
-        main()
+    run_program(main)

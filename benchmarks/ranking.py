@@ -16,7 +16,7 @@ import pandas as pd
 from sklearn.metrics import ndcg_score, roc_auc_score
 
 from newsrec.metrics.ranking import rank_metrics
-from newsrec.running.stage import run_stage
+from newsrec.running.stage import run_program
 
 MEAN_ROWS = 37  # as MINDsmall dev
 
@@ -75,4 +75,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_program(main)

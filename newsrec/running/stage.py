@@ -42,6 +42,12 @@ def report_user_error(name: str) -> Iterator[None]:
         raise
 
 
+def run_program(main: Callable[[], None]) -> None:
+    """Run the `main` of a program that is no stage; see `report_user_error`."""
+    with report_user_error(_script(main)):
+        main()
+
+
 def run_stage(main: Callable[[], None]) -> None:
     """Run a stage's `main` as `run_alone` does; see `report_user_error`.
 
@@ -49,7 +55,12 @@ def run_stage(main: Callable[[], None]) -> None:
         SystemExit: the stage ended with a `UserError`, was interrupted, runs in a copy without
             files of the user's own, or is being run by another process.
     """
-    script = Path(main.__globals__["__file__"]).stem
+    script = _script(main)
     with report_user_error(script):
         if problem := missing_in_copy() or run_alone(script, main):
             raise UserError(problem)
+
+
+def _script(main: Callable[[], None]) -> str:
+    """The name of the file that `main` is in, without its suffix."""
+    return Path(main.__globals__["__file__"]).stem

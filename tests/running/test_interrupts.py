@@ -163,8 +163,8 @@ def test_every_program_of_the_project_ends_so() -> None:
                 text = path.read_text(encoding="utf-8")
                 # A worker of another environment has no newsrec.
                 if "__main__" in text and not path.name.endswith("_worker.py"):
-                    end = text.partition('\nif __name__ == "__main__":\n')[2]
-                    assert end == "    run_stage(main)\n" or "with report_user_error(" in end, path
+                    call = "run_stage(main)" if folder == "stages" else "run_program(main)"
+                    assert text.endswith(f'if __name__ == "__main__":\n    {call}\n'), path
 
 
 def test_a_mistake_is_one_line_without_what_commands_a_terminal(
