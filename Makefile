@@ -54,9 +54,9 @@ verify: $(VENV)/.ready ## check every cached object, and pull the last commit in
 compare-methods: env ## run every way to fine-tune on the tiny model: docs/methods.md, half an hour
 	@$(RUN) python -m benchmarks.methods
 
-bench: env ## the speed of each part beside a rival, half an hour on a quiet machine: docs/benchmarks.md
+bench: env ## the speed of each part beside a rival, an hour on a quiet machine: docs/benchmarks.md
 	@for name in $(BENCH); do $(RUN) python -m benchmarks.$$name; done
-BENCH ?= preprocess ids scoring submission evaluate merge threads graph
+BENCH ?= preprocess ids scoring submission evaluate merge threads graph end_to_end
 
 real: env ## a real model of 135M parameters on your MIND files, an hour: make real MIND=/data/mind
 	@$(RUN) python -m benchmarks.real --mind "$(MIND)"

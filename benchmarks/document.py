@@ -14,11 +14,13 @@ import numpy as np
 import psutil
 
 from newsrec.files import read_json, write_json, write_text
+from newsrec.report.svg import drawing, inline_svg
 from newsrec.report.tables import markdown_table
 from newsrec.running.stage import run_program
 
 RESULTS = Path("benchmarks/results")
 DOCUMENT = Path("docs/benchmarks.md")
+PLOT = Path("docs/growth.svg")
 _BEGIN, _END = "<!-- written by python -m benchmarks.document -->\n", "<!-- end -->\n"
 
 
@@ -50,6 +52,7 @@ class Row:
 def main() -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
     write_text(DOCUMENT, with_results(text))
+    write_text(PLOT, growth_plot() + "\n")
     print(f"benchmarks: {DOCUMENT}")
 
 
@@ -127,9 +130,26 @@ def tables() -> str:
     if growth:
         of_growth = ("benchmark", "way", "sizes", "time grows as size to the", "memory")
         parts.append(markdown_table(of_growth, "<<<>>", growth))
+        parts.append(f"![Time and memory over size]({PLOT.name})")
     machines = sorted({result["machine"] for result in found.values()})
     parts.append("Machine: " + "; ".join(machines) + ".")
     return "\n\n".join(parts) + "\n"
+
+
+def growth_plot() -> str:
+    """Time and memory of each way over its size, as an SVG file; equal results, equal bytes."""
+    with drawing(9, 4, constrained=False) as (figure, seconds):
+        seconds.set_position((0.08, 0.14, 0.29, 0.8))
+        memory = figure.add_axes((0.48, 0.14, 0.29, 0.8))
+        for path in sorted(RESULTS.glob("*.json")):
+            for line, points in read_json(path)["growth"].items():
+                size, time, peak = np.array(points).T
+                seconds.loglog(size, time, marker="o", label=f"{path.stem}: {line}")
+                memory.loglog(size, peak / 2**20, marker="o")
+        for axes, label in ((seconds, "seconds"), (memory, "peak memory, MiB")):
+            axes.set(xlabel="rows, prompts or impressions", ylabel=label)
+        figure.legend(loc="center right")
+        return inline_svg(figure, "Time and memory over size")
 
 
 def _exponents(points: list[list[float]]) -> tuple[str, str]:

@@ -117,7 +117,7 @@ def main() -> None:
         ),
     ]
     growth: dict[str, list[tuple[float, float, float]]] = {"default": [], "every": []}
-    for number in (size // 100, size // 10):
+    for number in (size // 1000, size // 100, size // 10):
         for name, measured in _measure(number, list(growth), 1).items():
             growth[name].append((number, measured.median, measured.peak_bytes))
     for name, points in growth.items():

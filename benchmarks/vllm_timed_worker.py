@@ -28,7 +28,7 @@ def main() -> None:
         return outputs
 
     LLM.generate = timed
-    runpy.run_path(str(WORKER), run_name="__main__")
+    runpy.run_path(str(WORKER))["main"]()
     target = Path(sys.argv[1]).with_name("seconds.json")
     target.write_text(json.dumps({"seconds": seconds}), encoding="utf-8")
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.document import DOCUMENT, tables, with_results
+from benchmarks.document import DOCUMENT, PLOT, growth_plot, tables, with_results
 from benchmarks.side_by_side import run_alternately, run_once
 from newsrec.errors import UserError
 from tests import ROOT
@@ -16,6 +16,7 @@ def test_the_document_shows_the_results(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.chdir(ROOT)
     text = DOCUMENT.read_text(encoding="utf-8")
     assert with_results(text) == text
+    assert PLOT.read_text(encoding="utf-8") == growth_plot() + "\n"
 
 
 def test_a_goal_that_was_missed_has_what_bounds_it_in_its_row(

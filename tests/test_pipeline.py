@@ -164,7 +164,7 @@ def test_a_new_learning_rate_runs_only_what_follows_from_it(tree: Path) -> None:
 def test_what_vllm_cannot_load_is_trained_and_scored_by_transformers(tree: Path) -> None:
     changes = ("train=adapter", "train.max_steps=4", "train.save_steps=2", "train.logging_steps=1")
     # Fewer prompts: transformers takes its time on two cores.
-    changes += ("preprocess.num_impressions=20", "preprocess.num_val_impressions=10")
+    changes += ("preprocess.num_impressions=6", "preprocess.num_val_impressions=3")
     words = [word for change in changes for word in ("-S", change)]
     output = run(tree, "dvc", "exp", "run", *words, "score@tuned")
     assert ran_stages(output) >= {"train", "merge", "check_engine@tuned", "score@tuned"}

@@ -6,23 +6,25 @@ FOLDER needs no weights. TARGET gets its configuration, the token that ends an a
 of the token ids in IDS.json.
 """
 
+import gc
 import json
 import sys
 from pathlib import Path
 
-from transformers import AutoTokenizer
-from vllm.config import ModelConfig  # type: ignore[import-not-found,unused-ignore]
-from vllm.model_executor.models.registry import (  # type: ignore[import-not-found,unused-ignore]
-    ModelRegistry,
-)
-from vllm.transformers_utils.config import (  # type: ignore[import-not-found,unused-ignore]
-    get_config,
-    get_hf_text_config,
-)
-
 
 def main() -> None:
     """Write what is read."""
+    gc.disable()  # see vllm_worker
+    from transformers import AutoTokenizer
+    from vllm.config import ModelConfig  # type: ignore[import-not-found,unused-ignore]
+    from vllm.model_executor.models.registry import (  # type: ignore[import-not-found,unused-ignore]
+        ModelRegistry,
+    )
+    from vllm.transformers_utils.config import (  # type: ignore[import-not-found,unused-ignore]
+        get_config,
+        get_hf_text_config,
+    )
+
     folder, source, target = sys.argv[1:]
     config = get_config(folder, trust_remote_code=False)
     if not set(config.architectures) & set(ModelRegistry.get_supported_archs()):

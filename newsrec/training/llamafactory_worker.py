@@ -10,6 +10,7 @@ from pathlib import Path
 import yaml
 from llamafactory.train.tuner import run_exp
 
+from newsrec.running.garbage import collect_as_usual
 from newsrec.running.places import plain_path
 from newsrec.running.processes import die_with_parent
 from newsrec.training.callbacks import (
@@ -24,6 +25,7 @@ from newsrec.training.callbacks import (
 
 def main() -> None:
     die_with_parent(signal.SIGKILL)  # which is torchrun where there are several GPUs
+    collect_as_usual()
     arguments = yaml.safe_load(Path(sys.argv[1]).read_text(encoding="utf-8"))
     own = [StopAtBrokenLoss(), EvaluateLastStep(), KeepPissaStart(), Meter()]
     if "quantization_bit" in arguments:

@@ -25,6 +25,7 @@ from transformers import (
 from newsrec.chat.tokens import load_tokenizer
 from newsrec.models.bottleneck import add_bottleneck, save_bottleneck
 from newsrec.models.loading import load_model
+from newsrec.running.garbage import collect_as_usual
 from newsrec.running.processes import die_with_parent
 from newsrec.training.dataset import read_samples
 from newsrec.training.samples import encode_sample, load_template
@@ -35,6 +36,7 @@ _ADDED = "added.safetensors"
 
 def main() -> None:
     die_with_parent(signal.SIGKILL)  # which is torchrun where there are several GPUs
+    collect_as_usual()
     job = yaml.safe_load(Path(sys.argv[1]).read_text(encoding="utf-8"))
     base = Path(job["base"])
     arguments = TrainingArguments(

@@ -72,6 +72,7 @@ def test_every_prompt_is_answered_once_and_in_order_whatever_the_server_does(
     assert sorted(json.loads(line)[0] for line in lines) == list(range(len(CHATS)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fault", [DROP, HALF, DRIP])
 def test_a_server_that_never_answers_whole_is_reported(
     fault: Fault, stub: Stub, tmp_path: Path

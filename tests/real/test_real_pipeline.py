@@ -30,8 +30,8 @@ SETTINGS = (
     "prompt.num_feedback=0",
     "preprocess.max_samples.train=96",
     "preprocess.max_samples.val=4",
-    "preprocess.num_impressions=4",
-    "preprocess.num_val_impressions=2",
+    "preprocess.num_impressions=2",
+    "preprocess.num_val_impressions=1",
 )
 
 

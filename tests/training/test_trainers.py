@@ -41,11 +41,6 @@ TOO_MUCH = 10**11
 # Runs that nothing interrupts: the options, the data set and what differs from the recipe.
 RUNS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "lora": ("lora", "mind", {"max_steps": 11}),  # ends within an epoch
-    "lora-uncheckpointed": (
-        "lora",
-        "mind",
-        {"max_steps": 11, "options": OPTIONS["lora"][1] | {"gradient_checkpointing": False}},
-    ),
     "lora-grouped": ("lora", "mind", {"group_by_length": True, "epochs": 2.0}),
     "pissa": ("pissa", "mind", {}),
     "p-tuning-v2": ("p-tuning-v2", "mind", {}),
@@ -133,10 +128,9 @@ def finished(
     lines = [json.loads(line) for line in val.read_text().splitlines()]
     val.write_text("".join(json.dumps(line | {"output": "Perhaps so"}) + "\n" for line in lines))
     asked = {
-        item.callspec.params[name]: None
+        item.callspec.params["name"]: None
         for item in request.session.items
         if item.path == request.path and "finished" in item.fixturenames
-        for name in item.callspec.params.keys() & {"name", "other"}
     }
     made = {}
     with ThreadPoolExecutor(2) as pool:
@@ -179,16 +173,6 @@ def test_a_killed_run_loses_at_most_save_steps_and_ends_in_the_same_bytes(
     assert resumed.val_curve == uninterrupted.val_curve
     assert resumed.kept_step == uninterrupted.kept_step
     assert num_tokens(resumed) < num_tokens(uninterrupted)  # it did not begin again
-
-
-@pytest.mark.parametrize(("name", "other"), [("lora-uncheckpointed", "lora")])
-def test_activations_that_are_kept_are_those_that_would_be_computed_again(
-    name: str, other: str, finished: Mapping[str, Finished]
-) -> None:
-    kept, usual = finished[name], finished[other]
-    assert kept.outcome.train_curve == usual.outcome.train_curve
-    found, expected = weights(kept.run.whole / "trained"), weights(usual.run.whole / "trained")
-    assert all(torch.equal(found[key], expected[key]) for key in expected)
 
 
 @pytest.mark.parametrize(
@@ -278,7 +262,7 @@ def test_want_of_memory_names_the_knobs(
         assert word in str(caught.value)
 
 
-@pytest.mark.parametrize("name", ["lora", "p-tuning-v2"])
+@pytest.mark.parametrize("name", ["lora", pytest.param("p-tuning-v2", marks=pytest.mark.faults)])
 def test_several_devices_share_a_step(
     name: str,
     tiny_model: Path,

@@ -66,6 +66,7 @@ def one_click_each(test: Path) -> None:
     behaviors.write_text("".join(lines), encoding="utf-8", newline="\n")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kept", ["all", "last"])
 def test_no_other_click_is_found_where_the_prompt_shows_the_same_impression(
     kept: str, mind: Path, tmp_path: Path

@@ -146,6 +146,7 @@ def test_a_title_that_is_shown_as_it_is_would_be_by_the_long_way_too() -> None:
     assert all(shown.get(id_, "") == plain_text(title) for id_, title in titles.items())
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("small_pieces")
 @pytest.mark.parametrize(
     ("feedback", "target"),

@@ -71,6 +71,7 @@ def test_feedback_comes_from_earlier_impressions_across_splits(tmp_path: Path) -
     assert train.count("(none)") == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("feedback", ["earlier", "none"])
 def test_prompts_know_nothing_of_the_impression_itself_or_a_later_one(
     feedback: str, raw: Path, tmp_path: Path
@@ -123,6 +124,7 @@ def test_last_takes_the_last_candidate_of_each_impression(raw: Path, tmp_path: P
     assert table["impression_id"].is_unique
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("positive_rate", [0.25, 0.5, 0.75])
 def test_sampled_targets_have_the_wanted_share_of_clicks(
     positive_rate: float, raw: Path, tmp_path: Path
@@ -156,6 +158,7 @@ def test_every_row_is_accounted_for(raw: Path, tmp_path: Path) -> None:
     assert account["shared"]["train_test"]["num_users"] == len(users[0] & users[1]) > 0
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_and_another_one_others(
     raw: Path, tmp_path: Path
 ) -> None:

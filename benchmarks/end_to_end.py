@@ -1,0 +1,77 @@
+"""How much DVC adds: the whole default run by `dvc repro`, and its stages one after the other.
+
+Each in a copy of this project without any data, one after the other. By hand: the command of each
+stage of dvc.yaml, in the order in which DVC runs them.
+
+Run     python -m benchmarks.end_to_end [--rounds 1]      (10 minutes a round)
+"""
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from benchmarks.document import Row, save
+from benchmarks.side_by_side import run_alternately
+from newsrec.running.stage import run_program
+
+ROOT = Path(__file__).resolve().parents[1]
+GOAL = 1.15  # times the stages by hand, at most
+WAYS = ("dvc", "by hand")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=1)
+    parser.add_argument("--way", choices=WAYS, help="used by the benchmark itself")
+    options = parser.parse_args()
+    if options.way:
+        with tempfile.TemporaryDirectory() as folder:
+            print("\n" + json.dumps({"seconds": run_graph(options.way, Path(folder))}))
+        return
+    ways = {
+        way: [sys.executable, "-m", "benchmarks.end_to_end", "--way", way] for way in reversed(WAYS)
+    }
+    found = run_alternately(ways, options.rounds)
+    ours, rival = found["dvc"].median, found["by hand"].median
+    row = Row(
+        work="the whole default run: times as long as its stages by hand",
+        ours=f"{ours / rival:.3f} × ({ours:.0f} s)",
+        rival=f"by hand: {rival:.0f} s",
+        ratio=GOAL * rival / ours,
+        goal=1,
+    )
+    save("end_to_end", [row])
+
+
+def run_graph(way: str, folder: Path) -> float:
+    """Seconds of the default run in a copy of the project in `folder`."""
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
+    for name in listed.stdout.decode().split("\0"):
+        if name and name != "dvc.lock":
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(ROOT / name, folder / name)
+    dvc = Path(sys.executable).with_name("dvc")
+    subprocess.run([dvc, "config", "core.no_scm", "true"], cwd=folder, check=True)
+    commands = [[str(dvc), "repro"]]
+    if way == "by hand":
+        planned = subprocess.run(
+            [dvc, "repro", "--dry"], cwd=folder, capture_output=True, text=True, check=True
+        )
+        lines = planned.stdout.splitlines()
+        commands = [line[2:].split() for line in lines if line.startswith("> ")]
+        commands = [[sys.executable, *words[1:]] for words in commands]
+        for name in ("models/checked", "data/predictions/val", "reports", "metrics/timings"):
+            (folder / name).mkdir(parents=True, exist_ok=True)
+    start = time.perf_counter()
+    for words in commands:
+        subprocess.run(words, cwd=folder, check=True)
+    return time.perf_counter() - start
+
+
+if __name__ == "__main__":
+    run_program(main)
