@@ -1,0 +1,67 @@
+"""The parameters of the safety pipeline: the shared sections and its own."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+from pydantic.dataclasses import dataclass
+
+from newsrec.params.sections import STRICT, SharedParams
+from newsrec.safety.sources.params import Extract
+
+
+@dataclass(frozen=True, config=STRICT)
+class Data:
+    """Files of the user's own, read where `extract.source` is `files`."""
+
+    path: str
+
+
+@dataclass(frozen=True, config=STRICT)
+class Prepare:
+    """What a text has to be, and how many are rewritten."""
+
+    max_chars: Annotated[int, Field(gt=0)]
+    num_evasion: Annotated[int, Field(ge=0)]
+    seed: int
+
+
+@dataclass(frozen=True, config=STRICT)
+class Classifier:
+    """What training a classifier takes beside the recipe of `train`."""
+
+    class_weights: Literal["none", "balanced"]
+
+
+@dataclass(frozen=True, config=STRICT)
+class Baselines:
+    """Predictors without a language model."""
+
+    seed: int
+
+
+@dataclass(frozen=True, config=STRICT)
+class Evaluate:
+    """How intervals are drawn."""
+
+    num_resamples: Annotated[int, Field(gt=0)]
+    seed: int
+
+
+@dataclass(frozen=True, config=STRICT)
+class Report:
+    """The report."""
+
+    num_mistakes: int
+
+
+@dataclass(frozen=True, config=STRICT)
+class Params(SharedParams):
+    """All of params.yaml; a section has the name of its stage, `data` is what a choice reads."""
+
+    data: Data
+    extract: Extract
+    prepare: Prepare
+    classifier: Classifier
+    baselines: Baselines
+    evaluate: Evaluate
+    report: Report
