@@ -53,3 +53,11 @@ def padding_token(tokenizer: "PreTrainedTokenizerBase") -> int:
         "of them in tokenizer_config.json; write it there in a copy of the model "
         "(fetch_model.source: local)"
     )
+
+
+def cut_text(tokenizer: "PreTrainedTokenizerBase", text: str, max_tokens: int) -> str:
+    """The plain text of `text` as far as its first `max_tokens` tokens go, whole characters."""
+    plain = plain_text(text)
+    encoded = tokenizer(plain, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+    offsets = encoded["offset_mapping"]
+    return plain if len(offsets) <= max_tokens else plain[: offsets[max_tokens - 1][1]]

@@ -116,9 +116,7 @@ def add_lora(network: PreTrainedModel, options: dict[str, Any]) -> PeftModel:
     return adapted
 
 
-def row_losses(
-    logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor
-) -> torch.Tensor:
+def row_losses(logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
     """The cross-entropy of each row in nats times the weight of its class.
 
     Args:
@@ -126,9 +124,7 @@ def row_losses(
         labels: ids of classes, shape (rows,).
         weights: shape (classes,).
     """
-    return cross_entropy(
-        logits.float(), labels, weight=weights.to(logits.device), reduction="none"
-    )
+    return cross_entropy(logits.float(), labels, weight=weights.to(logits.device), reduction="none")
 
 
 def _mean_over_step(weights: torch.Tensor) -> Callable[..., torch.Tensor]:

@@ -6,11 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import pyarrow as pa
-import pyarrow.parquet as pq
-
 from newsrec.chat.text import plain_text
 from newsrec.errors import UserError, unknown_choice
+from newsrec.files import read_texts
 
 # `balanced` weighs a class by the inverse of its share, as scikit-learn does.
 ClassWeights = Literal["none", "balanced"]
@@ -43,9 +41,9 @@ class LabelledTexts:
         """Text and label of each row; a few thousand rows are in memory at a time.
 
         Raises:
-            UserError: no such file, or a column is missing or no text.
+            UserError: see `newsrec.files.read_texts`.
         """
-        for texts, labels in _read(file, (self.text, self.label)):
+        for texts, labels in read_texts(file, (self.text, self.label)):
             yield from zip(texts, labels, strict=True)
 
     def count_labels(self, file: Path) -> dict[str, int]:
@@ -58,7 +56,7 @@ class LabelledTexts:
         for number, (text, label) in enumerate(self.read(file), start=1):
             if label not in self.classes:
                 raise unknown_choice(f"{file}, row {number}: {self.label}", label, self.classes)
-            if not plain_text(text or ""):
+            if not plain_text(text):
                 raise UserError(
                     f"{file}, row {number}: {self.text} has no visible character; expected a text "
                     "of the class; take the row out of the data and make the file again"
@@ -67,24 +65,6 @@ class LabelledTexts:
         if not counts:
             raise UserError(f"{file}: no rows; expected labelled texts; make the file again")
         return {name: counts[name] for name in self.classes}
-
-
-def _read(file: Path, columns: tuple[str, str]) -> Iterator[list[list[str]]]:
-    try:
-        with pq.ParquetFile(file) as table:
-            for name in columns:
-                if name not in table.schema_arrow.names:
-                    raise unknown_choice(f"{file}: column", name, table.schema_arrow.names)
-                if not pa.types.is_string(kind := table.schema_arrow.field(name).type):
-                    raise UserError(f"{file}: column {name} is {kind}; expected string")
-            for batch in table.iter_batches(4096, columns=list(columns)):
-                yield [batch[name].to_pylist() for name in columns]
-    except FileNotFoundError:
-        raise UserError(
-            f"{file}: no such file; run the stage that makes it (dvc repro)"
-        ) from None
-    except pa.ArrowInvalid as error:
-        raise UserError(f"{file}: no whole Parquet file ({error}); make it again") from None
 
 
 def weigh_classes(counts: Mapping[str, int], chosen: ClassWeights) -> list[float]:

@@ -2,7 +2,6 @@
 
 import math
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from newsrec.errors import UserError
 from newsrec.files import sha256_folder
-from newsrec.models.checks import check_model
 from newsrec.training import runs
 from newsrec.training.classification import fine_tune_classifier
 from newsrec.training.labelled import LabelledTexts

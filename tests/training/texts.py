@@ -38,7 +38,9 @@ def write_reviews(folder: Path) -> LabelledTexts:
     rows = reviews()
     train = write_texts(folder / "train.parquet", rows[:48])
     # Most of one class, so that a row that is counted twice changes the macro-F1.
-    val = write_texts(folder / "val.parquet", rows[-7:] + [row for row in rows if row[1] == "好"][-6:])
+    val = write_texts(
+        folder / "val.parquet", rows[-7:] + [row for row in rows if row[1] == "好"][-6:]
+    )
     return LabelledTexts(train, val, "words", "rating", CLASSES)
 
 
