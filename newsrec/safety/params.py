@@ -1,12 +1,13 @@
 """The parameters of the safety pipeline: the shared sections and its own."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from newsrec.params.sections import STRICT, SharedParams
 from newsrec.safety.sources.params import Extract
+from newsrec.training.labelled import ClassWeights
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -29,7 +30,7 @@ class Prepare:
 class Classifier:
     """What training a classifier takes beside the recipe of `train`."""
 
-    class_weights: Literal["none", "balanced"]
+    class_weights: ClassWeights
 
 
 @dataclass(frozen=True, config=STRICT)
