@@ -4,7 +4,7 @@ Unknown keys and wrong values raise. The values, and what each does, are in `con
 """
 
 from dataclasses import asdict
-from typing import Literal
+from typing import Any, Literal
 
 from omegaconf import OmegaConf
 from pydantic import ConfigDict, model_validator
@@ -127,12 +127,15 @@ class SharedParams:
 
         Another one takes its own values from `conf/engine/` and the rest from here.
         """
-        options = asdict(self.score) | {"template": self.model.template}
-        own = CONF / f"engine/{engine}.yaml"
-        if engine is not None and own.exists():
-            options |= dict(OmegaConf.load(own).score)
+        options = asdict(self.score) | {"template": self.model.template} | self._own_values(engine)
         return choose_settings(engine or self.score.engine, options)
 
-    def classifier_settings(self) -> ClassifierSettings:
-        """The settings of the engine that `score.engine` names, for a model with a head."""
-        return choose_classifier_settings(self.score.engine, asdict(self.score))
+    def classifier_settings(self, engine: str | None = None) -> ClassifierSettings:
+        """The same for a model with a head for classes."""
+        options = asdict(self.score) | self._own_values(engine)
+        return choose_classifier_settings(engine or self.score.engine, options)
+
+    def _own_values(self, engine: str | None) -> dict[str, Any]:
+        """What `conf/engine/` has for an engine other than the chosen one."""
+        own = CONF / f"engine/{engine}.yaml"
+        return dict(OmegaConf.load(own).score) if engine is not None and own.exists() else {}
