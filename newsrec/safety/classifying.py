@@ -15,6 +15,7 @@ from typing import TextIO
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from newsrec.safety.normalisation import normalise
 from scipy.special import softmax
 
 from newsrec.chat.messages import Messages
@@ -28,7 +29,6 @@ from newsrec.errors import UserError
 from newsrec.files import atomic_file, read_lines
 from newsrec.models.folders import base_of
 from newsrec.safety.labels import CLASSES
-from newsrec.safety.normalisation import normalise
 
 _LINES_AT_ONCE = 1000
 
