@@ -18,7 +18,7 @@ from newsrec.engines.settings import ClassifierSettings, Settings
 from newsrec.models.folders import base_of
 from newsrec.safety.judge import VERSION, Judge
 from newsrec.safety.predictions import write_predictions
-from newsrec.safety.rows import RowPrompts
+from newsrec.safety.text_prompts import TextPrompts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -59,7 +59,7 @@ def score_classifier(
     """
     tokenizer = load_tokenizer(base_of(model) or model)
     encode = partial(encode_texts, tokenizer, max_tokens=max_tokens)
-    prompts = RowPrompts(tuple(tables), encode)
+    prompts = TextPrompts(tuple(tables), encode)
     num_cut = _count_cut(prompts, tokenizer, max_tokens)
     answers = work / "answers.parquet"
     classify(settings, model, ClassRequest(prompts), answers, work)
@@ -93,7 +93,7 @@ def score_judge(
     """
     tokenizer = load_tokenizer(model)
     judge = Judge(tokenizer, max_tokens, max_prompt_tokens)
-    prompts = RowPrompts(tuple(tables), judge.encode, judge.chat)
+    prompts = TextPrompts(tuple(tables), judge.encode, judge.chat)
     num_cut = _count_cut(prompts, tokenizer, max_tokens)
     for _ in prompts.token_ids():  # so that no engine starts on prompts that do not fit
         pass
@@ -105,7 +105,7 @@ def score_judge(
     return Scored(len(prompts), num_cut, details)
 
 
-def _count_cut(prompts: RowPrompts, tokenizer: "PreTrainedTokenizerBase", max_tokens: int) -> int:
+def _count_cut(prompts: TextPrompts, tokenizer: "PreTrainedTokenizerBase", max_tokens: int) -> int:
     """Texts of more tokens than are read; every text is tokenized once before the engine starts."""
     encoded = (encode_texts(tokenizer, texts, max_tokens + 1) for texts in prompts.texts())
     return sum(len(ids) > max_tokens for batch in encoded for ids in batch)

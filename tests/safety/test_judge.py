@@ -12,7 +12,7 @@ from newsrec.errors import UserError
 from newsrec.models.tiny import CHAT_TEMPLATE
 from newsrec.safety.judge import NUMBERS, Judge, question
 from newsrec.safety.labels import CLASSES
-from newsrec.safety.rows import RowPrompts
+from newsrec.safety.text_prompts import TextPrompts
 
 
 @pytest.fixture(scope="module")
@@ -61,9 +61,9 @@ def test_several_tables_are_one_list_of_prompts(tmp_path: Path) -> None:
     files = tuple(tmp_path / name for name in ("one.parquet", "two.parquet"))
     for file, texts in zip(files, (["a", "bb"], ["ccc"]), strict=True):
         pq.write_table(pa.table({"normalised": texts}), file)
-    prompts = RowPrompts(files, lambda texts: [[len(text)] for text in texts], question)
+    prompts = TextPrompts(files, lambda texts: [[len(text)] for text in texts], question)
     assert len(prompts) == 3
     assert [ids for part in prompts.token_ids() for ids in part.to_pylist()] == [[1], [2], [3]]
     assert list(prompts.messages()) == [question(text) for text in ("a", "bb", "ccc")]
     with pytest.raises(UserError, match="no such file"):
-        list(RowPrompts((tmp_path / "none",), prompts.encode).token_ids())
+        list(TextPrompts((tmp_path / "none",), prompts.encode).token_ids())
