@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -17,7 +18,10 @@ from newsrec.engines.settings import ClassifierSettings, Settings
 from newsrec.models.folders import base_of
 from newsrec.safety.judge import VERSION, Judge
 from newsrec.safety.predictions import write_predictions
-from newsrec.safety.rows import Encode, RowPrompts
+from newsrec.safety.text_prompts import TextPrompts
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
 
 # Of rows to the predictions table to write; walked in this order.
 Tables = Mapping[Path, Path]
@@ -55,8 +59,8 @@ def score_classifier(
     """
     tokenizer = load_tokenizer(base_of(model) or model)
     encode = partial(encode_texts, tokenizer, max_tokens=max_tokens)
-    prompts = RowPrompts(tuple(tables), encode)
-    num_cut = _count_cut(prompts, partial(encode_texts, tokenizer), max_tokens)
+    prompts = TextPrompts(tuple(tables), encode)
+    num_cut = _count_cut(prompts, tokenizer, max_tokens)
     answers = work / "answers.parquet"
     classify(settings, model, ClassRequest(prompts), answers, work)
     _write(tables, answers, "logits")
@@ -89,8 +93,8 @@ def score_judge(
     """
     tokenizer = load_tokenizer(model)
     judge = Judge(tokenizer, max_tokens, max_prompt_tokens)
-    prompts = RowPrompts(tuple(tables), judge.encode, judge.chat)
-    num_cut = _count_cut(prompts, partial(encode_texts, tokenizer), max_tokens)
+    prompts = TextPrompts(tuple(tables), judge.encode, judge.chat)
+    num_cut = _count_cut(prompts, tokenizer, max_tokens)
     for _ in prompts.token_ids():  # so that no engine starts on prompts that do not fit
         pass
     answers = work / "answers.parquet"
@@ -101,10 +105,10 @@ def score_judge(
     return Scored(len(prompts), num_cut, details)
 
 
-def _count_cut(prompts: RowPrompts, encode: Encode, max_tokens: int) -> int:
+def _count_cut(prompts: TextPrompts, tokenizer: "PreTrainedTokenizerBase", max_tokens: int) -> int:
     """Texts of more tokens than are read; every text is tokenized once before the engine starts."""
-    longer = partial(encode, max_tokens=max_tokens + 1)
-    return sum(len(ids) > max_tokens for texts in prompts.texts() for ids in longer(texts))
+    encoded = (encode_texts(tokenizer, texts, max_tokens + 1) for texts in prompts.texts())
+    return sum(len(ids) > max_tokens for batch in encoded for ids in batch)
 
 
 def _write(tables: Tables, answers: Path, column: str) -> list[float]:

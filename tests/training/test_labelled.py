@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -10,6 +11,7 @@ import torch
 from sklearn.utils.class_weight import compute_class_weight
 
 from newsrec.errors import UserError
+from newsrec.training.advice import memory_advice
 from newsrec.training.classification import fine_tune_classifier
 from newsrec.training.labelled import LabelledTexts, weigh_classes
 from tests.training.texts import CLASSES, training, write_reviews, write_texts
@@ -49,7 +51,7 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     file = tmp_path / "rows.parquet"
     with pytest.raises(UserError, match=r"rows\.parquet: no such file"):
         texts(file).count_labels(file)
-    pq.write_table(pa.table({"words": [1], "label": ["好"]}), file)
+    pq.write_table(pa.table({"words": ["汤"], "label": ["好"]}), file)
     with pytest.raises(UserError, match="column is 'rating'; expected one of: label, words"):
         texts(file).count_labels(file)
     pq.write_table(pa.table({"words": [1], "rating": ["好"]}), file)
@@ -72,7 +74,7 @@ def test_balanced_weights_are_those_of_scikit_learn() -> None:
     counts = {name: labels.count(name) for name in CLASSES}
     found = weigh_classes(counts, "balanced")
     assert found == pytest.approx(
-        list(compute_class_weight("balanced", classes=list(CLASSES), y=labels))
+        list(compute_class_weight("balanced", classes=np.array(CLASSES), y=labels))
     )
     mean = sum(count * weight for count, weight in zip(counts.values(), found, strict=True)) / 10
     assert mean == pytest.approx(1)
@@ -102,6 +104,13 @@ def test_what_classifiers_are_not_trained_with_is_refused(
     arguments["options"] = arguments["options"] | changes
     with pytest.raises(UserError, match=message):
         fine_tune_classifier(**arguments)
+
+
+def test_want_of_memory_names_no_method_that_classifiers_are_not_trained_with() -> None:
+    advice = memory_advice("lora-classifier")
+    assert advice.startswith("lower, in this order: train.batch_size")
+    assert "train.rank" in advice
+    assert "qlora" not in advice
 
 
 @pytest.mark.slow

@@ -18,7 +18,7 @@ Encode = Callable[[Sequence[str]], list[list[int]]]
 
 
 @dataclass(frozen=True)
-class RowPrompts:
+class TextPrompts:
     """The texts of tables, made into token ids anew each time that they are walked.
 
     Attributes:
