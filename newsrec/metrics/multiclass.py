@@ -171,11 +171,15 @@ def average_precision_samples(
     return np.concatenate(found)
 
 
-def log_loss(label: npt.ArrayLike, probability: npt.ArrayLike) -> float:
-    """Mean negative log-likelihood of the labels, in nats; a probability is at least 2.2e-16."""
+def log_losses(label: npt.ArrayLike, probability: npt.ArrayLike) -> Floats:
+    """Negative log-likelihood of each row's label, in nats; a probability is at least 2.2e-16.
+
+    Raises:
+        ValueError: see `checked`.
+    """
     labels, probabilities = checked(label, probability)
     of_label = probabilities[np.arange(len(labels)), labels]
-    return float(-np.log(np.clip(of_label, _EPS, 1)).mean())
+    return np.asarray(-np.log(np.clip(of_label, _EPS, 1)), dtype=np.float64)
 
 
 def fit_temperature(label: npt.ArrayLike, probability: npt.ArrayLike) -> float:

@@ -53,11 +53,11 @@ def trials_to_prove(rate: float, level: float = 0.95, num_events: int = 0) -> in
     if num_events == 0:
         return math.ceil(math.log(1 - level) / math.log(1 - rate))
     low, high = num_events + 1, num_events + 2
-    while _upper(num_events, high, level) > rate:
+    while upper_bound(num_events, high, level) > rate:
         low, high = high, 2 * high
     while low < high:
         middle = (low + high) // 2
-        if _upper(num_events, middle, level) > rate:
+        if upper_bound(num_events, middle, level) > rate:
             low = middle + 1
         else:
             high = middle
@@ -86,31 +86,38 @@ def threshold_at(negative_score: npt.ArrayLike, rate: float) -> float:
     return float(scores[allowed])
 
 
-def precision_at_share(recall: float, false_positive_rate: float, positive_share: float) -> float:
+def precision_at_share(
+    recall: npt.ArrayLike, false_positive_rate: npt.ArrayLike, positive_share: float
+) -> npt.NDArray[np.float64]:
     """The share of flagged rows that are positive, where positives have a given share of all rows.
 
     Precision of a sample whose classes were balanced is that of no stream of texts; recall and the
     false positive rate do not depend on the balance, and give the precision anywhere (Bayes).
 
     Args:
-        recall: the share of positives that are flagged.
-        false_positive_rate: the share of negatives that are flagged.
+        recall: the share of positives that are flagged, any shape.
+        false_positive_rate: the share of negatives that are flagged, of the same shape.
         positive_share: of positives among all rows, where it is used.
 
     Returns:
-        0 where nothing is flagged.
+        Of the same shape; 0 where nothing is flagged.
 
     Raises:
-        ValueError: a share outside [0, 1].
+        ValueError: positive_share is outside [0, 1].
     """
-    for value in (recall, false_positive_rate, positive_share):
-        if not 0 <= value <= 1:
-            raise ValueError(f"a share is {value}; expected 0 to 1")
-    true, false = positive_share * recall, (1 - positive_share) * false_positive_rate
-    return true / (true + false) if true + false else 0.0
+    if not 0 <= positive_share <= 1:
+        raise ValueError(f"the share of positives is {positive_share}; expected 0 to 1")
+    right = positive_share * np.asarray(recall, dtype=np.float64)
+    wrong = (1 - positive_share) * np.asarray(false_positive_rate, dtype=np.float64)
+    flagged = right + wrong
+    return np.divide(right, flagged, out=np.zeros(flagged.shape), where=flagged != 0)
 
 
-def _upper(num_events: int, num_trials: int, level: float) -> float:
-    """The one-sided exact upper bound."""
+def upper_bound(num_events: int, num_trials: int, level: float = 0.95) -> float:
+    """The one-sided exact upper bound of a share (Clopper and Pearson, 1934).
+
+    Raises:
+        ValueError: no trial, or more events than trials.
+    """
     test = binomtest(num_events, num_trials, alternative="less")
     return float(test.proportion_ci(level, method="exact").high)

@@ -24,7 +24,11 @@ def main() -> None:
     texts, label = train["normalised"].tolist(), codes(train["label"])
     tfidf = CharTfidf.fit(texts, label)
     keywords = Keywords.fit(texts, label, params.num_keywords)
-    predictors = {"majority": Majority.fit(label), "tfidf": tfidf, "keywords": keywords}
+    predictors: dict[str, Majority | CharTfidf | Keywords] = {
+        "majority": Majority.fit(label),
+        "tfidf": tfidf,
+        "keywords": keywords,
+    }
     num_scored = 0
     for name in SETS:
         rows = read_table(PROCESSED / f"{name}.parquet", [*keys_of(name), "normalised"])

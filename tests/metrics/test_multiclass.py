@@ -14,7 +14,7 @@ from newsrec.metrics.multiclass import (
     decision_figures,
     figures_of_confusions,
     fit_temperature,
-    log_loss,
+    log_losses,
     one_against_rest,
 )
 from newsrec.metrics.significance import ClusterBootstrap
@@ -102,8 +102,8 @@ def test_a_class_that_is_all_or_nothing_is_not_ranked() -> None:
 def test_log_loss_is_scikit_learns_and_finite_for_a_sure_mistake() -> None:
     label, probability, _ = sample()
     expected = scikit_log_loss(label, probability, labels=range(NUM))
-    assert log_loss(label, probability) == pytest.approx(expected)
-    assert log_loss([1], [[1, 0, 0, 0]]) == pytest.approx(36.04, abs=0.01)
+    assert log_losses(label, probability).mean() == pytest.approx(expected)
+    assert log_losses([1], [[1, 0, 0, 0]]) == pytest.approx(36.04, abs=0.01)
 
 
 @pytest.mark.parametrize("distortion", [0.4, 1.0, 2.5])
@@ -131,7 +131,7 @@ def test_what_is_no_distribution_is_refused(
     label: list[int], probability: np.ndarray, message: str
 ) -> None:
     with pytest.raises(ValueError, match=message):
-        log_loss(label, probability)
+        log_losses(label, probability)
 
 
 def test_a_temperature_of_zero_is_refused() -> None:

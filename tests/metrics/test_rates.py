@@ -10,6 +10,7 @@ from newsrec.metrics.rates import (
     precision_at_share,
     threshold_at,
     trials_to_prove,
+    upper_bound,
 )
 
 
@@ -53,6 +54,7 @@ def test_fewer_rows_than_that_do_not_prove_it(events: int) -> None:
 
     num = trials_to_prove(0.02, num_events=events)
     assert upper(num) <= 0.02 < upper(num - 1)
+    assert upper_bound(events, num) == pytest.approx(upper(num))
 
 
 @pytest.mark.parametrize("rate", [0.0, 1.0])
@@ -84,6 +86,6 @@ def test_no_threshold_without_scores_and_a_rate(scores: list[float], rate: float
 def test_precision_elsewhere_is_that_of_a_sample_with_its_shares() -> None:
     # 1,000 rows of which 20 are positive: 18 found, and 49 of 980 flagged wrongly.
     assert precision_at_share(0.9, 0.05, 0.02) == pytest.approx(18 / (18 + 49))
-    assert precision_at_share(0, 0, 0.5) == 0
-    with pytest.raises(ValueError, match=r"share is 1\.5"):
+    assert precision_at_share([0, 1], [0, 0], 0.5).tolist() == [0, 1]
+    with pytest.raises(ValueError, match=r"share of positives is 1\.5"):
         precision_at_share(0.5, 0.1, 1.5)

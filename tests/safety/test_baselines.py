@@ -76,7 +76,7 @@ def test_more_keywords_of_a_class_make_it_more_probable() -> None:
         num_words=3,
     )
     assert keywords.words["歧视"][0] == "词甲"
-    one, none = keywords.predict(["说词甲", "晴"])[:, 1]
+    one, none = keywords.predict(["坏词甲", "晴"])[:, 1]
     assert one > 0.7 > 0.2 > none
 
 
