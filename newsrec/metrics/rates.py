@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from scipy.stats import binomtest  # type: ignore[import-untyped, unused-ignore]
+from scipy.special import betaincinv  # type: ignore[import-untyped, unused-ignore]
 
 
 class Rate(NamedTuple):
@@ -29,10 +29,11 @@ def exact_rate(num_events: int, num_trials: int, level: float = 0.95) -> Rate:
     Raises:
         ValueError: no trial, or more events than trials.
     """
-    if not 0 <= num_events <= num_trials > 0:
-        raise ValueError(f"{num_events} events in {num_trials} trials; expected 1 trial or more")
-    bounds = binomtest(num_events, num_trials).proportion_ci(level, method="exact")
-    return Rate(num_events / num_trials, float(bounds.low), float(bounds.high))
+    high = upper_bound(num_events, num_trials, (1 + level) / 2)
+    tail = (1 - level) / 2
+    # Quantiles of beta distributions; `scipy.stats.binomtest` searches for the same numbers.
+    low = betaincinv(num_events, num_trials - num_events + 1, tail) if num_events else 0.0
+    return Rate(num_events / num_trials, float(low), high)
 
 
 def trials_to_prove(rate: float, level: float = 0.95, num_events: int = 0) -> int:
@@ -119,5 +120,8 @@ def upper_bound(num_events: int, num_trials: int, level: float = 0.95) -> float:
     Raises:
         ValueError: no trial, or more events than trials.
     """
-    test = binomtest(num_events, num_trials, alternative="less")
-    return float(test.proportion_ci(level, method="exact").high)
+    if not 0 <= num_events <= num_trials > 0:
+        raise ValueError(f"{num_events} events in {num_trials} trials; expected 1 trial or more")
+    if num_events == num_trials:
+        return 1.0
+    return float(betaincinv(num_events + 1, num_trials - num_events, level))

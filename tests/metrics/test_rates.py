@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest
 
 from newsrec.metrics.rates import (
     exact_rate,
@@ -22,9 +23,17 @@ def test_the_interval_of_no_event_is_the_closed_form() -> None:
 
 def test_the_interval_covers_the_true_share_at_least_as_often_as_it_says() -> None:
     rng = np.random.default_rng(1)
-    drawn = rng.binomial(80, 0.02, size=150)
+    drawn = rng.binomial(80, 0.02, size=400)
     rates = [exact_rate(int(events), 80) for events in drawn]
     assert np.mean([rate.low <= 0.02 <= rate.high for rate in rates]) >= 0.95
+
+
+@pytest.mark.parametrize(("events", "trials"), [(0, 1), (1, 1), (3, 40), (40, 40), (17, 3000)])
+def test_the_bounds_are_scipys_exact_ones(events: int, trials: int) -> None:
+    bounds = binomtest(events, trials).proportion_ci(method="exact")
+    assert exact_rate(events, trials)[1:] == pytest.approx((bounds.low, bounds.high))
+    one_sided = binomtest(events, trials, alternative="less").proportion_ci(method="exact")
+    assert upper_bound(events, trials) == pytest.approx(one_sided.high)
 
 
 @pytest.mark.parametrize(("events", "trials"), [(1, 0), (-1, 5), (6, 5)])

@@ -127,6 +127,15 @@ def compare(one: Measured, other: Measured) -> dict[str, dict[str, float]]:
     return result
 
 
+def compare_tuned(measured: Mapping[str, Measured]) -> dict[str, dict[str, dict[str, float]]]:
+    """`tuned_vs_<predictor>` for every other predictor, see `compare`."""
+    return {
+        f"tuned_vs_{name}": compare(measured["tuned"], found)
+        for name, found in measured.items()
+        if name != "tuned"
+    }
+
+
 def intervals(samples: Mapping[str, Floats]) -> dict[str, float]:
     """The 95 % interval of each figure as `<name>_low` and `<name>_high`."""
     return {
