@@ -45,10 +45,19 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             target = tmp_path / f"data/predictions/{name}/{predictor}.parquet"
             write_predictions(rows, of[PROBABILITIES].to_numpy(), target)
     metrics = {
-        "extract": {"share_benign_in_source": 0.9},
-        "prepare": {"protocol": {"data": "made up, 12"}},
+        "extract": {"share_benign_in_source": 0.9, "num_documents": 500},
+        "prepare": {"protocol": {"data": "made up, 12"}, "train": {"num_rows": 120}},
         "score_tuned": {"engine": "transformers"},
+        "fetch_model": {"source": "tiny", "num_parameters": 400_000, "digest": "ab12"},
+        "train": {"method": "lora", "num_steps": 20, "protocol": {"data": "made up, 12"}},
+        "audit": {"method": "a made-up model", "num_rows": 120, "num_suspect": 2},
     }
+    (tmp_path / "plots").mkdir()
+    for name in ("train", "val"):
+        (tmp_path / f"plots/loss_{name}.tsv").write_text("step\tloss\n10\t1.5\n20\t0.8\n")
+    suspects = splits["train"].iloc[:2].assign(suggested="暴恐", quality=[0.01, 0.2])
+    columns = ["id", "label", "suggested", "quality"]
+    suspects[columns].to_parquet(tmp_path / "data/audit.parquet")
     (tmp_path / "metrics").mkdir()
     for name, found in metrics.items():
         (tmp_path / f"metrics/{name}.json").write_text(json.dumps(found))
