@@ -11,8 +11,6 @@ from scipy.optimize import minimize_scalar  # type: ignore[import-untyped, unuse
 from scipy.special import expit  # type: ignore[import-untyped, unused-ignore]
 from sklearn import metrics
 
-from newsrec.metrics.significance import ClusterBootstrap
-
 Floats = npt.NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
@@ -60,31 +58,6 @@ def ece(label: npt.ArrayLike, probability: npt.ArrayLike, num_bins: int = 15) ->
     curve = reliability_curve(label, probability, num_bins)
     error = (curve["mean_probability"] - curve["positive_rate"]).abs()
     return float(np.average(error, weights=curve["num_rows"]))
-
-
-def ece_samples(
-    label: npt.ArrayLike, probability: npt.ArrayLike, num_bins: int, bootstrap: ClusterBootstrap
-) -> Floats:
-    """`ece` in each resample, shape (resamples,).
-
-    Args:
-        label: 1 or 0, shape (rows,).
-        probability: of a 1, shape (rows,).
-        num_bins: as `ece`.
-        bootstrap: over the clusters of the rows.
-    """
-    labels, probabilities = _checked(label, probability)
-    bins = np.minimum((probabilities * num_bins).astype(int), num_bins - 1)
-    gap = probabilities - labels
-    sums: dict[int | str, pd.Series] = {}
-    for number in np.unique(bins):
-        inside = np.flatnonzero(bins == number)
-        of_bin = bootstrap.of(inside).cluster_sums(pd.DataFrame({"gap": gap[inside]}))
-        sums[int(number)] = of_bin["gap"]
-    sums["rows"] = bootstrap.cluster_sums(pd.DataFrame({"rows": np.ones(len(gap))}))["rows"]
-    drawn = bootstrap.resampled(pd.DataFrame(sums))
-    total = drawn.drop(columns="rows").abs().sum(axis=1) / drawn["rows"]
-    return np.asarray(total, dtype=np.float64)
 
 
 def reliability_curve(

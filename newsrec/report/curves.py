@@ -73,7 +73,9 @@ def precision_recall_curves(series: Mapping[str, pd.DataFrame], *, title: str) -
     """
     with drawing(4.6, 4.2) as (figure, axes):
         _unit_square(axes)
-        names = _unit_curves(axes, series, ("recall", "precision"))
+        # In steps, as average precision sums them: two points are no line of points between.
+        falling = {name: one.sort_values("recall", ascending=False) for name, one in series.items()}
+        names = _unit_curves(axes, falling, ("recall", "precision"), "steps-post")
         axes.legend(loc="lower left")
         shown = [
             f"{printable(name)}: "
@@ -117,13 +119,24 @@ def reliability(points: pd.DataFrame, *, title: str, x_label: str, y_label: str)
 
 
 def _unit_curves(
-    axes: Axes, series: Mapping[str, pd.DataFrame], columns: tuple[str, str]
+    axes: Axes,
+    series: Mapping[str, pd.DataFrame],
+    columns: tuple[str, str],
+    drawstyle: str = "default",
 ) -> dict[str, str]:
     """Draw a line for each series, its axes named after the columns; returns `placeholders`."""
     names = placeholders(series)
     for frame, text, look in zip(series.values(), names, looks(len(series)), strict=True):
         across, up = (frame[name].to_numpy() for name in columns)
-        axes.plot(across, up, label=text, color=look.color, linestyle=look.dashes, linewidth=1.6)
+        axes.plot(
+            across,
+            up,
+            label=text,
+            color=look.color,
+            linestyle=look.dashes,
+            linewidth=1.6,
+            drawstyle=drawstyle,
+        )
     axes.set_xlabel(columns[0].replace("_", " "))
     axes.set_ylabel(columns[1].replace("_", " "))
     return names

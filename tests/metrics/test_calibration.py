@@ -12,13 +12,11 @@ from newsrec.metrics.calibration import (
     brier,
     clipped_logit,
     ece,
-    ece_samples,
     fit_temperature,
     log_loss,
     prior_shift,
     reliability_curve,
 )
-from newsrec.metrics.significance import ClusterBootstrap
 
 
 def honest(num_rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -166,13 +164,3 @@ def test_settings_without_meaning_are_refused() -> None:
         apply_temperature([0.0], 0)
     with pytest.raises(ValueError, match="clip"):
         fit_temperature([1], [math.inf])
-
-
-def test_ece_of_resamples_is_that_of_their_rows() -> None:
-    label, logit = honest(120, seed=4)
-    probability, cluster = apply_temperature(logit, 1), np.arange(120) // 2
-    bootstrap = ClusterBootstrap(cluster, num_resamples=10, seed=1)
-    drawn = ece_samples(label, probability, 15, bootstrap)
-    for place, weights in enumerate(bootstrap.weights):
-        rows = np.repeat(np.arange(120), weights[cluster])
-        assert drawn[place] == pytest.approx(ece(label[rows], probability[rows]))

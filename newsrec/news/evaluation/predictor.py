@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from newsrec.metrics.calibration import brier, clipped_logit, ece, ece_samples, log_loss
+from newsrec.metrics.calibration import brier, clipped_logit, ece, log_loss
 from newsrec.metrics.classification import classification_metrics, pooled_auc
 from newsrec.metrics.ranking import rank_metrics
 from newsrec.metrics.significance import ClusterBootstrap, interval, mcnemar, paired
@@ -189,6 +189,15 @@ def probability_samples(
     """Log loss, Brier score and ECE of probabilities in each resample."""
     logit = clipped_logit(score)
     losses = np.logaddexp(0, np.where(label == 1, -logit, logit))
+    bins = np.minimum((score.to_numpy() * NUM_BINS).astype(int), NUM_BINS - 1)
     gap = score.to_numpy() - label.to_numpy()
+    sums: dict[int | str, pd.Series] = {}
+    for number in np.unique(bins):
+        inside = np.flatnonzero(bins == number)
+        of_bin = bootstrap.of(inside).cluster_sums(pd.DataFrame({"gap": gap[inside]}))
+        sums[number] = of_bin["gap"]
+    sums["rows"] = bootstrap.cluster_sums(pd.DataFrame({"rows": np.ones(len(gap))}))["rows"]
+    drawn = bootstrap.resampled(pd.DataFrame(sums))
+    ece = drawn.drop(columns="rows").abs().sum(axis=1) / drawn["rows"]
     means = bootstrap.means({"log_loss": losses, "brier": gap**2})
-    return means | {"ece": ece_samples(label, score, NUM_BINS, bootstrap)}
+    return means | {"ece": np.asarray(ece, dtype=np.float64)}

@@ -13,7 +13,7 @@ import pandas as pd
 from sklearn.metrics import precision_recall_fscore_support
 
 from newsrec.metrics import multiclass
-from newsrec.metrics.calibration import ece, ece_samples
+from newsrec.metrics.calibration import ece
 from newsrec.metrics.multiclass import (
     apply_temperature,
     average_precision_samples,
@@ -23,7 +23,6 @@ from newsrec.metrics.multiclass import (
     fit_temperature,
     one_against_rest,
 )
-from newsrec.metrics.rates import precision_at_share
 from newsrec.metrics.significance import ClusterBootstrap, interval, mcnemar, paired
 from newsrec.safety.evaluation.unsafe import HEADLINE_RATES, rate_key, unsafe_score
 from newsrec.safety.labels import CLASSES
@@ -36,7 +35,11 @@ NUM_BINS = 15
 NUM_CLASSES = len(CLASSES)
 OF_CLASS = ("precision", "recall", "f1")
 RANKED = ("roc_auc", "average_precision")
-OF_THRESHOLD = ("unsafe_recall", "false_positive_rate", "precision_at_real_share")
+OF_THRESHOLD = {
+    "unsafe_recall": "recall",
+    "false_positive_rate": "false_positive_rate",
+    "precision_at_real_share": "precision_at_real_share",
+}
 COMPARED = (
     *("macro_f1", "accuracy", "mcc", "macro_average_precision", "unsafe_average_precision"),
     *("unsafe_recall_at_1", "unsafe_recall_at_2", "unsafe_recall_at_5"),
@@ -64,8 +67,7 @@ class Measured:
 def measure(
     test: pd.DataFrame,
     val: pd.DataFrame,
-    thresholds: Mapping[float, float],
-    benign_share: float,
+    thresholds: Mapping[str, Mapping[str, Any]],
     bootstrap: ClusterBootstrap,
 ) -> Measured:
     """Measure one predictor.
@@ -73,8 +75,8 @@ def measure(
     Args:
         test: its predictions table of the test rows.
         val: the same of the validation rows, which the temperature is fitted on.
-        thresholds: by allowed rate of false positives, chosen on val.
-        benign_share: of benign texts where the classifier is used.
+        thresholds: what `measure_thresholds` found on the test rows; the figures at these have its
+            exact bounds.
         bootstrap: over the clusters of the test rows.
     """
     label, probability = codes(test["label"]), test[PROBABILITIES].to_numpy(dtype=np.float64)
@@ -100,13 +102,17 @@ def measure(
     values, others = _ranked(unsafe, score, test["cluster"], bootstrap)
     figures |= {f"unsafe_{key}": value for key, value in values.items()}
     samples |= {f"unsafe_{key}": value for key, value in others.items()}
-    for found in (
-        _calibration(label, probability, val, bootstrap),
-        _unsafe(unsafe, score, thresholds, benign_share, bootstrap),
-    ):
-        figures |= found[0]
-        samples |= found[1]
+    of_probability = _calibration(label, probability, val, bootstrap)
+    figures |= of_probability[0]
+    samples |= of_probability[1]
     figures |= intervals(samples)
+    for key in map(rate_key, HEADLINE_RATES):
+        found = thresholds[key]
+        for name, source in OF_THRESHOLD.items():
+            for end in ("", "_low", "_high"):
+                figures[f"{name}_{key}{end}"] = found[f"{source}{end}"]
+        flagged = unsafe & (score > found["threshold"])
+        samples[f"unsafe_recall_{key}"] = bootstrap.ratio(flagged, unsafe)
     figures |= {"num_rows": len(test), "num_clusters": len(bootstrap.clusters)}
     return Measured(figures, classes, samples, label == predicted)
 
@@ -193,31 +199,6 @@ def _calibration(
             f"log_loss{end}": float(losses.mean()),
             f"ece{end}": ece(right, surest, NUM_BINS),
         }
+        # No resamples of ECE: their noise adds to it, so an interval need not hold the figure.
         samples[f"log_loss{end}"] = bootstrap.mean(losses)
-        samples[f"ece{end}"] = ece_samples(right, surest, NUM_BINS, bootstrap)
-    return figures, samples
-
-
-def _unsafe(
-    unsafe: npt.NDArray[np.bool_],
-    score: Floats,
-    thresholds: Mapping[float, float],
-    benign_share: float,
-    bootstrap: ClusterBootstrap,
-) -> tuple[dict[str, float], dict[str, Floats]]:
-    """At each threshold of the headline: recall, rate of false positives, and precision in use."""
-    figures: dict[str, float] = {}
-    samples: dict[str, Floats] = {}
-    for rate in HEADLINE_RATES:
-        flagged = score > thresholds[rate]
-        names = [f"{name}_{rate_key(rate)}" for name in OF_THRESHOLD]
-        points = flagged[unsafe].mean(), flagged[~unsafe].mean()
-        drawn = (
-            bootstrap.ratio(flagged & unsafe, unsafe),
-            bootstrap.ratio(flagged & ~unsafe, ~unsafe),
-        )
-        precision = precision_at_share(*points, 1 - benign_share)
-        figures |= dict(zip(names, map(float, (*points, precision)), strict=True))
-        of_draws = precision_at_share(*drawn, 1 - benign_share)
-        samples |= dict(zip(names, (*drawn, of_draws), strict=True))
     return figures, samples

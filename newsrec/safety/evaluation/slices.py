@@ -9,7 +9,7 @@ import pandas as pd
 
 from newsrec.metrics.significance import ClusterBootstrap, interval
 from newsrec.safety.evaluation.unsafe import bounded
-from newsrec.safety.labels import BENIGN
+from newsrec.safety.labels import BENIGN, CLASSES
 from newsrec.safety.predictions import PROBABILITIES, codes
 
 _LENGTHS = {20: "1 to 20", 50: "21 to 50", 100: "51 to 100", 200: "101 to 200"}
@@ -31,12 +31,14 @@ def slices_of(rows: pd.DataFrame) -> dict[str, dict[str, npt.NDArray[np.bool_]]]
     changed = (rows["text"] != rows["normalised"]).to_numpy()
     tags = [set(found) for found in rows["tags"]]
     return {
-        "class": {name: (rows["label"] == name).to_numpy() for name in rows["label"].unique()},
+        "class": {
+            name: found for name in CLASSES if (found := (rows["label"] == name).to_numpy()).any()
+        },
         "length": {
             name: (lengths > low) & (lengths <= high)
             for name, low, high in zip(names, ends[:-1], ends[1:], strict=True)
         },
-        "spelling": {"normalised": ~changed, "changed by the normalisation": changed},
+        "spelling": {"unchanged": ~changed, "changed": changed},
         "tag": {
             name: np.array([name in found for found in tags]) for name in sorted(set().union(*tags))
         },

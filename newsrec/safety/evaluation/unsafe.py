@@ -62,7 +62,8 @@ def measure_thresholds(
 
     Returns:
         Of each: rate, threshold, false_positive_rate and recall with bounds, their counts,
-        `recall_of` each unsafe class with bounds, precision where the classes are mixed so, the
+        `recall_of` each unsafe class with bounds, precision where the share of benign texts is
+        that, from the bounds of both, the
         one-sided 95 % upper bound of the rate of false positives, and how many benign rows prove
         the allowed rate: `rows_to_prove` without a false positive,
         `rows_to_prove_with_as_many_found` with as many as these rows have.
@@ -81,9 +82,11 @@ def measure_thresholds(
         figures["false_positive_rate_upper"] = upper_bound(num_wrong, num_benign)
         figures["rows_to_prove"] = trials_to_prove(rate)
         figures["rows_to_prove_with_as_many_found"] = trials_to_prove(rate, num_events=num_wrong)
-        figures["precision_at_real_share"] = float(
-            precision_at_share(figures["recall"], figures["false_positive_rate"], 1 - benign_share)
-        )
+        # The bounds take the worse, or better, end of both: never too narrow.
+        for end, other in (("", ""), ("_low", "_high"), ("_high", "_low")):
+            recall, wrong = figures[f"recall{end}"], figures[f"false_positive_rate{other}"]
+            precision = precision_at_share(recall, wrong, 1 - benign_share)
+            figures[f"precision_at_real_share{end}"] = float(precision)
         figures["recall_of"] = {
             name: {
                 "num_rows": int((label == name).sum()),

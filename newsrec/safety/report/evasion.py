@@ -8,7 +8,7 @@ from newsrec.safety.evaluation.evasion import RATE
 from newsrec.safety.evaluation.unsafe import rate_key
 from newsrec.safety.labels import BENIGN
 from newsrec.safety.predictions import PREDICTORS
-from newsrec.safety.report.verdict import percent
+from newsrec.safety.report.verdict import allowed, percent
 
 Cell = tuple[str, str]
 
@@ -30,7 +30,7 @@ def evasion_tables(evasion: Mapping[str, Any]) -> list[Table]:
     at = f"_{rate_key(RATE)}"
     answer = f"Flagged: the most probable class is not {BENIGN}."
     threshold = (
-        f"Flagged: the score is above the threshold that {percent(RATE)} of the {BENIGN} "
+        f"Flagged: the score is above the threshold that {allowed(RATE)} of the {BENIGN} "
         "validation texts exceed."
     )
     return [

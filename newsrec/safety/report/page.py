@@ -12,7 +12,7 @@ from newsrec.report.curves import loss_curve, precision_recall_curves, reliabili
 from newsrec.report.figures import Dot, confusion_matrix, dot_limits, dot_plot
 from newsrec.report.page import render_page
 from newsrec.report.tables import comparison_rows, figure, figure_rows
-from newsrec.report.text import flat, key_words, shortened
+from newsrec.report.text import DASH, flat, key_words, shortened
 from newsrec.safety.evaluation.curves import UNSAFE
 from newsrec.safety.evaluation.unsafe import HEADLINE_RATES, rate_key
 from newsrec.safety.labels import BENIGN, CLASSES
@@ -23,7 +23,7 @@ from newsrec.safety.report.verdict import (
     OTHERS,
     Metrics,
     against_others,
-    bounds,
+    allowed,
     notices,
     percent,
     verdict,
@@ -67,7 +67,7 @@ COMPARED = {
 SLICES = {
     "class": "By class",
     "length": "By length in characters",
-    "spelling": "By spelling",
+    "spelling": "By what the normalisation does to the spelling",
     "tag": "By tag of the source",
 }
 SLICE_SERIES = ("tfidf", "base", "tuned")
@@ -133,7 +133,7 @@ def render(
         compared=COMPARED.values(),
         comparisons=comparison_rows(others, COMPARED),
         gains_svg=Markup(_gains(others)),
-        rates=[percent(rate) for rate in HEADLINE_RATES],
+        rates=[allowed(rate) for rate in HEADLINE_RATES],
         unsafe_rows=[
             (name, [cell for rate in HEADLINE_RATES for cell in _at_rate(thresholds[name], rate)])
             for name in PREDICTORS
@@ -186,13 +186,14 @@ def _facts(found: Mapping[str, Any]) -> list[tuple[str, object]]:
 def _at_rate(of_predictor: Mapping[str, Any], rate: float) -> list[tuple[str, str]]:
     """Recall, rate of false positives and precision in use, each with its bounds if it has any."""
     found = of_predictor[rate_key(rate)]
-    cells = [_cell(found, key) for key in ("recall", "false_positive_rate")]
-    return [*cells, (percent(found["precision_at_real_share"]), "")]
+    return [
+        _cell(found, key) for key in ("recall", "false_positive_rate", "precision_at_real_share")
+    ]
 
 
 def _cell(found: Mapping[str, Any], key: str) -> tuple[str, str]:
-    shown, interval = bounds(found, key).split(" (")
-    return shown, interval.rstrip(")")
+    low, high = (percent(found[f"{key}_{end}"]).removesuffix(" %") for end in ("low", "high"))
+    return percent(found[key]), f"{low}{DASH}{high}"
 
 
 def _gains(others: Mapping[str, Any]) -> str:

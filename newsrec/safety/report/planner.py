@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from newsrec.report.text import counted
 from newsrec.safety.labels import BENIGN
-from newsrec.safety.report.verdict import bounds, percent
+from newsrec.safety.report.verdict import allowed, bounds, percent
 
 
 class Panel(NamedTuple):
@@ -35,7 +35,7 @@ def panels(thresholds: Mapping[str, Any], benign_share: float) -> list[Panel]:
 
 
 def _panel(at: Mapping[str, Any], benign_share: float, is_chosen: bool) -> Panel:
-    rate = percent(at["rate"])
+    rate = allowed(at["rate"])
     num_wrong, num_benign = at["num_false_positives"], at["num_benign"]
     proven = at["false_positive_rate_upper"] <= at["rate"]
     sentences = [

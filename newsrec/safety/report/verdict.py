@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from newsrec.metrics.rates import trials_to_prove
 from newsrec.report.tables import BETTER, SAME, WORSE, Gain
 from newsrec.report.text import counted, p_value, score, tiny_notice
-from newsrec.safety.evaluation.unsafe import rate_key
+from newsrec.safety.evaluation.unsafe import HEADLINE_RATES, rate_key
 from newsrec.safety.labels import BENIGN
 from newsrec.safety.predictions import PREDICTORS
 
@@ -37,6 +37,11 @@ class Verdict(NamedTuple):
 def percent(share: float) -> str:
     """A share in percent: one digit after the point, two below 1 %."""
     return f"{100 * share:.{1 if share >= 0.01 or share == 0 else 2}f} %"
+
+
+def allowed(rate: float) -> str:
+    """A rate that was chosen, in percent: without digits that say nothing."""
+    return f"{100 * rate:g} %"
 
 
 def bounds(row: Mapping[str, Any], key: str) -> str:
@@ -90,7 +95,7 @@ def _unsafe(at: Mapping[str, Any], metrics: Metrics) -> str:
     wrong = bounds(at, "false_positive_rate")
     return (
         f"As the question \u201cunsafe or not\u201d, with the threshold that flags at most "
-        f"{percent(at['rate'])} of the {BENIGN} validation texts: it finds "
+        f"{allowed(at['rate'])} of the {BENIGN} validation texts: it finds "
         f"{bounds(at, 'recall')} of the unsafe test texts and flags {wrong} of the {BENIGN} ones "
         f"(exact 95 % bounds). Where {percent(metrics['benign_share'])} of all texts are {BENIGN}, "
         f"as in the source, {percent(at['precision_at_real_share'])} of what it flags is unsafe."
@@ -109,8 +114,8 @@ def notices(
     """
     found = [("note", "Tiny model.", tiny_notice(model))]
     exceeded = [
-        f"{percent(at['rate'])} allowed, {bounds(at, 'false_positive_rate')} found"
-        for at in thresholds.values()
+        f"{allowed(at['rate'])} allowed, {bounds(at, 'false_positive_rate')} found"
+        for at in (thresholds[rate_key(rate)] for rate in HEADLINE_RATES)
         if at["false_positive_rate_low"] > at["rate"]
     ]
     found.append(
@@ -130,7 +135,7 @@ def notices(
             "note",
             "Too few rows to prove a rate.",
             f"The test has {counted(num_benign, f'{BENIGN} text')}; to prove that at most "
-            f"{percent(MAIN_RATE)} of them are flagged takes {needed}, even if none is."
+            f"{allowed(MAIN_RATE)} of them are flagged takes {needed}, even if none is."
             if num_benign < needed
             else "",
         )

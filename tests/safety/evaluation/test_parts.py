@@ -31,6 +31,7 @@ OTHER = fake.predictions(ROWS, 1.0, seed=5)
 VAL = fake.predictions(fake.rows(200, seed=6), 1.8, seed=7)
 BOOTSTRAP = ClusterBootstrap(ROWS["cluster"], num_resamples=40, seed=1)
 THRESHOLDS = choose_thresholds(VAL)
+AT = measure_thresholds(TEST, THRESHOLDS, benign_share=0.9)
 BENIGN_ROWS = (TEST["label"] == BENIGN).to_numpy()
 
 
@@ -53,7 +54,7 @@ def test_the_unsafe_score_keeps_digits_where_one_minus_p_has_none() -> None:
 
 def test_a_threshold_keeps_its_rate_on_validation_and_is_measured_on_test() -> None:
     benign = unsafe_score(VAL)[(VAL["label"] == BENIGN).to_numpy()]
-    found = measure_thresholds(TEST, THRESHOLDS, benign_share=0.9)
+    found = AT
     assert list(found) == [rate_key(rate) for rate in RATES]
     for rate in RATES:
         assert (benign > THRESHOLDS[rate]).mean() <= rate
@@ -78,10 +79,12 @@ def test_precision_is_that_of_the_real_share_and_not_of_the_balanced_test() -> N
     caught, wrong = 0.01 * found["recall"], 0.99 * found["false_positive_rate"]
     assert found["precision_at_real_share"] == pytest.approx(caught / (caught + wrong))
     assert found["precision_at_real_share"] < 0.5 < balanced
+    low, high = found["precision_at_real_share_low"], found["precision_at_real_share_high"]
+    assert low < found["precision_at_real_share"] < high
 
 
 def test_figures_of_a_predictor_are_those_of_scikit_learn() -> None:
-    found = measure(TEST, VAL, THRESHOLDS, 0.9, BOOTSTRAP)
+    found = measure(TEST, VAL, AT, BOOTSTRAP)
     label, probability = codes(TEST["label"]), TEST[PROBABILITIES].to_numpy()
     said = probability.argmax(axis=1)
     expected = precision_recall_fscore_support(label, said, labels=range(6), zero_division=0)
@@ -100,6 +103,8 @@ def test_figures_of_a_predictor_are_those_of_scikit_learn() -> None:
     assert found.figures["macro_f1"] == pytest.approx(expected[2].mean())
     assert found.figures["unsafe_roc_auc"] == roc_auc_score(label != 0, unsafe_score(TEST))
     assert (found.correct == (label == said)).all()
+    for key in ("at_1", "at_2", "at_5"):
+        assert found.figures[f"unsafe_recall_{key}_low"] == AT[key]["recall_low"]
     assert found.figures["ece_calibrated"] < found.figures["ece"] or (
         0.9 < found.figures["temperature"] < 1.1
     )
@@ -108,14 +113,14 @@ def test_figures_of_a_predictor_are_those_of_scikit_learn() -> None:
 def test_a_class_without_test_rows_has_no_ranking_but_a_support_of_zero() -> None:
     some = TEST[TEST["label"] != "暴恐"].reset_index(drop=True)
     bootstrap = ClusterBootstrap(some["cluster"], num_resamples=20, seed=1)
-    found = measure(some, VAL, THRESHOLDS, 0.9, bootstrap)
+    found = measure(some, VAL, AT, bootstrap)
     assert found.classes["暴恐"]["support"] == 0
     assert "roc_auc" not in found.classes["暴恐"]
     assert 0.5 < found.figures["macro_roc_auc"] <= 1
 
 
 def test_a_predictor_gains_nothing_over_itself_and_more_over_a_worse_one() -> None:
-    better, worse = (measure(one, VAL, THRESHOLDS, 0.9, BOOTSTRAP) for one in (TEST, OTHER))
+    better, worse = (measure(one, VAL, AT, BOOTSTRAP) for one in (TEST, OTHER))
     same = compare(better, better)["macro_f1"]
     assert (same["delta"], same["low"], same["high"], same["p"]) == (0, 0, 0, 1)
     gain = compare(better, worse)["macro_f1"]
@@ -140,8 +145,8 @@ def test_slices_are_of_class_length_spelling_and_tags() -> None:
         "class": {BENIGN: [True, False, True], "歧视": [False, True, False]},
         "length": {"1 to 20": [True, True, False], "201 or more": [False, False, True]},
         "spelling": {
-            "normalised": [True, False, True],
-            "changed by the normalisation": [False, True, False],
+            "unchanged": [True, False, True],
+            "changed": [False, True, False],
         },
         "tag": {"evasive": [False, False, True], "report-style": [True, False, True]},
     }
