@@ -10,7 +10,12 @@ from omegaconf import OmegaConf
 from pydantic import ConfigDict, model_validator
 from pydantic.dataclasses import dataclass
 
-from newsrec.engines.settings import Settings, choose_settings
+from newsrec.engines.settings import (
+    ClassifierSettings,
+    Settings,
+    choose_classifier_settings,
+    choose_settings,
+)
 from newsrec.models.shape import Shape
 from newsrec.params.compose import CONF
 from newsrec.params.train import Train
@@ -68,9 +73,9 @@ class Merge:
 
 @dataclass(frozen=True, config=STRICT)
 class Score:
-    """The engine that answers the prompts."""
+    """The engine that answers the prompts; `onnx` knows classifiers alone."""
 
-    engine: Literal["vllm", "openai-api", "transformers"]
+    engine: Literal["vllm", "openai-api", "transformers", "onnx"]
     dtype: str
     max_model_len: int
     max_answer_tokens: int
@@ -127,3 +132,7 @@ class SharedParams:
         if engine is not None and own.exists():
             options |= dict(OmegaConf.load(own).score)
         return choose_settings(engine or self.score.engine, options)
+
+    def classifier_settings(self) -> ClassifierSettings:
+        """The settings of the engine that `score.engine` names, for a model with a head."""
+        return choose_classifier_settings(self.score.engine, asdict(self.score))

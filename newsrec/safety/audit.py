@@ -19,7 +19,7 @@ from sklearn.model_selection import StratifiedGroupKFold
 from newsrec.errors import UserError
 from newsrec.report.text import shortened
 from newsrec.safety.labels import CLASSES
-from newsrec.safety.predictions import codes
+from newsrec.safety.predictors import codes
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -1,127 +1,62 @@
-"""The predictions table: what every predictor, whatever it is, becomes before it is measured.
-
-A row for each of a set of texts, in the set's order, with a probability for each class.
-"""
+"""The predictions table: what every predictor, whatever it is, becomes before it is measured."""
 
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from scipy.special import softmax
 
 from newsrec.errors import UserError
 from newsrec.files import atomic_file
-from newsrec.metrics import multiclass
 from newsrec.safety.labels import CLASSES
 
-SETS = ("val", "test", "evasion")
-# As their files are called: the two that are language models, and the others.
-MODELS = ("base", "tuned")
-BASELINES = ("tfidf", "keywords", "majority")
-PREDICTORS = ("tuned", "base", *BASELINES)
-
-PROBABILITIES = [f"p{place}" for place in range(len(CLASSES))]
-_P_FIELDS = [(name, pa.float64()) for name in PROBABILITIES]
-_KEY_FIELDS = [("id", pa.string()), ("label", pa.string()), ("cluster", pa.int64())]
-SCHEMA = pa.schema([*_KEY_FIELDS, *_P_FIELDS])
-# Of rewritten test texts; a text occurs once for each trick.
-EVASION_SCHEMA = pa.schema(
-    [("id", pa.string()), ("trick", pa.string()), *_KEY_FIELDS[1:], *_P_FIELDS]
-)
-
-
-def keys_of(set_name: str) -> list[str]:
-    """The columns by which the predictions of a set name their rows."""
-    schema = EVASION_SCHEMA if set_name == "evasion" else SCHEMA
-    return [name for name in schema.names if name not in PROBABILITIES]
+PROBABILITIES = tuple(f"p{id_}" for id_ in range(len(CLASSES)))
+_KEPT = ("id", "trick", "label", "cluster")  # a trick is of evasion rows alone
 
 
 def write_predictions(
-    rows: pd.DataFrame, probability: npt.NDArray[np.float64], target: Path
-) -> None:
-    """Write the predictions of a set.
+    rows: Path, answers: Path, column: str, start: int, target: Path
+) -> npt.NDArray[np.float64]:
+    """Join what a model answered to a table of rows and write its predictions.
 
     Args:
-        rows: id, label, cluster and, of rewritten texts, trick; shape (rows,).
-        probability: of each class in the order of `CLASSES`, shape (rows, classes).
-        target: Parquet.
-
-    Raises:
-        ValueError: not as many rows of both, or a row that holds no distribution.
-    """
-    multiclass.checked(codes(rows["label"]), probability)
-    table = pd.DataFrame(probability, columns=PROBABILITIES)
-    keys = keys_of("evasion" if "trick" in rows else "test")
-    schema = EVASION_SCHEMA if "trick" in rows else SCHEMA
-    table[keys] = rows[keys].to_numpy()
-    with atomic_file(target) as draft:
-        pq.write_table(pa.Table.from_pandas(table, schema=schema, preserve_index=False), draft)
-
-
-def read_predictions(source: Path, rows: pd.DataFrame) -> pd.DataFrame:
-    """Read a predictions table and check it against the set that it is of.
-
-    Args:
-        source: Parquet.
-        rows: the set: id, label, cluster and, of rewritten texts, trick.
+        rows: Parquet file of prepared rows.
+        answers: Parquet file of a list for each row: logits or log-probabilities of the classes, in
+            their order.
+        column: of `answers`.
+        start: where the answers to these rows begin.
+        target: the table to write: id, label, cluster, of evasion rows the trick, and p0 to p5, the
+            softmax of what was answered.
 
     Returns:
-        The columns of the schema, in the order of the rows.
+        What was answered, shape (rows, classes).
 
     Raises:
-        UserError: the file is missing, no Parquet or lacks a column, holds other rows or another
-            order, or a row whose probabilities are none.
+        UserError: a row has no answer, or one that is no number.
     """
-    keys = keys_of("evasion" if "trick" in rows else "test")
-    table: pd.DataFrame = read_table(source, [*keys, *PROBABILITIES])
-    _require_same(table[keys], rows[keys], source)
-    probability = table[PROBABILITIES].to_numpy(dtype=np.float64)
-    try:
-        multiclass.checked(codes(table["label"]), probability)
-    except ValueError as error:
-        raise UserError(f"{source}: {error}; score again (dvc repro)") from None
-    return table
-
-
-def read_table(source: Path, columns: list[str]) -> pd.DataFrame:
-    """These columns of a Parquet file.
-
-    Raises:
-        UserError: the file is missing, no Parquet, or lacks a column.
-    """
-    try:
-        file = pq.ParquetFile(source)
-        names = file.schema_arrow.names
-        if missing := [name for name in columns if name not in names]:
+    table = pq.ParquetFile(rows)
+    kept = table.read([name for name in _KEPT if name in table.schema_arrow.names])
+    answered = pq.read_table(answers, columns=[column])[column].slice(start, len(kept))
+    if len(answered) < len(kept):
+        raise UserError(f"{rows}: {len(kept)} rows but {len(answered)} answers; score again")
+    for place, one in enumerate(answered.to_pylist()):
+        if one is None:
             raise UserError(
-                f"{source}: no column {', '.join(missing)}; expected {columns}, found {names}; "
-                "make it again with: dvc repro"
+                f"{rows}: row {kept['id'][place]} has no token to read, so no class; expected a "
+                "visible character in each text; make the rows again with: dvc repro prepare"
             )
-        table: pd.DataFrame = file.read(columns).to_pandas()
-    except FileNotFoundError:
-        raise UserError(f"{source}: no such file; make it with: dvc repro") from None
-    except (pa.ArrowException, OSError) as error:
-        raise UserError(f"{source}: not a Parquet file ({error}); make it again") from None
-    return table
-
-
-def codes(label: pd.Series) -> npt.NDArray[np.int64]:
-    """The place of each label among `CLASSES`, -1 for one that is none of them."""
-    return pd.Categorical(label, categories=list(CLASSES)).codes.astype(np.int64)
-
-
-def _require_same(table: pd.DataFrame, rows: pd.DataFrame, source: Path) -> None:
-    if len(table) != len(rows):
-        found = f"{len(table):,} rows"
-    else:
-        differs = (table.to_numpy() != rows.to_numpy()).any(axis=1)
-        if not differs.any():
-            return
-        row = int(differs.argmax())
-        found = f"in row {row} {tuple(map(str, table.iloc[row]))}"
-    raise UserError(
-        f"{source}: {found}; expected the {len(rows):,} rows of the set in its order; "
-        "score again (dvc repro)"
-    )
+    numbers = np.array(answered.to_pylist(), np.float64).reshape(len(kept), len(CLASSES))
+    if not np.isfinite(numbers).all():
+        place = int(np.argmin(np.isfinite(numbers).all(axis=1)))
+        raise UserError(
+            f"{rows}: the model's answer to row {kept['id'][place]} is no number; set score.dtype "
+            "to float32 or bfloat16, or train again with a lower train.lr"
+        )
+    shares = softmax(numbers, axis=1)
+    for name, share in zip(PROBABILITIES, shares.T, strict=True):
+        kept = kept.append_column(name, pa.array(share, pa.float64()))
+    with atomic_file(target) as draft:
+        pq.write_table(kept, draft)
+    return numbers

@@ -29,7 +29,7 @@ def run_trainer(
     Args:
         kind: the Trainer, or a subclass with an objective or a way to save of its own.
         arguments: made of `runs.trainer_arguments` and what the worker adds.
-        early_stopping: validations in a row without a lower loss; None: never.
+        early_stopping: validations in a row without a better one; None: never.
         trainer: what else the Trainer takes: model, samples, collator.
 
     Returns:

@@ -13,7 +13,7 @@ from newsrec.params.load import load_params
 from newsrec.running.stage import run_stage
 from newsrec.safety.baselines import CharTfidf, Keywords, Majority
 from newsrec.safety.params import Params
-from newsrec.safety.predictions import SETS, codes, keys_of, read_table, write_predictions
+from newsrec.safety.predictors import SETS, codes, keys_of, read_table, write_probabilities
 
 PROCESSED, PREDICTIONS = Path("data/processed"), Path("data/predictions")
 
@@ -35,7 +35,7 @@ def main() -> None:
         num_scored += len(rows)
         for baseline, predictor in predictors.items():
             found = predictor.predict(rows["normalised"].tolist())
-            write_predictions(rows, found, PREDICTIONS / name / f"{baseline}.parquet")
+            write_probabilities(rows, found, PREDICTIONS / name / f"{baseline}.parquet")
     write_json(Path("data/keywords.json"), keywords.words)
     write_json(
         Path("metrics/baselines.json"),

@@ -1,8 +1,8 @@
 """Turn predictions into numbers; knows no model.
 
 Reads   params: evaluate; data/processed/{train,val,test,evasion}.parquet,
-        data/predictions/{val,test,evasion}/NAME.parquet, metrics/{extract,prepare}.json,
-        metrics/score_tuned.json, models/adapter (its protocol)
+        data/predictions/{val,test,evasion}/NAME.parquet, metrics/{extract,score_tuned}.json,
+        models/adapter (its protocol)
 Writes  metrics/{evaluate,classes,thresholds,slices,evasion}.json, plots/pr_NAME.tsv,
         plots/{reliability,confusion}_{base,tuned}.tsv, data/classification_report.txt
 Run     dvc repro evaluate      (alone: python -m stages.safety.evaluate)
@@ -25,7 +25,7 @@ from newsrec.safety.evaluation.slices import measure_slices, slices_of
 from newsrec.safety.evaluation.tables import read_splits, read_tables, report_text
 from newsrec.safety.evaluation.unsafe import choose_thresholds, measure_thresholds
 from newsrec.safety.params import Evaluate, Params
-from newsrec.safety.predictions import MODELS, read_table
+from newsrec.safety.predictors import MODELS, read_table
 
 PROCESSED, METRICS, PLOTS = Path("data/processed"), Path("metrics"), Path("plots")
 TEXTS = ["label", "text", "normalised", "tags"]
@@ -77,10 +77,11 @@ def main() -> None:
 
 
 def _protocol(params: Evaluate) -> dict[str, str]:
+    trained = read_json(Path("models/adapter/protocol.json"))
     return {
-        **read_json(METRICS / "prepare.json")["protocol"],
-        **read_json(Path("models/adapter/protocol.json")),
-        "engine": read_json(METRICS / "score_tuned.json")["engine"],
+        **trained,
+        "train_data": trained["data"],
+        **read_json(METRICS / "score_tuned.json")["protocol"],
         "thresholds": "chosen on validation, measured on test",
         "intervals": f"95 %, {params.num_resamples} resamples of clusters, seed {params.seed}; "
         "exact at thresholds",

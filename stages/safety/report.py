@@ -19,7 +19,7 @@ from newsrec.provenance import provenance
 from newsrec.running.stage import run_stage
 from newsrec.safety.audit import most_suspect
 from newsrec.safety.params import Params
-from newsrec.safety.predictions import PREDICTORS, keys_of, read_predictions, read_table
+from newsrec.safety.predictors import PREDICTORS, keys_of, read_predictions, read_table
 from newsrec.safety.report.mistakes import most_confident_mistakes
 from newsrec.safety.report.page import render
 from newsrec.safety.report.summary import summary_markdown

@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 import yaml
 
-from newsrec.safety.predictions import PREDICTORS, PROBABILITIES, write_predictions
+from newsrec.safety.predictors import PREDICTORS, PROBABILITIES, write_probabilities
 from tests import ROOT
 from tests.safety import fake
 
 STRENGTHS = {"tuned": 3.0, "base": 0.7, "tfidf": 1.8, "keywords": 1.2, "majority": 0.0}
 SECTIONS = {
+    "classifier": {"class_weights": "none"},
     "baselines": {"num_keywords": 5},
     "audit": {"seed": 1},
     "evaluate": {"num_resamples": 50, "seed": 1},
@@ -43,11 +44,11 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             if predictor == "majority":
                 of[PROBABILITIES] = np.full(6, 1 / 6)
             target = tmp_path / f"data/predictions/{name}/{predictor}.parquet"
-            write_predictions(rows, of[PROBABILITIES].to_numpy(), target)
+            write_probabilities(rows, of[PROBABILITIES].to_numpy(), target)
     metrics = {
         "extract": {"share_benign_in_source": 0.9, "num_documents": 500},
-        "prepare": {"protocol": {"data": "made up, 12"}, "train": {"num_rows": 120}},
-        "score_tuned": {"engine": "transformers"},
+        "prepare": {"protocol": {"split": "made up"}, "train": {"num_rows": 120}},
+        "score_tuned": {"protocol": {"data": "ab12", "engine": "transformers"}},
         "fetch_model": {"source": "tiny", "num_parameters": 400_000, "digest": "ab12"},
         "train": {"method": "lora", "num_steps": 20, "protocol": {"data": "made up, 12"}},
         "audit": {"method": "a made-up model", "num_rows": 120, "num_suspect": 2},
@@ -62,6 +63,6 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name, found in metrics.items():
         (tmp_path / f"metrics/{name}.json").write_text(json.dumps(found))
     (tmp_path / "models/adapter").mkdir(parents=True)
-    (tmp_path / "models/adapter/protocol.json").write_text('{"method": "lora"}')
+    (tmp_path / "models/adapter/protocol.json").write_text('{"method": "lora", "data": "cd34"}')
     monkeypatch.chdir(tmp_path)
     return tmp_path

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 from scipy.special import softmax
 
 from newsrec.safety.labels import CLASSES
-from newsrec.safety.predictions import PROBABILITIES, codes
+from newsrec.safety.predictors import PROBABILITIES, codes
 
 TOPICS = (
     "天气晴朗出游",

@@ -6,7 +6,7 @@ import pytest
 from newsrec.errors import UserError
 from newsrec.safety.baselines import CharTfidf, Keywords, Majority, indicative_words
 from newsrec.safety.labels import BENIGN, CLASSES
-from newsrec.safety.predictions import codes
+from newsrec.safety.predictors import codes
 from tests.safety.fake import rows
 
 TRAIN, TEST = rows(300, seed=1), rows(120, seed=2)

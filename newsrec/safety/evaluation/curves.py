@@ -8,7 +8,7 @@ from newsrec.metrics.calibration import reliability_curve
 from newsrec.metrics.multiclass import apply_temperature
 from newsrec.safety.evaluation.unsafe import unsafe_score
 from newsrec.safety.labels import BENIGN, CLASSES
-from newsrec.safety.predictions import PROBABILITIES, codes
+from newsrec.safety.predictors import PROBABILITIES, codes
 
 NUM_POINTS = 60
 UNSAFE = "unsafe"  # beside the classes' names, the curve of the question "unsafe or not"

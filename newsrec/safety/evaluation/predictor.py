@@ -26,7 +26,7 @@ from newsrec.metrics.multiclass import (
 from newsrec.metrics.significance import ClusterBootstrap, interval, mcnemar, paired
 from newsrec.safety.evaluation.unsafe import HEADLINE_RATES, rate_key, unsafe_score
 from newsrec.safety.labels import CLASSES
-from newsrec.safety.predictions import PROBABILITIES, codes
+from newsrec.safety.predictors import PROBABILITIES, codes
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

@@ -10,7 +10,7 @@ import pandas as pd
 from newsrec.metrics.significance import ClusterBootstrap, interval
 from newsrec.safety.evaluation.unsafe import bounded
 from newsrec.safety.labels import BENIGN, CLASSES
-from newsrec.safety.predictions import PROBABILITIES, codes
+from newsrec.safety.predictors import PROBABILITIES, codes
 
 _LENGTHS = {20: "1 to 20", 50: "21 to 50", 100: "51 to 100", 200: "101 to 200"}
 _LONGER = "201 or more"

@@ -8,7 +8,7 @@ from sklearn.metrics import classification_report
 
 from newsrec.safety.evaluation.unsafe import require_both
 from newsrec.safety.labels import CLASSES
-from newsrec.safety.predictions import (
+from newsrec.safety.predictors import (
     PREDICTORS,
     PROBABILITIES,
     SETS,

@@ -7,7 +7,7 @@ from newsrec.report.text import signed
 from newsrec.safety.evaluation.evasion import RATE
 from newsrec.safety.evaluation.unsafe import rate_key
 from newsrec.safety.labels import BENIGN
-from newsrec.safety.predictions import PREDICTORS
+from newsrec.safety.predictors import PREDICTORS
 from newsrec.safety.report.verdict import allowed, percent
 
 Cell = tuple[str, str]

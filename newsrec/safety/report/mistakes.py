@@ -5,7 +5,7 @@ import pandas as pd
 
 from newsrec.report.text import shortened
 from newsrec.safety.labels import BENIGN, CLASSES
-from newsrec.safety.predictions import PROBABILITIES, codes
+from newsrec.safety.predictors import PROBABILITIES, codes
 
 FALSE_ALARM, MISSED, CONFUSED = "false alarm", "missed", "another unsafe class"
 KINDS = {

@@ -16,7 +16,7 @@ from newsrec.report.text import DASH, flat, key_words, shortened
 from newsrec.safety.evaluation.curves import UNSAFE
 from newsrec.safety.evaluation.unsafe import HEADLINE_RATES, rate_key
 from newsrec.safety.labels import BENIGN, CLASSES
-from newsrec.safety.predictions import MODELS, PREDICTORS
+from newsrec.safety.predictors import MODELS, PREDICTORS
 from newsrec.safety.report.evasion import evasion_tables
 from newsrec.safety.report.planner import panels
 from newsrec.safety.report.verdict import (

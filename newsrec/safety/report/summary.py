@@ -5,7 +5,7 @@ from typing import Any
 
 from newsrec.report.tables import markdown_table
 from newsrec.report.text import code, score
-from newsrec.safety.predictions import PREDICTORS
+from newsrec.safety.predictors import PREDICTORS
 from newsrec.safety.report.verdict import Metrics, against_others, bounds, notices, verdict
 
 COLUMNS = {

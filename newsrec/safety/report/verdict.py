@@ -12,7 +12,7 @@ from newsrec.report.tables import BETTER, SAME, WORSE, Gain
 from newsrec.report.text import counted, p_value, score, tiny_notice
 from newsrec.safety.evaluation.unsafe import HEADLINE_RATES, rate_key
 from newsrec.safety.labels import BENIGN
-from newsrec.safety.predictions import PREDICTORS
+from newsrec.safety.predictors import PREDICTORS
 
 Metrics = Mapping[str, Any]
 

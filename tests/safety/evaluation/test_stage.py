@@ -12,7 +12,7 @@ import pytest
 from newsrec.errors import UserError
 from newsrec.files import read_json
 from newsrec.safety.labels import CLASSES
-from newsrec.safety.predictions import PREDICTORS
+from newsrec.safety.predictors import PREDICTORS
 from stages.safety import baselines, evaluate
 from tests.safety import fake
 
@@ -32,7 +32,8 @@ def test_evaluate_writes_finite_figures_of_every_predictor_and_plots(tree: Path)
         for name in ("evaluate", "classes", "thresholds", "slices", "evasion")
     }
     for values in found.values():
-        assert values.pop("protocol")["data"] == "made up, 12"
+        protocol = values.pop("protocol")
+        assert (protocol["data"], protocol["train_data"]) == ("ab12", "cd34")
         numbers = [*leaves(values)]
         assert all(type(one) in (int, float) and math.isfinite(one) for one in numbers)
     figures = found["evaluate"]

@@ -9,11 +9,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from newsrec.errors import UserError
-from newsrec.safety.predictions import (
+from newsrec.safety.predictors import (
     EVASION_SCHEMA,
     SCHEMA,
     read_predictions,
-    write_predictions,
+    write_probabilities,
 )
 from tests.safety.fake import evasion, predictions, probabilities, rows
 
@@ -25,7 +25,7 @@ PROBABILITY = probabilities(SET["label"], 1.0, seed=2)
 def test_what_is_written_is_read(which: str, tmp_path: Path) -> None:
     of = SET if which == "test" else evasion(SET)
     probability = probabilities(of["label"], 1.0, seed=2)
-    write_predictions(of, probability, tmp_path / "a.parquet")
+    write_probabilities(of, probability, tmp_path / "a.parquet")
     schema = SCHEMA if which == "test" else EVASION_SCHEMA
     assert pq.read_schema(tmp_path / "a.parquet").remove_metadata().equals(schema)
     found = read_predictions(tmp_path / "a.parquet", of)
@@ -35,7 +35,7 @@ def test_what_is_written_is_read(which: str, tmp_path: Path) -> None:
 
 def test_what_is_no_distribution_is_not_written(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="sum to 1"):
-        write_predictions(SET, PROBABILITY * 0.9, tmp_path / "a.parquet")
+        write_probabilities(SET, PROBABILITY * 0.9, tmp_path / "a.parquet")
     assert not list(tmp_path.iterdir())
 
 
