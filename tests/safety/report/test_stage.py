@@ -4,9 +4,12 @@ import os
 import shutil
 from pathlib import Path
 
+import pytest
+
 from stages.safety import evaluate, report
 
 
+@pytest.mark.slow
 def test_the_page_is_written(tree: Path) -> None:
     evaluate.main()
     report.main()
