@@ -37,6 +37,13 @@ class Classifier:
 class Baselines:
     """Predictors without a language model."""
 
+    num_keywords: Annotated[int, Field(gt=0)]
+
+
+@dataclass(frozen=True, config=STRICT)
+class Audit:
+    """Which labels of the training rows look wrong."""
+
     seed: int
 
 
@@ -53,6 +60,7 @@ class Report:
     """The report."""
 
     num_mistakes: int
+    num_suspects: int
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -64,5 +72,6 @@ class Params(SharedParams):
     prepare: Prepare
     classifier: Classifier
     baselines: Baselines
+    audit: Audit
     evaluate: Evaluate
     report: Report
