@@ -11,6 +11,7 @@ import unicodedata
 import zlib
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 from datasketch import MinHash
@@ -45,7 +46,7 @@ def cluster_near_copies(texts: Sequence[str], threshold: float, seed: int) -> _I
     unique = np.array([places.setdefault(text, len(places)) for text in bare], dtype=np.int64)
     distinct = list(places)
     hashes = _minhash(distinct, seed)
-    clusters = np.arange(len(distinct))
+    clusters: _Integers = np.arange(len(distinct), dtype=np.int64)
     num_rows = _rows_of_a_band(threshold)
     found: list[tuple[int, int]] = []
     for first in range(0, _NUM_HASHES - num_rows + 1, num_rows):
@@ -113,8 +114,10 @@ def _buckets(band: _Hashes) -> Iterator[_Integers]:
         keys = (keys ^ column) * np.uint64(0x9E3779B97F4A7C15)
         keys ^= keys >> np.uint64(29)
     order = np.argsort(keys, kind="stable")
-    bounds = np.flatnonzero(np.diff(keys[order], prepend=~keys[order[:1]], append=~keys[order[-1:]]))
-    for start, end in zip(bounds, bounds[1:], strict=False):
+    bounds = np.flatnonzero(
+        np.diff(keys[order], prepend=~keys[order[:1]], append=~keys[order[-1:]])
+    )
+    for start, end in pairwise(bounds):
         if end - start > 1:
             yield order[start:end]
 

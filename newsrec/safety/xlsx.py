@@ -2,18 +2,35 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from itertools import chain
 from pathlib import Path
 
 from xlsxwriter import Workbook
+from xlsxwriter.worksheet import Worksheet
 
 from newsrec.errors import UserError
 from newsrec.files import atomic_file
 
+# Numbers of characters as xlsx writes them, and what it writes so: in XML 1.0 they cannot be.
+_ESCAPED = re.compile("[\x00-\x08\x0b-\x1f]")
+# An underscore that begins such a number, or would where the next character is written as one.
+_ESCAPE = re.compile("_(?=x[0-9A-Fa-f]{4}[_\x00-\x08\x0b-\x1f])")
 MAX_UNITS = 32_767  # UTF-16 code units, of a cell
 MAX_ROWS = 1 << 20  # of a sheet, the header among them
+# Else the time of writing, and the same rows would never be the same file.
+_CREATED = datetime(2000, 1, 1)
 # The only characters that XML can hold neither as they are nor, to readers, as _xFFFE_.
 _UNWRITABLE = re.compile("[\ufffe\uffff\ud800-\udfff]")
+
+
+class _Sheet(Worksheet):  # type: ignore[misc]  # no types
+    """xlsxwriter 3.3.1 writes `_x0041_x0042_`, where two numbers share a mark, as other text."""
+
+    @staticmethod
+    def _escape_control_characters(data: str) -> str:
+        marked = _ESCAPE.sub("_x005F_", data)
+        return _ESCAPED.sub(lambda found: f"_x{ord(found[0]):04X}_", marked)
 
 
 def write_xlsx(
@@ -37,7 +54,8 @@ def write_xlsx(
         # The parts of the file are as large as it, which a small /tmp could not take.
         options = {"constant_memory": True, "tmpdir": str(draft.parent)}
         with Workbook(str(draft), options) as book:
-            sheet = book.add_worksheet()
+            book.set_properties({"created": _CREATED})
+            sheet = book.add_worksheet(worksheet_class=_Sheet)
             for number, row in enumerate(chain([header], rows)):
                 if number == MAX_ROWS:
                     raise UserError(f"{target}: more rows than a sheet's {MAX_ROWS:,}; {remedy}")

@@ -6,6 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
+from operator import itemgetter
 
 from newsrec.errors import UserError, unknown_choice
 from newsrec.safety.labels import CLASSES
@@ -39,9 +41,9 @@ class Document:
     tags: object = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class Row:
-    """A document with one label."""
+    """A document with one label; ordered, so that two of one hash are too."""
 
     id: str
     text: str
@@ -90,7 +92,7 @@ class Draw:
         self._hash_key = str(seed).encode()
         self._multi_label, self._unknown_label = multi_label, unknown_label
         # The largest hash on top, as a negative number.
-        self._kept: dict[str, list[tuple[int, str, Row]]] = {label: [] for label in limits}
+        self._kept: dict[str, list[tuple[int, Row]]] = {label: [] for label in limits}
 
     def add(self, document: Document) -> None:
         """Count a document, and keep it if it is among the smallest.
@@ -116,9 +118,9 @@ class Draw:
         assert isinstance(document.text, str)
         row = Row(document.id, document.text, label, _tags(document))
         if len(kept) < limit:
-            heapq.heappush(kept, (place, document.id, row))
+            heapq.heappush(kept, (place, row))
         else:
-            heapq.heappushpop(kept, (place, document.id, row))
+            heapq.heappushpop(kept, (place, row))
 
     def rows(self) -> list[Row]:
         """The documents kept, in the order of their hashes.
@@ -126,14 +128,15 @@ class Draw:
         Raises:
             UserError: two of them have one id.
         """
-        entries = sorted((entry for kept in self._kept.values() for entry in kept), reverse=True)
-        for one, other in zip(entries, entries[1:], strict=False):
+        entries = [entry for kept in self._kept.values() for entry in kept]
+        entries.sort(key=itemgetter(0), reverse=True)
+        for one, other in pairwise(entries):
             if one[0] == other[0]:
                 raise UserError(
-                    f"id {one[1]!r}: two documents have it; expected ids that differ; give each "
+                    f"id {one[1].id!r}: two documents have it; expected ids that differ; give each "
                     "its own, or leave the column of ids out"
                 )
-        return [row for _, _, row in entries]
+        return [row for _, row in entries]
 
     def kept_all(self, label: str) -> bool:
         """Whether the source has no more usable documents of a label than are kept."""
@@ -205,10 +208,11 @@ def _tags(document: Document) -> tuple[str, ...]:
     found = document.tags
     if found is None or found == "":
         return ()
-    if isinstance(found, str):
-        return (found,)
-    if isinstance(found, list) and all(isinstance(one, str) for one in found):
-        return tuple(found)
+    given = [found] if isinstance(found, str) else found
+    if isinstance(given, list) and all(
+        isinstance(one, str) and not _SURROGATE.search(one) for one in given
+    ):
+        return tuple(given)
     raise UserError(
         f"document {document.id!r}: its tags are {str(found)[:60]!r}; expected a string or a list "
         "of strings; choose another extract.tags_field"

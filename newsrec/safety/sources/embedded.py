@@ -10,13 +10,13 @@ import shlex
 import socket
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from subprocess import Popen
-from typing import Any
+from typing import Any, Protocol
 
 from pymongo import MongoClient
 from pymongo.errors import ConnectionFailure
@@ -24,7 +24,7 @@ from pymongo.errors import ConnectionFailure
 from newsrec.errors import UserError
 from newsrec.running.copies import original
 from newsrec.running.processes import read_tail, running
-from newsrec.safety.sources.mongodb import Connection, connect
+from newsrec.safety.sources.mongodb import Connection, Fields, connect
 
 PYTHON_VARIABLE = "NEWSREC_MONGODB_PYTHON"
 _ENVIRONMENT = ".venv-mongodb"
@@ -57,6 +57,23 @@ def mongodb_python() -> Path:
             f"point {PYTHON_VARIABLE} to another one)"
         )
     return python
+
+
+class LabelledText(Protocol):
+    """A document of a corpus, to be inserted."""
+
+    id: str
+    text: str
+    labels: Sequence[str]
+    tags: Sequence[str]
+
+
+def stored(document: LabelledText, fields: Fields) -> dict[str, object]:
+    """A document as a collection has it: one label as a string, several as a list."""
+    labels = list(document.labels)
+    found: dict[str, object] = {"_id": document.id, fields.text: document.text}
+    found[fields.label] = labels[0] if len(labels) == 1 else labels
+    return found | ({fields.tags: list(document.tags)} if fields.tags else {})
 
 
 @contextmanager
@@ -121,7 +138,7 @@ def _running(python: Path, work: Path, options: list[str]) -> Iterator[str]:
     settings.write_text("")
     for _ in range(_NUM_TRIES):
         port = _free_port()
-        command = [
+        command: list[str | Path] = [
             *(python, "-P", python.with_name("secantusd-py"), "--config", settings, "--standalone"),
             *("--host", "127.0.0.1", "--port", str(port), "--storage-path", work / "data"),
             *("--cache-size", _CACHE, *options),

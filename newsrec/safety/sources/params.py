@@ -5,7 +5,6 @@ from typing import Annotated, Literal
 from pydantic import ConfigDict, Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
-from newsrec.errors import unknown_choice
 from newsrec.safety.labels import CLASSES
 
 STRICT = ConfigDict(extra="forbid")
@@ -25,7 +24,7 @@ class Quotas:
     def _labels_are_classes(cls, quota: dict[str, int]) -> dict[str, int]:
         for label in quota:
             if label not in CLASSES:
-                raise ValueError(str(unknown_choice("a label of it", label, CLASSES)))
+                raise ValueError(f"{label} is no label; expected one of: {', '.join(CLASSES)}")
         return quota
 
 

@@ -4,7 +4,6 @@
 """
 
 import csv
-import datetime
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -24,7 +23,6 @@ _OLE = bytes.fromhex("d0cf11e0a1b11ae1")  # how an .xls begins, and an .xlsx wit
 _MAX_XLSX_BYTES = 4 << 30  # unpacked; python-calamine reads a sheet as a whole
 _MAX_CELL_CHARS = 1 << 24  # of a csv
 _MAX_WHOLE = 1 << 53  # beyond it a cell's number has lost digits
-_EPOCHS = (datetime.date, datetime.time, datetime.timedelta)
 
 Record = dict[str, Any]  # a row, by the columns that were asked for
 
@@ -43,15 +41,15 @@ def read_documents(path: Path, text: str, label: str, tags: str | None) -> Itera
     Raises:
         UserError: there is no file of these kinds, a column is missing, or a file is damaged.
     """
+    optional = (ID_COLUMN, tags) if tags else (ID_COLUMN,)
     for file in _files(path):
-        for number, record in _READERS[file.suffix.lower()](file, (text, label), (ID_COLUMN, tags)):
-            id_ = record.get(ID_COLUMN)
-            where = f"{file.name}:{number}"
+        for number, record in _READERS[file.suffix.lower()](file, (text, label), optional):
+            given, where = record.get(ID_COLUMN), f"{file.name}:{number}"
+            has_id = given is not None and given != ""
+            key = str(given) if has_id else f"{where}\0{record[text]}"
             yield Document(
-                key=f"{where}\0{record[text]}".encode(errors="surrogatepass")
-                if id_ is None or id_ == ""
-                else str(id_).encode(errors="surrogatepass"),
-                id=where if id_ is None or id_ == "" else str(id_),
+                key=key.encode(errors="surrogatepass"),
+                id=str(given).encode(errors="backslashreplace").decode() if has_id else where,
                 text=record[text],
                 labels=record[label],
                 tags=record.get(tags) if tags else None,
@@ -64,7 +62,13 @@ def _files(path: Path) -> list[Path]:
         raise UserError(f"{path}: no such file or folder; set extract.path (data.path)")
     found = [path]
     if path.is_dir():
-        found = sorted(one for one in path.iterdir() if one.suffix.lower() in (*_READERS, ".xls"))
+        kinds = (*_READERS, ".xls")
+        # Not what hides, nor the locks that Excel leaves beside open files.
+        found = sorted(
+            one
+            for one in path.iterdir()
+            if one.suffix.lower() in kinds and not one.name.startswith((".", "~$"))
+        )
     if not found:
         raise UserError(f"{path}: no file of {', '.join(_READERS)} in it; put one there")
     for file in found:
@@ -88,36 +92,35 @@ def _require(file: Path, columns: Sequence[object], wanted: Sequence[str]) -> No
 
 
 def _read_xlsx(
-    file: Path, wanted: Sequence[str], optional: Sequence[str | None]
+    file: Path, wanted: Sequence[str], optional: Sequence[str]
 ) -> Iterator[tuple[int, Record]]:
-    """The rows of the first sheet, below its first row, with their numbers as Excel shows them."""
+    """The rows of the first sheet below its header, with their numbers as Excel shows them."""
     with open_zip(file, _MAX_XLSX_BYTES, "save it again as .xlsx"):
         pass
     try:
         with CalamineWorkbook.from_path(file) as book:
             sheet = book.get_sheet_by_index(0)
-            top = sheet.start[0] if sheet.start else 0
-            rows = sheet.iter_rows()
-            header = next(rows, [])
+            # Tables need not begin in the corner; a row without any cell is none.
+            rows = ((n, row) for n, row in enumerate(sheet.iter_rows(), 1) if set(row) != {""})
+            header = [str(one) for one in next(rows, (0, []))[1]]
             _require(file, header, wanted)
             places = {name: header.index(name) for name in (*wanted, *optional) if name in header}
-            for number, row in enumerate(rows, start=top + 2):
+            for number, row in rows:
                 yield number, {name: _cell(row[place]) for name, place in places.items()}
     except CalamineError as error:
         raise UserError(f"{file}: no readable workbook ({error}); save it again as .xlsx") from None
 
 
 def _cell(value: object) -> object:
-    """A cell as text: a number as Excel shows it; None for what is not text at all."""
-    if isinstance(value, bool | _EPOCHS):
-        return value  # refused as a text that is no string
+    """A cell as text: a number as Excel shows it; a date or a truth value stays what it is."""
     if isinstance(value, float) and value.is_integer() and abs(value) < _MAX_WHOLE:
         return str(int(value))
-    return str(value) if isinstance(value, int | float) else value
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return str(value) if is_number else value
 
 
 def _read_csv(
-    file: Path, wanted: Sequence[str], optional: Sequence[str | None]
+    file: Path, wanted: Sequence[str], optional: Sequence[str]
 ) -> Iterator[tuple[int, Record]]:
     """The rows of a comma-separated file, with the line on which each ends."""
     csv.field_size_limit(_MAX_CELL_CHARS)
@@ -143,14 +146,16 @@ def _read_csv(
                 "it into it: iconv -f gb18030 -t utf-8"
             ) from None
         except csv.Error as error:
-            raise UserError(f"{file}, line {rows.line_num}: {error}; save it as CSV again") from None
+            raise UserError(
+                f"{file}, line {rows.line_num}: {error}; save it as CSV again"
+            ) from None
 
 
 def _read_jsonl(
-    file: Path, wanted: Sequence[str], optional: Sequence[str | None]
+    file: Path, wanted: Sequence[str], optional: Sequence[str]
 ) -> Iterator[tuple[int, Record]]:
     """The objects of a file with one on each line, with their lines."""
-    names = [name for name in (*wanted, *optional) if name]
+    names, present = (*wanted, *optional), set[str]()
     with file.open("rb") as stream:
         for number, line in read_lines(stream, str(file)):
             if not line.strip():
@@ -161,12 +166,14 @@ def _read_jsonl(
                 raise UserError(f"{file}, line {number}: no JSON ({error}); correct it") from None
             if not isinstance(record, dict):
                 raise UserError(f"{file}, line {number}: expected a JSON object, as {{...}}")
-            _require(file, list(record), wanted)
+            present |= record.keys()
             yield number, {name: record.get(name) for name in names}
+    # Some programs leave a key out where it has no value, but not everywhere.
+    _require(file, sorted(present), wanted)
 
 
 def _read_parquet(
-    file: Path, wanted: Sequence[str], optional: Sequence[str | None]
+    file: Path, wanted: Sequence[str], optional: Sequence[str]
 ) -> Iterator[tuple[int, Record]]:
     """The rows of a Parquet file, counted from 1, a batch in memory at a time."""
     try:
@@ -183,7 +190,7 @@ def _read_parquet(
         raise UserError(f"{file}: no readable Parquet file ({error}); write it again") from None
 
 
-_Reader = Callable[[Path, Sequence[str], Sequence[str | None]], Iterator[tuple[int, Record]]]
+_Reader = Callable[[Path, Sequence[str], Sequence[str]], Iterator[tuple[int, Record]]]
 _READERS: dict[str, _Reader] = {
     ".xlsx": _read_xlsx,
     ".csv": _read_csv,
