@@ -99,6 +99,10 @@ def test_files_are_extracted(workplace: Path, capsys: pytest.CaptureFixture[str]
     assert (workplace / "given.xlsx").read_bytes() == before
 
 
+def _train_alone(**quota: int) -> dict[str, dict[str, int]]:
+    return {"train": quota, "val": {}, "test": {}}
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

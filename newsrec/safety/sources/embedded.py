@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from subprocess import Popen
+from subprocess import Popen, TimeoutExpired
 from typing import Any, Protocol
 
 from pymongo import MongoClient
@@ -30,7 +30,7 @@ PYTHON_VARIABLE = "NEWSREC_MONGODB_PYTHON"
 _ENVIRONMENT = ".venv-mongodb"
 _ROOT = Path(__file__).resolve().parents[3]
 _DATABASE, _COLLECTION = "safety", "documents"
-_SECONDS_TO_START = 60
+_SECONDS_TO_START, _SECONDS_TO_STOP = 60, 20
 _NUM_TRIES = 3  # another program may take the port before the server does
 _BATCH = 2_000  # documents
 _CACHE = "256M"
@@ -176,10 +176,12 @@ def _is_up(process: Popen[bytes], port: int) -> bool:
 
 
 def _stop(process: Popen[bytes], port: int) -> None:
-    """Have the server end at once: it waits two seconds for a last connection, so give it one."""
+    """End the server, and see it end: a second signal while it closes its files hangs it."""
     process.terminate()
-    with suppress(OSError):
+    with suppress(OSError):  # it waits two seconds for a last connection, so give it one
         socket.create_connection(("127.0.0.1", port), timeout=1).close()
+    with suppress(TimeoutExpired):
+        process.wait(_SECONDS_TO_STOP)
 
 
 def _free_port() -> int:
