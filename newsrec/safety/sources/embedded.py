@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
-from subprocess import Popen, TimeoutExpired
+from subprocess import Popen
 from typing import Any, Protocol
 
 from pymongo import MongoClient
@@ -30,7 +30,7 @@ PYTHON_VARIABLE = "NEWSREC_MONGODB_PYTHON"
 _ENVIRONMENT = ".venv-mongodb"
 _ROOT = Path(__file__).resolve().parents[3]
 _DATABASE, _COLLECTION = "safety", "documents"
-_SECONDS_TO_START, _SECONDS_TO_STOP = 60, 20
+_SECONDS_TO_START = 60
 _NUM_TRIES = 3  # another program may take the port before the server does
 _BATCH = 2_000  # documents
 _CACHE = "256M"
@@ -101,13 +101,13 @@ def serve(documents: Iterable[Mapping[str, Any]], work: Path) -> Iterator[Connec
     work.mkdir(parents=True, exist_ok=True)
     # A server that asks for a password lets nobody in to create the first user.
     with (
-        _running(python, work, []) as uri,
+        _running(python, work, [], keep=True) as uri,
         connect(replace(writer, uri=uri, user=None)) as client,
     ):
         for one, role in ((writer, "readWrite"), (reader, "read")):
             client[_DATABASE].command("createUser", one.user, pwd=one.password, roles=[role])
         _check_users(client, [writer, reader])
-    with _running(python, work, ["--auth"]) as uri:
+    with _running(python, work, ["--auth"], keep=False) as uri:
         with connect(replace(writer, uri=uri)) as client:
             _insert(client, documents)
         yield replace(reader, uri=uri)
@@ -131,8 +131,11 @@ def _insert(client: MongoClient[dict[str, Any]], documents: Iterable[Mapping[str
 
 
 @contextmanager
-def _running(python: Path, work: Path, options: list[str]) -> Iterator[str]:
-    """Run the server on a free port until the block ends; yield its URI."""
+def _running(python: Path, work: Path, options: list[str], *, keep: bool) -> Iterator[str]:
+    """Run the server on a free port until the block ends; yield its URI.
+
+    With `keep` it is let end by itself, or it would lose what it was told last.
+    """
     # Without a file of its own it reads one of the working directory, the home or /etc.
     settings, log = work / "settings.toml", work / "server.log"
     settings.write_text("")
@@ -148,7 +151,9 @@ def _running(python: Path, work: Path, options: list[str]) -> Iterator[str]:
                 try:
                     yield f"mongodb://127.0.0.1:{port}"
                 finally:
-                    _stop(process, port)
+                    if not keep:  # it takes two seconds to end otherwise
+                        process.kill()
+                        process.wait()
                 return
         if "Address already in use" not in read_tail(log):
             break
@@ -173,15 +178,6 @@ def _is_up(process: Popen[bytes], port: int) -> bool:
             return True
         time.sleep(0.05)
     return False
-
-
-def _stop(process: Popen[bytes], port: int) -> None:
-    """End the server, and see it end: a second signal while it closes its files hangs it."""
-    process.terminate()
-    with suppress(OSError):  # it waits two seconds for a last connection, so give it one
-        socket.create_connection(("127.0.0.1", port), timeout=1).close()
-    with suppress(TimeoutExpired):
-        process.wait(_SECONDS_TO_STOP)
 
 
 def _free_port() -> int:
