@@ -2,11 +2,11 @@
 
 from typing import Annotated
 
-from newsrec.safety.sources.params import Extract
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from newsrec.params.sections import STRICT, SharedParams
+from newsrec.safety.sources.params import Extract
 from newsrec.training.labelled import ClassWeights
 
 

@@ -1,33 +1,34 @@
-"""A folder of the pipeline with made-up rows and predictions."""
+"""A folder of the pipeline with made-up rows and predictions; a real server with documents."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
-import yaml
 
+from newsrec.errors import UserError
+from newsrec.params.compose import compose
 from newsrec.safety.predictors import PREDICTORS, PROBABILITIES, write_probabilities
-from tests import ROOT
+from newsrec.safety.sources.embedded import mongodb_python, serve, stored
+from newsrec.safety.sources.mongodb import Connection, Fields
 from tests.safety import fake
+from tests.safety.planted import texts
 
 STRENGTHS = {"tuned": 3.0, "base": 0.7, "tfidf": 1.8, "keywords": 1.2, "majority": 0.0}
-SECTIONS = {
-    "classifier": {"class_weights": "none"},
-    "baselines": {"num_keywords": 5},
-    "audit": {"seed": 1},
-    "evaluate": {"num_resamples": 50, "seed": 1},
-    "report": {"num_mistakes": 4, "num_suspects": 5},
-}
-SHARED = ("fetch_model", "model", "train", "merge", "score")
+# Small, to be quick.
+VALUES = (
+    "baselines.num_keywords=5",
+    "evaluate.num_resamples=50",
+    "report.num_mistakes=4",
+    "report.num_suspects=5",
+)
 
 
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What `evaluate` reads; the working directory."""
-    params = yaml.safe_load((ROOT / "params.yaml").read_text())
-    params = {name: params[name] for name in SHARED} | SECTIONS
-    (tmp_path / "params.yaml").write_text(yaml.safe_dump(params))
+    compose(tmp_path / "params.yaml", VALUES, "safety")
     splits = {
         "train": fake.rows(120, seed=1),
         "val": fake.rows(150, seed=2, first_cluster=1000),
@@ -66,3 +67,33 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "models/adapter/protocol.json").write_text('{"method": "lora", "data": "cd34"}')
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+FIELDS = Fields("text_cn", "n_labels", "tags")
+
+
+@pytest.fixture(scope="session")
+def server_python() -> Path:
+    """The Python of the server's environment."""
+    try:
+        return mongodb_python()
+    except UserError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
+def collection(
+    server_python: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Connection]:
+    """600 documents, then some with several labels in each form, and one of another label."""
+    documents = [stored(one, FIELDS) for one in texts(600, seed=5)]
+    documents += [
+        {"_id": "list", "text_cn": "列表", "n_labels": ["歧视", "暴恐"]},
+        {"_id": "joined", "text_cn": "连写", "n_labels": "歧视,暴恐"},
+        {"_id": "in_list", "text_cn": "列表里", "n_labels": ["正常", "歧视,暴恐"]},
+        {"_id": "other", "text_cn": "其他", "n_labels": "广告"},
+        {"_id": 7, "text_cn": 7, "n_labels": "正常"},
+        {"text_cn": "_x000D_", "n_labels": "正常", "nested": {"label": "暴恐"}},
+    ]
+    with serve(documents, tmp_path_factory.mktemp("server")) as connection:
+        yield connection
