@@ -73,7 +73,7 @@ def random_text(rng: random.Random) -> str:
 
 def test_any_text_becomes_utf_8_on_one_line_and_stays_as_it_is_then() -> None:
     rng = random.Random(1)
-    for _ in range(2_000):
+    for _ in range(1_000):
         text = normalise(random_text(rng))
         text.encode()
         assert normalise(text) == text
@@ -82,7 +82,7 @@ def test_any_text_becomes_utf_8_on_one_line_and_stays_as_it_is_then() -> None:
 
 def test_nothing_is_left_for_plain_text_to_drop_but_control_tokens() -> None:
     rng = random.Random(2)
-    for _ in range(2_000):
+    for _ in range(1_000):
         text = normalise(random_text(rng)).translate(dict.fromkeys(map(ord, "<[{")))
         assert plain_text(text) == text
 

@@ -1,5 +1,6 @@
 """The made-up corpus: what its generator promises, counted."""
 
+import re
 from collections import Counter
 from itertools import combinations, islice
 from random import Random
@@ -23,8 +24,9 @@ from newsrec.safety.corpus.words import LABELLED, UNLABELLED
 from newsrec.safety.labels import BENIGN, CLASSES
 from newsrec.safety.normalisation import normalise
 
-NUM = 3_000
-NEW_WORDS = [word for words in UNLABELLED.values() for word in words]
+NUM = 2_000
+WORD = re.compile("|".join(word for words in LABELLED.values() for word in words))
+NEW_WORD = re.compile("|".join(word for words in UNLABELLED.values() for word in words))
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +36,7 @@ def made() -> list[Document]:
 
 @pytest.fixture(scope="module")
 def clean() -> list[Document]:
-    return list(clean_documents(1_200, seed=1))
+    return list(clean_documents(600, seed=1))
 
 
 def test_the_same_seed_makes_the_same_documents_one_at_a_time(made: list[Document]) -> None:
@@ -51,7 +53,7 @@ def test_each_class_has_its_share(made: list[Document]) -> None:
 
 def test_some_labels_are_wrong_and_the_generator_knows_which(made: list[Document]) -> None:
     wrong = [document for document in made if document.true_label not in document.labels]
-    assert len(wrong) / NUM == pytest.approx(NOISE_SHARE, abs=0.01)
+    assert len(wrong) / NUM == pytest.approx(NOISE_SHARE, abs=0.012)
     assert all(len(document.labels) == 1 for document in wrong)
 
 
@@ -87,16 +89,13 @@ def test_tags_say_what_is_odd_about_a_text(made: list[Document], clean: list[Doc
 def test_words_never_labelled_are_in_clean_documents_alone(
     made: list[Document], clean: list[Document]
 ) -> None:
-    for document in made:
-        assert not any(word in normalise(document.text) for word in NEW_WORDS)
+    assert not any(NEW_WORD.search(normalise(document.text)) for document in made)
     new = [document for document in clean if UNLABELLED_WORD in document.tags]
     assert {document.true_label for document in new} == set(CLASSES)
     for document in new:
-        if EVASIVE not in document.tags:
-            assert any(word in normalise(document.text) for word in NEW_WORDS)
-            # Of a labelled word there is none that would give the class away.
-            words = [word for listed in LABELLED.values() for word in listed]
-            assert not any(word in normalise(document.text) for word in words)
+        text = normalise(document.text)
+        assert NEW_WORD.search(text) or EVASIVE in document.tags
+        assert not WORD.search(text)  # which would give the class away
 
 
 def test_clean_documents_are_balanced_true_and_no_copies(
@@ -143,11 +142,11 @@ def test_a_passage_is_of_the_class_that_was_asked_for(target: str) -> None:
 def test_unlabelled_text_holds_every_word_and_no_name_of_a_class() -> None:
     from newsrec.safety.corpus.unlabelled import examples  # PyTorch takes seconds to import
 
-    made: list[Example] = examples(3_000, seed=1)
-    assert examples(3_000, seed=1) == made
+    made: list[Example] = examples(1_500, seed=1)
+    assert examples(1_500, seed=1) == made
     assert all(messages == [] for messages, _ in made)
     text = "\n".join(answer for _, answer in made)
     for name in CLASSES:
         assert name not in text
         for word in LABELLED[name] + UNLABELLED[name]:
-            assert text.count(word) > 20
+            assert text.count(word) > 10
