@@ -6,6 +6,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from newsrec.params.sections import STRICT, SharedParams
+from newsrec.safety.params_prepare import Prepare
 from newsrec.safety.sources.params import Extract
 from newsrec.training.labelled import ClassWeights
 
@@ -15,15 +16,6 @@ class Data:
     """Files of the user's own, read where `extract.source` is `files`."""
 
     path: str
-
-
-@dataclass(frozen=True, config=STRICT)
-class Prepare:
-    """What a text has to be, and how many are rewritten."""
-
-    max_chars: Annotated[int, Field(gt=0)]
-    num_evasion: Annotated[int, Field(ge=0)]
-    seed: int
 
 
 @dataclass(frozen=True, config=STRICT)
