@@ -1,7 +1,7 @@
 """Extract labelled texts by quota, and lay them out as train, val and test.
 
 Reads   params: extract; MongoDB, or the file or folder extract.path (by extract.source)
-Writes  data/raw/{train,val,test}.parquet and .xlsx, metrics/extract.json
+Writes  data/raw (train, val and test, as Parquet and xlsx), metrics/extract.json
 Run     dvc repro extract      (alone: python -m stages.safety.extract)
 """
 

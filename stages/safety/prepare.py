@@ -1,7 +1,8 @@
 """Check every row and write it in one spelling; rewrite some test rows as an evader would.
 
-Reads   params: prepare; data/raw/{train,val,test}.parquet, metrics/extract.json
-Writes  data/processed (train, val, test, evasion .parquet, protocol.json), metrics/prepare.json
+Reads   params: prepare; data/raw, metrics/extract.json
+Writes  data/processed/{train,val,test,evasion}.parquet, data/processed/protocol.json,
+        metrics/prepare.json
 Run     dvc repro prepare      (alone: python -m stages.safety.prepare)
 """
 
