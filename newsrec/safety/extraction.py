@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from newsrec.safety.labels import CLASSES
 from newsrec.safety.near_copies import cluster_near_copies
-from newsrec.safety.sources.documents import Counts, Document, Draw, Row
+from newsrec.safety.sources.documents import REASONS, Counts, Document, Draw, Row
 from newsrec.safety.splits import (
     SPLITS,
     Quotas,
@@ -143,7 +143,10 @@ def figures(extracted: Extracted) -> dict[str, Any]:
             **_by_label(counts.several),
         },
         "num_unknown_labels": counts.unknown,
-        "refused": {"num_rows": counts.refused.total(), **dict(sorted(counts.refused.items()))},
+        "refused": {
+            "num_rows": counts.refused.total(),
+            **{reason: counts.refused[reason] for reason in REASONS},
+        },
         "num_clusters": len(sizes),
         "num_near_copies": sum(size for size in sizes.values() if size > 1),
         "largest_cluster": max(sizes.values(), default=0),

@@ -52,7 +52,9 @@ def main() -> None:
         {"source": settings.source, **found, "protocol": {"data": data, "split": drawn}},
     )
     if extracted.counts.refused:
-        reasons = ", ".join(f"{n:,} {why}" for why, n in extracted.counts.refused.items())
+        reasons = ", ".join(
+            f"{n:,} {why.replace('_', ' ')}" for why, n in extracted.counts.refused.items()
+        )
         print(f"extract: warning: documents refused: {reasons}", file=sys.stderr)
     summary = ", ".join(f"{len(rows):,} {split}" for split, rows in extracted.rows.items())
     print(f"extract: {summary} rows in {found['num_clusters']:,} clusters, in {TARGET}")

@@ -8,7 +8,7 @@ import pytest
 from newsrec.errors import UserError
 from newsrec.safety.extraction import Extracted, extract, figures
 from newsrec.safety.labels import CLASSES
-from newsrec.safety.sources.documents import Document
+from newsrec.safety.sources.documents import REASONS, Document
 from newsrec.safety.splits import fill_quotas, leak_gate, short_quotas
 from tests.safety.planted import Text, texts
 
@@ -160,7 +160,7 @@ def test_figures_count_labels_splits_and_near_copies(planted: list[Text]) -> Non
     assert found["train"] == {"num_rows": 360, **dict.fromkeys(CLASSES, 60)}
     assert found["source_rows"]["num_rows"] == 801
     assert found["several_labels"]["num_rows"] == found["several_labels"]["暴恐"] == 1
-    assert found["refused"] == {"num_rows": 1, "empty text": 1}
+    assert found["refused"] == {"num_rows": 1, **dict.fromkeys(REASONS, 0), "empty_text": 1}
     assert 0 < found["num_near_copies"] <= 2 * len(copied)
     assert found["num_clusters"] < 6 * 95
     assert found["largest_cluster"] >= 2

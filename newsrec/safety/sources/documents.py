@@ -16,6 +16,9 @@ from newsrec.safety.labels import CLASSES
 # then what offends.
 SEVERITY = ("暴恐", "政治安全", "违法违规", "色情低俗", "歧视", "正常")
 
+# Why a document is refused.
+REASONS = ("no_label", "no_text", "text_is_no_string", "empty_text", "lone_surrogate")
+
 # Between several labels in one string, as people join them and as a list is written into a cell.
 SEPARATORS = r"\s,，;；、|\[\]'\""
 _SEPARATORS = re.compile(f"[{SEPARATORS}]+")
@@ -59,7 +62,7 @@ class Counts:
         seen: usable documents, by label.
         several: documents with several labels; by the label that the rule made of them, and those
             it skipped under `skipped`.
-        refused: unusable documents, by reason.
+        refused: unusable documents, by reason (`REASONS`).
         unknown: labels that are no class and were passed over.
     """
 
@@ -156,7 +159,7 @@ class Draw:
         if len(known) == 1:
             return known[0]
         if not known:
-            self.counts.refused["no label of a class"] += 1
+            self.counts.refused["no_label"] += 1
             return None
         if self._multi_label == "refuse":
             raise UserError(
@@ -195,13 +198,13 @@ def labels_of(document: Document) -> list[str]:
 def _fault(text: object) -> str | None:
     """Why a text is of no use; None where it is."""
     if text is None:
-        return "no text"
+        return "no_text"
     if not isinstance(text, str):
-        return "text that is no string"
+        return "text_is_no_string"
     if not text or text.isspace():
-        return "empty text"
+        return "empty_text"
     # Neither Parquet nor xlsx can hold one: no character, but half of one.
-    return None if _SURROGATE.search(text) is None else "lone surrogate"
+    return None if _SURROGATE.search(text) is None else "lone_surrogate"
 
 
 def _tags(document: Document) -> tuple[str, ...]:

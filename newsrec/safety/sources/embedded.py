@@ -62,10 +62,14 @@ def mongodb_python() -> Path:
 class LabelledText(Protocol):
     """A document of a corpus, to be inserted."""
 
-    id: str
-    text: str
-    labels: Sequence[str]
-    tags: Sequence[str]
+    @property
+    def id(self) -> str: ...
+    @property
+    def text(self) -> str: ...
+    @property
+    def labels(self) -> Sequence[str]: ...
+    @property
+    def tags(self) -> Sequence[str]: ...
 
 
 def stored(document: LabelledText, fields: Fields) -> dict[str, object]:

@@ -107,7 +107,7 @@ def test_an_unknown_label_can_be_skipped_and_is_counted() -> None:
     draw = drawn(documents, unknown_label="skip")
     assert [row.id for row in draw.rows()] == ["b"]
     assert draw.counts.unknown == 2
-    assert draw.counts.refused == {"no label of a class": 1}
+    assert draw.counts.refused == {"no_label": 1}
     assert not draw.counts.several
 
 
@@ -120,11 +120,11 @@ def test_a_label_that_is_no_text_is_refused(labels: object) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        (None, "no text"),
-        (7.0, "text that is no string"),
-        ("", "empty text"),
-        (" \n\u3000", "empty text"),
-        ("a\ud800", "lone surrogate"),
+        (None, "no_text"),
+        (7.0, "text_is_no_string"),
+        ("", "empty_text"),
+        (" \n\u3000", "empty_text"),
+        ("a\ud800", "lone_surrogate"),
     ],
 )
 def test_a_text_of_no_use_is_counted(text: object, reason: str) -> None:
