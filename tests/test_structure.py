@@ -35,7 +35,7 @@ ALLOWED |= dict.fromkeys(TASKS, SHARED)
 ALLOWED["cli"] = SHARED | TASKS
 
 FILES = sorted((ROOT / "newsrec").rglob("*.py"))
-STAGES = sorted((ROOT / "stages").glob("*.py"))
+STAGES = sorted((ROOT / "stages").rglob("*.py"))
 
 
 @cache

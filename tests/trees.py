@@ -15,6 +15,7 @@ SECRETS = {
     name: f"secret-of-{name.lower()}-1f0c9d"
     for name in (
         "NEWSREC_API_KEY",
+        "NEWSREC_MONGODB_PASSWORD",
         "OPENAI_API_KEY",
         "HF_TOKEN",
         "MODELSCOPE_API_TOKEN",

@@ -53,8 +53,8 @@ def mongodb_python() -> Path:
     if not python.exists():
         raise UserError(
             f"{python}: no such file; expected the Python of the embedded MongoDB server's "
-            f"environment; create it with: make -C {shlex.quote(str(original(_ROOT)))} env (or "
-            f"point {PYTHON_VARIABLE} to another one)"
+            f"environment; create it with: make -C {shlex.quote(str(original(_ROOT)))} env "
+            f"PIPELINE=safety (or point {PYTHON_VARIABLE} to another one)"
         )
     return python
 
