@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 def encode_texts(
     tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str], max_tokens: int
 ) -> list[list[int]]:
-    """Token ids of each text: its plain text, no token around it, cut behind `max_tokens`.
+    """Token ids of each text: its plain text and the token that ends a turn, `max_tokens` at most.
+
+    A longer text is cut, and ends with that token too. A classifier answers at the last token: one
+    that is always the same, and comes behind everything, is learned sooner (docs/LOG.md). Where it
+    is the token that pads, it is left out, because transformers would pass over it.
 
     A text of which nothing is left has no tokens: there is nothing to put into a class.
 
@@ -28,7 +32,8 @@ def encode_texts(
     plain = [plain_text(text) for text in texts]
     encoded = tokenizer(plain, add_special_tokens=False, verbose=False)["input_ids"]
     padding = padding_token(tokenizer)
-    ids = [row[:max_tokens] for row in encoded]
+    end = [] if tokenizer.eos_token_id in (None, padding) else [int(tokenizer.eos_token_id)]
+    ids = [[*row[: max_tokens - len(end)], *end] if row else [] for row in encoded]
     for text, row in zip(plain, ids, strict=True):
         if padding in row:
             raise UserError(

@@ -31,8 +31,9 @@ def task_card(protocol: Mapping[str, str]) -> TaskCard:
         purpose=(
             f"It puts a Chinese text into one of {len(CLASSES)} classes, of which {BENIGN} alone "
             f"is safe:\n\n{names}\n\n"
-            "It is asked with the token ids of the text alone, without a chat around it, and the "
-            "last token's logits are the answer (`AutoModelForSequenceClassification`)."
+            "It is asked with the token ids of the text and of the token that ends a turn, without "
+            "a chat around them, and the last one's logits are the answer "
+            "(`AutoModelForSequenceClassification`)."
         ),
         data=(
             "Texts with one label each, drawn by label from a database or from files. Whose they "

@@ -20,16 +20,23 @@ def tokenizer() -> PreTrainedTokenizerFast:
     )
 
 
-def test_a_text_is_its_own_tokens_without_any_around_them(
+def test_a_text_is_its_own_tokens_and_the_end_of_a_turn(
     tokenizer: PreTrainedTokenizerFast,
 ) -> None:
     ids = encode_texts(tokenizer, ["好", "ab"], 9)
-    assert [tokenizer.decode(row) for row in ids] == ["好", "ab"]
-    assert [len(row) for row in ids] == [3, 2]
+    assert [tokenizer.decode(row) for row in ids] == ["好<|im_end|>", "ab<|im_end|>"]
+    assert [len(row) for row in ids] == [4, 3]
     assert encode_texts(tokenizer, [], 9) == []
 
 
 def test_a_longer_text_is_cut_at_its_end(tokenizer: PreTrainedTokenizerFast) -> None:
+    assert tokenizer.decode(encode_texts(tokenizer, ["abcdef"], 4)[0]) == "abc<|im_end|>"
+
+
+def test_no_text_ends_in_what_pads(tokenizer: PreTrainedTokenizerFast) -> None:
+    tokenizer.pad_token = "<|im_end|>"
+    assert tokenizer.decode(encode_texts(tokenizer, ["abcdef"], 4)[0]) == "abcd"
+    tokenizer.pad_token, tokenizer.eos_token = "<|endoftext|>", None
     assert tokenizer.decode(encode_texts(tokenizer, ["abcdef"], 4)[0]) == "abcd"
 
 
@@ -44,8 +51,8 @@ def test_no_text_becomes_a_control_token(
     text: str, token: str, tokenizer: PreTrainedTokenizerFast
 ) -> None:
     (ids,) = encode_texts(tokenizer, [text.replace("{}", token)], 99)
-    assert ids
-    assert not set(ids) & set(tokenizer.all_special_ids)
+    assert len(ids) > 1
+    assert not set(ids[:-1]) & set(tokenizer.all_special_ids)
 
 
 def test_a_text_with_another_kind_of_padding_is_refused(
@@ -54,7 +61,7 @@ def test_a_text_with_another_kind_of_padding_is_refused(
     tokenizer.pad_token = "!"
     with pytest.raises(UserError, match=r"'so!' holds '!', which is the tokenizer's padding"):
         encode_texts(tokenizer, ["so", "so!"], 9)
-    assert len(encode_texts(tokenizer, ["so!"], 2)[0]) == 2  # what is cut off is not read
+    assert len(encode_texts(tokenizer, ["so!"], 3)[0]) == 3  # what is cut off is not read
 
 
 def test_what_pads_is_the_tokenizers_own_or_its_end_of_turn(
