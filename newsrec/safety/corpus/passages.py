@@ -85,9 +85,9 @@ def _said(topic: str, stance: str, words: Words, rng: Random) -> Passage:
     return _passage([*parts, *_fillers(rng, 0, 1)], topic, word, stance, tuple(tags), rng)
 
 
-def _statement(word: str, stance: str, rng: Random) -> list[str]:
-    """A word and, often at some distance, what is said of it."""
-    between = _fillers(rng, 0, 1)
+def _statement(word: str, stance: str, rng: Random, most: int = 1) -> list[str]:
+    """A word and what is said of it, with `most` sentences between them at most."""
+    between = _fillers(rng, 0, most)
     said = rng.choice(phrases.STANCES[stance])
     link = rng.choice(phrases.LINKS)
     if stance == "report":
@@ -108,14 +108,18 @@ def _quote(target: str, words: Words, rng: Random) -> Passage:
     """Someone's words, and then whether the author agrees."""
     topic, stance = _topic_and_stance(target, rng, ("praise", "attack"))
     # Mostly what is quoted is unsafe to say, and the author's verdict decides.
-    agrees = (stance == _unsafe_stance(topic)) == (rng.random() < 0.8)
+    agrees = (stance == _unsafe_stance(topic)) == (rng.random() < 0.9)
     said = stance if agrees else _OPPOSITE[stance]
     verdict = rng.choice(phrases.AGREE if agrees else phrases.REJECT)
-    frame = rng.choice(phrases.QUOTES if rng.random() < 0.8 else phrases.NEWS)
     word = rng.choice(words[topic])
     quoted = word + rng.choice(phrases.STANCES[said])
     between = _fillers(rng, 0, 1)
-    parts = [frame.format(f"“{quoted}”"), *between, verdict, *_fillers(rng, 0, 1)]
+    parts = [
+        rng.choice(phrases.QUOTES).format(f"“{quoted}”"),
+        *between,
+        verdict,
+        *_fillers(rng, 0, 1),
+    ]
     return _passage(parts, topic, word, stance, (LONG_RANGE,) if between else (), rng)
 
 
@@ -153,9 +157,10 @@ def _in_turn(target: str, words: Words, rng: Random) -> Passage:
     parts = [
         part
         for name, (_, stance) in zip(names, (one, other), strict=True)
-        for part in _statement(name, stance, rng)
+        for part in _statement(name, stance, rng, most=0)
     ]
-    return _two_said(parts, names, (one, other), rng)
+    parts += _fillers(rng, 0, 1)
+    return _two_said(parts, names, (one, other), (), rng)
 
 
 def _pair(one: tuple[str, str], other: tuple[str, str], words: Words, rng: Random) -> Passage:
@@ -170,17 +175,20 @@ def _pair(one: tuple[str, str], other: tuple[str, str], words: Words, rng: Rando
         phrases.SECOND + said[1],
         *_fillers(rng, 0, 1),
     ]
-    return _two_said(parts, names, (one, other), rng)
+    return _two_said(parts, names, (one, other), (LONG_RANGE,), rng)
 
 
 def _two_said(
-    parts: list[str], names: list[str], facts: tuple[tuple[str, str], tuple[str, str]], rng: Random
+    parts: list[str],
+    names: list[str],
+    facts: tuple[tuple[str, str], tuple[str, str]],
+    tags: tuple[str, ...],
+    rng: Random,
 ) -> Passage:
     found = [class_of(topic, stance) for topic, stance in facts]
     classes = tuple(name for name in found if name != BENIGN)
     said = tuple((name, stance) for name, (_, stance) in zip(names, facts, strict=True))
-    # More parts than statements: something is between a word and what is said of it.
-    return Passage(_join(parts, rng), classes, said, (LONG_RANGE,) if len(parts) > 2 else ())
+    return Passage(_join(parts, rng), classes, said, tags)
 
 
 def _passage(
@@ -214,17 +222,17 @@ def _join(parts: Sequence[str], rng: Random) -> str:
 _Make = Callable[[str, Words, Random], Passage]
 # How often each kind is made.
 _UNSAFE_KINDS: dict[_Make, float] = {
-    _plain: 0.4,
-    _own: 0.12,
-    _in_turn: 0.28,
-    _quote: 0.14,
-    _two: 0.06,
+    _plain: 0.53,
+    _own: 0.17,
+    _in_turn: 0.15,
+    _quote: 0.12,
+    _two: 0.03,
 }
 _BENIGN_KINDS: dict[_Make, float] = {
-    _plain: 0.3,
-    _report: 0.12,
-    _news_quote: 0.14,
-    _in_turn: 0.24,
-    _quote: 0.14,
-    _two: 0.06,
+    _plain: 0.37,
+    _report: 0.15,
+    _news_quote: 0.17,
+    _in_turn: 0.16,
+    _quote: 0.12,
+    _two: 0.03,
 }

@@ -71,7 +71,7 @@ def documents(num: int, seed: int) -> Iterator[Document]:
 def clean_documents(num: int, seed: int) -> Iterator[Document]:
     """`num` documents to measure on, that are none of `documents`.
 
-    As many of each class, each with its one true label, none a copy. Some are about words of
+    As many of each class, each with its one true label, none a copy, none evasive. Some are about words of
     `words.UNLABELLED` alone; their tags say which.
     """
     rng = Random(f"clean:{seed}")
@@ -79,19 +79,21 @@ def clean_documents(num: int, seed: int) -> Iterator[Document]:
         is_new = rng.random() < UNLABELLED_SHARE
         target = CLASSES[number % len(CLASSES)]
         passage = make_passage(target, UNLABELLED if is_new else LABELLED, rng)
-        made = _document(f"c{seed}-{number:06d}", passage, rng)
+        made = _document(f"c{seed}-{number:06d}", passage, rng, evasive_share=0)
         yield replace(made, tags=(*made.tags, UNLABELLED_WORD)) if is_new else made
 
 
-def _document(id_: str, passage: Passage, rng: Random) -> Document:
+def _document(
+    id_: str, passage: Passage, rng: Random, evasive_share: float = EVASIVE_SHARE
+) -> Document:
     text, tags = passage.text, passage.tags
     draw = rng.random()
-    if draw < EVASIVE_SHARE:
+    if draw < evasive_share:
         word, _ = rng.choice(passage.said)
         trick = rng.choice(list(TRICKS))
         text = text.replace(word, TRICKS[trick](word, rng, 1.0))
         tags = (*tags, EVASIVE)
-    elif draw < EVASIVE_SHARE + TRADITIONAL_SHARE:
+    elif draw < evasive_share + TRADITIONAL_SHARE:
         text = traditional(text, rng, 1.0)
         tags = (*tags, TRADITIONAL)
     if rng.random() < ODD_SHARE:
