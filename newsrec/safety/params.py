@@ -6,7 +6,6 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from newsrec.params.sections import STRICT, SharedParams
-from newsrec.safety.params_prepare import Prepare
 from newsrec.safety.sources.params import Extract
 from newsrec.training.labelled import ClassWeights
 
@@ -16,6 +15,15 @@ class Data:
     """Files of the user's own, read where `extract.source` is `files`."""
 
     path: str
+
+
+@dataclass(frozen=True, config=STRICT)
+class Prepare:
+    """How rows are checked, and how many are rewritten to evade."""
+
+    max_chars: Annotated[int, Field(gt=0)]
+    num_evasion: Annotated[int, Field(gt=0)]
+    seed: int
 
 
 @dataclass(frozen=True, config=STRICT)

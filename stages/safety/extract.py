@@ -18,18 +18,19 @@ from newsrec.params.load import load_params
 from newsrec.running.stage import run_stage
 from newsrec.safety.extraction import extract, figures, write_splits
 from newsrec.safety.labels import CLASSES
+from newsrec.safety.params import Params
 from newsrec.safety.sources import tables
 from newsrec.safety.sources.documents import Document
 from newsrec.safety.sources.embedded import serve, stored
 from newsrec.safety.sources.mongodb import Connection, Fields, find_password, read_documents
-from newsrec.safety.sources.params import Extract, ExtractParams
+from newsrec.safety.sources.params import Extract
 
 TARGET = Path("data/raw")
 WORK = Path(".work/extract")
 
 
 def main() -> None:
-    settings = load_params(ExtractParams).extract
+    settings = load_params(Params).extract
     with ExitStack() as stack:
         where, read = _source(settings, stack)
         extracted = extract(

@@ -13,14 +13,14 @@ from newsrec.files import atomic_folder, read_json, write_json
 from newsrec.params.load import load_params
 from newsrec.running.stage import run_stage
 from newsrec.safety.normalisation import VERSION
-from newsrec.safety.params_prepare import PrepareParams
+from newsrec.safety.params import Params
 from newsrec.safety.preparation import SPLITS, prepare
 
 TARGET = Path("data/processed")
 
 
 def main() -> None:
-    settings = load_params(PrepareParams).prepare
+    settings = load_params(Params).prepare
     protocol = {
         **read_json(Path("metrics/extract.json"))["protocol"],
         "normalisation": f"version {VERSION}, {settings.max_chars:,} characters at most",

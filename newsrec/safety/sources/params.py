@@ -64,10 +64,3 @@ class Extract:
         if self.source == "embedded" and self.corpus is None:
             raise ValueError("corpus is null; expected its size where source is embedded")
         return self
-
-
-@dataclass(frozen=True, config=ConfigDict(extra="ignore"))
-class ExtractParams:
-    """What the stage `extract` reads of params.yaml."""
-
-    extract: Extract
