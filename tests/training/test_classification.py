@@ -61,7 +61,7 @@ def test_a_classifier_learns_and_keeps_the_step_with_the_best_macro_f1(
     assert list(scores) == [step for step, _ in outcome.val_curve] == list(range(4, 37, 4))
     # The first of the best, as early stopping counts.
     assert outcome.kept_step == max(scores, key=lambda step: (scores[step], -step))
-    assert scores[outcome.kept_step] > 0.8
+    assert scores[outcome.kept_step] > 0.5  # one class for all: 0.24
     kept = load_file(
         folder / f"work/output/checkpoint-{outcome.kept_step}/adapter_model.safetensors"
     )
