@@ -1,8 +1,8 @@
 """Passages of the made-up corpus: a text made of words and phrases, and the classes that it has.
 
-What a text says of a word decides, not the word: see `class_of`. Most texts say it across some
-distance, many quote it and agree or disagree, many name two words and say something of each. The
-counts of words and of phrases are the same on both sides, so that who only counts them guesses.
+What a text says of a word decides, not the word: see `class_of`. Many texts say it across some
+distance, some quote it and agree or disagree, some name two words and say something of each. Who
+only counts words and phrases guesses there: the same ones are in texts of other classes.
 """
 
 from collections.abc import Callable, Mapping, Sequence

@@ -71,8 +71,8 @@ def documents(num: int, seed: int) -> Iterator[Document]:
 def clean_documents(num: int, seed: int) -> Iterator[Document]:
     """`num` documents to measure on, that are none of `documents`.
 
-    As many of each class, each with its one true label, none a copy, none evasive. Some are about words of
-    `words.UNLABELLED` alone; their tags say which.
+    As many of each class, each with its one true label, none a copy, none evasive. Some are about
+    words of `words.UNLABELLED` alone; their tags say which.
     """
     rng = Random(f"clean:{seed}")
     for number in range(num):
