@@ -8,27 +8,25 @@ import numpy as np
 import pytest
 
 from newsrec.errors import UserError
-from newsrec.params.compose import compose
 from newsrec.safety.predictors import PREDICTORS, PROBABILITIES, write_probabilities
 from newsrec.safety.sources.embedded import mongodb_python, serve, stored
 from newsrec.safety.sources.mongodb import Connection, Fields
 from tests.safety import fake
 from tests.safety.planted import texts
+from tests.safety.values import write_params
 
 STRENGTHS = {"tuned": 3.0, "base": 0.7, "tfidf": 1.8, "keywords": 1.2, "majority": 0.0}
-# Small, to be quick.
-VALUES = (
-    "baselines.num_keywords=5",
-    "evaluate.num_resamples=50",
-    "report.num_mistakes=4",
-    "report.num_suspects=5",
-)
 
 
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """What `evaluate` reads; the working directory."""
-    compose(tmp_path / "params.yaml", VALUES, "safety")
+    write_params(  # small, to be quick
+        tmp_path,
+        baselines={"num_keywords": 5},
+        evaluate={"num_resamples": 50, "seed": 1},
+        report={"num_mistakes": 4, "num_suspects": 5},
+    )
     splits = {
         "train": fake.rows(120, seed=1),
         "val": fake.rows(150, seed=2, first_cluster=1000),

@@ -11,7 +11,6 @@ from typing import Any
 import psutil
 import pyarrow.parquet as pq
 import pytest
-import yaml
 from python_calamine import CalamineWorkbook
 
 from newsrec.running.stage import run_stage
@@ -23,6 +22,7 @@ from newsrec.safety.xlsx import write_xlsx
 from stages.safety import extract
 from tests.safety.conftest import FIELDS
 from tests.safety.planted import texts
+from tests.safety.values import write_params
 
 SETTINGS: dict[str, Any] = {
     "source": "files",
@@ -60,7 +60,7 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def run(capsys: pytest.CaptureFixture[str], **changes: object) -> tuple[object, str]:
     """The exit code of the stage and what it shows."""
-    Path("params.yaml").write_text(yaml.safe_dump({"extract": SETTINGS | changes}))
+    write_params(Path(), extract=SETTINGS | changes)
     code: object = 0
     try:
         run_stage(extract.main)

@@ -11,14 +11,15 @@ from newsrec.errors import UserError
 from newsrec.safety.corpus.synthetic import documents
 from newsrec.safety.rows import RAW_SCHEMA
 from stages.safety import prepare
+from tests.safety.values import write_params
 
-PARAMS = "prepare:\n  max_chars: 2000\n  num_evasion: 20\n  seed: 42\nextract:\n  other: 1\n"
+VALUES = {"max_chars": 2000, "num_evasion": 20, "seed": 42}
 
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder as `extract` leaves it."""
-    (tmp_path / "params.yaml").write_text(PARAMS)
+    write_params(tmp_path, prepare=VALUES)
     (tmp_path / "metrics").mkdir()
     (tmp_path / "metrics/extract.json").write_text('{"protocol": {"data": "embedded, abc"}}')
     (tmp_path / "data/raw").mkdir(parents=True)
