@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
-from newsrec.safety.labels import CLASSES
+from newsrec.safety.labels import BENIGN, CLASSES
 from newsrec.safety.near_copies import cluster_near_copies
 from newsrec.safety.sources.documents import REASONS, Counts, Document, Draw, Row
 from newsrec.safety.splits import (
@@ -137,6 +137,7 @@ def figures(extracted: Extracted) -> dict[str, Any]:
     return {
         **of_splits,
         "source_rows": {"num_rows": counts.seen.total(), **_by_label(counts.seen)},
+        "share_benign_in_source": counts.seen[BENIGN] / counts.seen.total(),
         "several_labels": {
             "num_rows": counts.several.total(),
             "skipped": counts.several["skipped"],

@@ -44,6 +44,7 @@ class Baselines:
 class Audit:
     """Which labels of the training rows look wrong."""
 
+    suspect_below: Annotated[float, Field(gt=0, lt=1)]
     seed: int
 
 

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
+from newsrec.safety.corpus.synthetic import documents
 from newsrec.safety.labels import CLASSES
 from tests.trees import ENV, commit, copy_tree, ran_stages, run
 
@@ -49,6 +51,18 @@ def test_no_text_has_a_near_copy_in_another_split(folder: Path) -> None:
         for name in ("train", "val", "test")
     ]
     assert not splits[0] & splits[1] | splits[0] & splits[2] | splits[1] & splits[2]
+
+
+def test_labels_that_were_changed_are_found(folder: Path) -> None:
+    corpus = yaml.safe_load((folder / "params.yaml").read_text("utf-8"))["extract"]["corpus"]
+    made = documents(corpus["num_documents"], corpus["seed"])
+    true = {one.id: one.true_label for one in made}
+    rows = pd.read_parquet(folder / "data/processed/train.parquet")
+    wrong = set(rows["id"][rows["label"] != rows["id"].map(true)])
+    suspect = set(pd.read_parquet(folder / "data/audit.parquet")["id"])
+    assert len(wrong) > 100
+    assert len(suspect & wrong) >= 0.8 * len(suspect)
+    assert len(suspect & wrong) >= 0.85 * len(wrong)
 
 
 def test_the_report_is_whole(folder: Path) -> None:
