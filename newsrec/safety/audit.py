@@ -1,9 +1,9 @@
 """The label audit: training rows whose label looks wrong.
 
 A row is suspect where a predictor that was not fitted on it, nor on a near copy of it, gives its
-label less than a chosen probability: cleanlab's label quality score by self-confidence (Northcutt et
-al., 2021). The filters of confident learning, which set that limit by themselves, found two thirds
-of what was planted in the made-up corpus (docs/LOG.md).
+label less than a chosen probability: cleanlab's label quality score by self-confidence (Northcutt
+et al., 2021). The filters of confident learning, which set that limit by themselves, found two
+thirds of what was planted in the made-up corpus (docs/LOG.md).
 """
 
 from collections.abc import Mapping, Sequence
@@ -53,8 +53,8 @@ def out_of_fold(
     num_rarest = int(np.bincount(label)[np.unique(label)].min())
     if len(np.unique(cluster)) < NUM_FOLDS or len(np.unique(label)) < 2 or num_rarest < NUM_FOLDS:
         raise UserError(
-            f"training rows: {len(label):,} of {len(np.unique(label))} classes, the rarest of which "
-            f"has {num_rarest}; expected two classes, and {NUM_FOLDS} rows of each, to audit their "
+            f"training rows: {len(label):,} of {len(np.unique(label))} classes, the rarest of "
+            f"which has {num_rarest}; expected two classes, and {NUM_FOLDS} rows of each, to audit their "
             "labels; extract more rows"
         )
     found = np.zeros((len(label), len(CLASSES)))

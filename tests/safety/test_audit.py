@@ -51,7 +51,7 @@ def test_wrong_labels_are_found_with_what_they_should_be() -> None:
 
 def test_no_row_is_predicted_by_its_own_cluster() -> None:
     _, _, label, cluster = planted()
-    # States that tell the cluster and nothing else: only a fold that holds the cluster can use them.
+    # States that tell the cluster and nothing else: only a fold that holds it can use them.
     codes_of = np.random.default_rng(2).normal(size=(NUM // 2, 300)).astype(np.float32)[cluster]
     found = out_of_fold(codes_of, label, cluster, seed=1)
     assert (found.argmax(axis=1) == label).mean() < 0.3
@@ -69,7 +69,7 @@ def test_a_class_without_rows_is_no_suggestion() -> None:
 
 def test_too_few_rows_are_refused() -> None:
     states, _, label, cluster = planted()
-    with pytest.raises(UserError, match="training rows: 4 of .* extract more rows"):
+    with pytest.raises(UserError, match=r"training rows: 4 of .* extract more rows"):
         out_of_fold(states[:4], label[:4], cluster[:4], seed=1)
 
 
