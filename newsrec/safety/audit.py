@@ -54,8 +54,8 @@ def out_of_fold(
     if len(np.unique(cluster)) < NUM_FOLDS or len(np.unique(label)) < 2 or num_rarest < NUM_FOLDS:
         raise UserError(
             f"training rows: {len(label):,} of {len(np.unique(label))} classes, the rarest of "
-            f"which has {num_rarest}; expected two classes, and {NUM_FOLDS} rows of each, to audit their "
-            "labels; extract more rows"
+            f"which has {num_rarest}; expected two classes, and {NUM_FOLDS} rows of each, to audit "
+            "their labels; extract more rows"
         )
     found = np.zeros((len(label), len(CLASSES)))
     folds = StratifiedGroupKFold(NUM_FOLDS, shuffle=True, random_state=seed)
