@@ -24,7 +24,7 @@ Ints = npt.NDArray[np.int64]
 NUM_CLASSES = len(CLASSES)
 MAX_NGRAMS = 200_000  # the most frequent ones: what 45,000 posts have beyond occurs a few times
 MAX_HITS = 3  # a text with more words of a class counts as one with these
-TFIDF_C = 30.0  # lower: smoother
+TFIDF_C = 10.0  # lower: smoother
 _MIN_ROWS = 3  # that a keyword occurs in: one of two rows is as likely a name
 
 
