@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 from newsrec.safety.labels import BENIGN, CLASSES
 from newsrec.safety.near_copies import cluster_near_copies
+from newsrec.safety.normalisation import normalise
 from newsrec.safety.sources.documents import REASONS, Counts, Document, Draw, Row
 from newsrec.safety.splits import (
     SPLITS,
@@ -97,7 +98,9 @@ def extract(
             draw.add(document)
         rows = draw.rows()
         labels = [row.label for row in rows]
-        clusters = cluster_near_copies([row.text for row in rows], threshold, seed).tolist()
+        # In the spelling that the model reads: two spellings of one text are near copies.
+        texts = [normalise(row.text) for row in rows]
+        clusters = cluster_near_copies(texts, threshold, seed).tolist()
         splits = fill_quotas(labels, clusters, quotas, seed)
         short = short_quotas(labels, splits, quotas)
         if all(draw.kept_all(label) for _, label in short):
