@@ -34,11 +34,12 @@ def main() -> None:
     states = pooled_states(settings, MODEL, ids)
     label, cluster = codes(rows["label"]), rows["cluster"].to_numpy()
     plausible = out_of_fold(states, label, cluster, params.audit.seed)
-    found = audit(rows, plausible, params.audit.suspect_below)
+    below = params.audit.suspect_below
+    found = audit(rows, plausible, below)
     with atomic_file(TARGET) as draft:
         pq.write_table(pa.Table.from_pandas(found, preserve_index=False), draft)
     figures = counts(rows, found)
-    write_json(Path("metrics/audit.json"), {"method": METHOD, **figures})
+    write_json(Path("metrics/audit.json"), {"method": METHOD, "suspect_below": below, **figures})
     print(f"audit: {figures['num_suspect']:,} of {len(rows):,} labels look wrong, in {TARGET}")
 
 

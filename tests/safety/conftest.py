@@ -50,7 +50,12 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "score_tuned": {"protocol": {"data": "ab12", "engine": "transformers"}},
         "fetch_model": {"source": "tiny", "num_parameters": 400_000, "digest": "ab12"},
         "train": {"method": "lora", "num_steps": 20, "protocol": {"data": "made up, 12"}},
-        "audit": {"method": "a made-up model", "num_rows": 120, "num_suspect": 2},
+        "audit": {
+            "method": "a made-up model",
+            "suspect_below": 0.1,
+            "num_rows": 120,
+            "num_suspect": 2,
+        },
     }
     (tmp_path / "plots").mkdir()
     for name in ("train", "val"):

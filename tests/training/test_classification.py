@@ -71,8 +71,9 @@ def test_a_classifier_learns_and_keeps_the_step_with_the_best_macro_f1(
     assert outcome.tokens_per_second > 0
 
 
+# 31 is within the third epoch.
 @pytest.mark.parametrize(
-    "at_step", [10, *(pytest.param(step, marks=pytest.mark.faults) for step in (5, 12, 35, 36))]
+    "at_step", [31, *(pytest.param(step, marks=pytest.mark.faults) for step in (5, 12, 20, 36))]
 )
 def test_a_killed_run_goes_on_and_ends_in_the_same_bytes(
     at_step: int,

@@ -13,7 +13,6 @@ from newsrec.report.figures import Dot, confusion_matrix, dot_limits, dot_plot
 from newsrec.report.page import render_page
 from newsrec.report.tables import comparison_rows, figure, figure_rows
 from newsrec.report.text import DASH, flat, key_words, shortened
-from newsrec.safety.audit import SUSPECT_BELOW
 from newsrec.safety.evaluation.curves import UNSAFE
 from newsrec.safety.evaluation.unsafe import HEADLINE_RATES, rate_key
 from newsrec.safety.labels import BENIGN, CLASSES
@@ -162,7 +161,6 @@ def render(
         evasion=evasion_tables(evasion),
         mistakes=mistakes,
         audit=audit,
-        suspect_below=SUSPECT_BELOW,
         audit_counts=[(key_words(key), value) for key, value in flat(audit) if key != "method"],
         suspects=suspects,
         gate=[
