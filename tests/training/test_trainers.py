@@ -41,15 +41,7 @@ TOO_MUCH = 10**11
 # Runs that nothing interrupts: the options, the data set and what differs from the recipe.
 RUNS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "lora": ("lora", "mind", {"max_steps": 11}),  # ends within an epoch
-<<<<<<< HEAD
-=======
-    "lora-uncheckpointed": (
-        "lora",
-        "mind",
-        {"max_steps": 11, "options": OPTIONS["lora"][1] | {"gradient_checkpointing": False}},
-    ),
     "lora-epochs": ("lora", "mind", {"epochs": 2.0}),
->>>>>>> safety-model
     "lora-grouped": ("lora", "mind", {"group_by_length": True, "epochs": 2.0}),
     "pissa": ("pissa", "mind", {}),
     "p-tuning-v2": ("p-tuning-v2", "mind", {}),
