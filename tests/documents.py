@@ -11,7 +11,10 @@ NAMES = [
     *("README.md", "README.zh.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"),
     *(
         path.relative_to(ROOT).as_posix()
-        for pattern in ("docs/*.md", "data/*/README.md", "models/local/README.md")
+        for pattern in (
+            *("docs/*.md", "data/*/README.md", "models/local/README.md"),
+            "pipelines/*/README.md",
+        )
         for path in sorted(ROOT.glob(pattern))
         if path.name not in ("LOG.md", "results.md")
     ),

@@ -51,7 +51,7 @@ def test_every_make_target_and_variable_exists() -> None:
     assert {"repro", "test", "check", "env", "params", "real", "submission", "publish"} <= targets
     assert targets <= set(re.findall(r"^([a-z-]+):", MAKEFILE, flags=re.MULTILINE))
     variables = {name for name, value in named if value}
-    assert {"PYTHON", "VLLM", "MIND", "BASE", "TO", "BENCH"} == variables
+    assert {"PYTHON", "VLLM", "MIND", "BASE", "TO", "BENCH", "PIPELINE"} == variables
     assert all(
         re.search(rf"^(export )?{name} \?=|\$\({name}\)", MAKEFILE, re.M) for name in variables
     )

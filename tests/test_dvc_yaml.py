@@ -16,16 +16,23 @@ from tests.test_structure import imported_files
 def stages_of(file: str) -> dict[str, dict]:
     """The stages of a dvc.yaml, with paths from the root."""
     text = (ROOT / file).read_text(encoding="utf-8")
-    if file != "dvc.yaml":
+    if file.startswith("submission/"):
         text = text.replace("- prediction.zip:", "- submission/prediction.zip:")
         text = text.replace("      - ../params.yaml:\n", "").replace("          - ", "      - ")
         text = text.replace("- ../", "- ")
+    text = text.replace("- ../../", "- ")
     return yaml.safe_load(text)["stages"]
 
 
-# `submission` is a DVC project of its own, no part of the default run.
+# `submission` is a DVC project of its own, no part of the default run; so is each of pipelines/.
 GRAPH = stages_of("dvc.yaml") | stages_of("submission/dvc.yaml")
-STAGES = sorted(path.stem for path in (ROOT / "stages").glob("[a-z]*.py"))
+PIPELINES = sorted(path.name for path in (ROOT / "pipelines").iterdir())
+for pipeline in PIPELINES:
+    of_pipeline = stages_of(f"pipelines/{pipeline}/dvc.yaml")
+    GRAPH |= {f"{pipeline}/{name}": stage for name, stage in of_pipeline.items()}
+STAGES = sorted(GRAPH)
+# Of stages/, what several pipelines have.
+SHARED = ("fetch_model",)
 
 # Run or read by a stage, yet imported by nobody; what they import counts too.
 NOT_IMPORTED = {
@@ -44,6 +51,15 @@ NOT_IMPORTED = {
         "newsrec/report/page.css",
         "newsrec/report/shell.html.j2",
     },
+    "safety/fetch_model": {"newsrec/safety/corpus/unlabelled.py"},
+    "safety/train": {"newsrec/training/classification_worker.py"},
+    "safety/score": {"newsrec/engines/vllm_worker.py"},
+    "safety/report": {
+        "newsrec/safety/report/page.html.j2",
+        "newsrec/report/macros.html.j2",
+        "newsrec/report/page.css",
+        "newsrec/report/shell.html.j2",
+    },
 }
 # Imported, yet no dependency: a message that is reworded must not train a model again. Each with
 # the reason why it determines no output.
@@ -57,6 +73,8 @@ NOT_A_DEPENDENCY = {
     "newsrec/training/advice.py": "what a person reads when a training fails",
     "newsrec/params/": "reads params.yaml, whose values are dependencies key by key",
     "newsrec/news/params.py": "the same",
+    "newsrec/safety/params.py": "the same",
+    "newsrec/safety/sources/params.py": "the same",
     "newsrec/provenance.py": "describes the run; no later stage reads it but to print it",
     "newsrec/preflight/": "compares a configuration with a machine; its answer changes no output",
 }
@@ -66,10 +84,16 @@ def is_reporting(path: str) -> bool:
     return path.startswith(tuple(NOT_A_DEPENDENCY))
 
 
+def script(stage: str) -> Path:
+    """The file of a stage; the same one for all pipelines where they share it."""
+    own = ROOT / f"stages/{stage}.py"
+    return own if own.exists() else ROOT / f"stages/{Path(stage).name}.py"
+
+
 def used_files(stage: str) -> set[str]:
     """The files that a stage reaches by imports, as paths from the root; not through exceptions."""
     seen: set[Path] = set()
-    todo = {ROOT / "stages" / f"{stage}.py"} | {ROOT / used for used in NOT_IMPORTED.get(stage, ())}
+    todo = {script(stage)} | {ROOT / used for used in NOT_IMPORTED.get(stage, ())}
     while todo:
         path = todo.pop()
         seen.add(path)
@@ -89,7 +113,7 @@ def paths_of(entries: list) -> set[str]:
 
 
 def docstring(stage: str) -> str:
-    found = ast.get_docstring(ast.parse((ROOT / f"stages/{stage}.py").read_text(encoding="utf-8")))
+    found = ast.get_docstring(ast.parse(script(stage).read_text(encoding="utf-8")))
     assert found is not None
     return found
 
@@ -100,10 +124,16 @@ def documented(stage: str, heading: str) -> set[str]:
     section = re.split(r"\n(?=[A-Z])|\n\n", section)[0]
     found = set()
     for path in re.findall(r"(?:[a-z]+/)[\w./{},-]*[\w}]|(?<![\w./])reports(?![\w./])", section):
-        braces = re.search(r"\{([^}]*)\}", path)
-        options = braces[1].split(",") if braces else [""]
-        found |= {path.replace(braces[0], one) if braces else path for one in options}
+        found |= spelled_out(path)
     return found
+
+
+def spelled_out(path: str) -> set[str]:
+    """`a/b` and `a/c` for `a/{b,c}`."""
+    if not (braces := re.search(r"\{([^}]*)\}", path)):
+        return {path}
+    options = (path.replace(braces[0], one, 1) for one in braces[1].split(","))
+    return {found for one in options for found in spelled_out(one)}
 
 
 def matches(documented_path: str, listed: str) -> bool:
@@ -113,7 +143,10 @@ def matches(documented_path: str, listed: str) -> bool:
 
 
 def test_every_stage_is_one_file_of_the_same_name() -> None:
-    assert sorted(GRAPH) == STAGES
+    folder = ROOT / "stages"
+    files = (path.relative_to(folder) for path in folder.rglob("[a-z]*.py"))
+    shared = {stage for stage in STAGES if "/" in stage and Path(stage).name in SHARED}
+    assert {path.with_suffix("").as_posix() for path in files} == {*STAGES} - shared
 
 
 @pytest.mark.parametrize("stage", STAGES)
@@ -132,7 +165,7 @@ def test_every_exception_is_imported_by_some_stage_and_has_a_reason() -> None:
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_docstring_lists_what_the_stage_reads_writes_and_how_it_runs(stage: str) -> None:
     assert body(stage)["desc"]
-    run = "make submission" if stage == "submission" else f"dvc repro {stage}"
+    run = "make submission" if stage == "submission" else f"dvc repro {Path(stage).name}"
     assert run in docstring(stage)
     listed = {
         "Reads": {
@@ -167,10 +200,12 @@ WITHOUT_SECTION = ("check_engine", "submission")
 
 @pytest.mark.parametrize("stage", [stage for stage in STAGES if stage not in WITHOUT_SECTION])
 def test_a_stage_its_section_and_its_metrics_share_a_name(stage: str) -> None:
-    sections = yaml.safe_load((ROOT / "params.yaml").read_text(encoding="utf-8"))
-    assert stage in sections
+    pipeline, _, name = stage.rpartition("/")
+    folder = ROOT / "pipelines" / pipeline if pipeline else ROOT
+    sections = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))
+    assert name in sections
     for path in paths_of(body(stage).get("metrics", [])):
-        assert Path(path).stem.removesuffix("_NAME") == stage
+        assert Path(path).stem.removesuffix("_NAME") == name
 
 
 def test_the_root_project_has_no_stage_that_the_default_run_leaves_out() -> None:
@@ -196,6 +231,18 @@ def test_what_is_read_of_another_stage_is_a_whole_output() -> None:
     assert overlap == set()
 
 
+@pytest.mark.parametrize("pipeline", PIPELINES)
+def test_what_is_read_of_another_stage_of_a_pipeline_is_a_whole_output(pipeline: str) -> None:
+    with Repo(str(ROOT / "pipelines" / pipeline)) as repo:
+        made = {Path(str(out.fs_path)) for out in repo.index.outs}
+        read = {Path(str(dep.fs_path)) for dep in repo.index.deps}
+    pairs = ((dep, out) for dep in read - made for out in made)
+    assert len(read & made) > 10
+    assert not [
+        pair for pair in pairs if pair[0].is_relative_to(pair[1]) or pair[1].is_relative_to(pair[0])
+    ]
+
+
 def test_evaluate_never_comes_from_the_run_cache() -> None:
     # In a copy, data/outside is as it was before there was a file in it: DVC would bring back the
     # figures of that time, and no stage would run that could refuse.
@@ -211,4 +258,4 @@ def test_timings_are_read_by_the_report_alone() -> None:
         for dep in body(stage)["deps"]
         if dep.startswith("metrics/timings") or dep == "metrics/train.json"
     }
-    assert readers == {"report"}
+    assert {Path(stage).name for stage in readers} == {"report"}

@@ -1,6 +1,7 @@
 """A copy of this tree in which tests run DVC, as a user would in a clone."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -10,11 +11,15 @@ from newsrec.engines.vllm_engine import PYTHON_VARIABLE, vllm_python
 from newsrec.params.compose import compose
 from tests import ROOT
 
+# What runs of the project and of its pipelines have left in Git.
+_MADE = re.compile(r"^(pipelines/\w+/)?(metrics/|plots/|dvc\.lock$)")
+
 # What a user may have set; no run writes or shows it.
 SECRETS = {
     name: f"secret-of-{name.lower()}-1f0c9d"
     for name in (
         "NEWSREC_API_KEY",
+        "NEWSREC_MONGODB_PASSWORD",
         "OPENAI_API_KEY",
         "HF_TOKEN",
         "MODELSCOPE_API_TOKEN",
@@ -61,10 +66,9 @@ def copy_tree(target: Path) -> None:
     """This tree as it is now, committed or not, without what earlier runs made."""
     listed = run(ROOT, "git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
     for name in listed.split("\0"):
-        if name and (ROOT / name).is_file() and not name.startswith(("metrics/", "plots/")):
+        if name and (ROOT / name).is_file() and not _MADE.search(name):
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, target / name)
-    (target / "dvc.lock").unlink(missing_ok=True)
     # The composition, whatever an experiment left in params.yaml.
     compose(target / "params.yaml")
 

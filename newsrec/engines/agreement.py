@@ -18,9 +18,10 @@ from transformers import PreTrainedModel
 
 from newsrec.chat.messages import Messages
 from newsrec.chat.tokens import encode_chat, load_tokenizer
+from newsrec.engines.devices import default_device
 from newsrec.engines.request import FewPrompts, Request
 from newsrec.engines.settings import VllmSettings
-from newsrec.engines.transformers_engine import default_device, load_for_answers
+from newsrec.engines.transformers_engine import load_for_answers
 from newsrec.engines.vllm_engine import answer
 from newsrec.errors import UserError
 from newsrec.files import read_json

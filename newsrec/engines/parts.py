@@ -1,8 +1,8 @@
 """Answers of the batches that are done, kept as they come: what a killed run need not ask again.
 
-A part is a Parquet file of `ANSWERS_SCHEMA`, whole or not there, and holds the digest of all that
-its answers depend on. Batches are answered apart from each other, so the parts of two runs make
-the same table as those of one.
+A part is a Parquet file of the request's schema, whole or not there, and holds the digest of all
+that its answers depend on. Batches are answered apart from each other, so the parts of two runs
+make the same table as those of one.
 """
 
 import hashlib
@@ -14,8 +14,8 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from newsrec.engines.request import ANSWERS_SCHEMA, Request, batched
-from newsrec.engines.settings import TransformersSettings, VllmSettings
+from newsrec.engines.request import ClassRequest, Request, batched
+from newsrec.engines.settings import OnnxSettings, TransformersSettings, VllmSettings
 from newsrec.files import atomic_file, sha256_folder
 from newsrec.models.folders import base_of
 
@@ -43,9 +43,9 @@ class Parts:
     def __init__(
         self,
         folder: Path,
-        settings: VllmSettings | TransformersSettings,
+        settings: VllmSettings | TransformersSettings | OnnxSettings,
         model: Path,
-        request: Request,
+        request: Request | ClassRequest,
         versions: Sequence[str],
     ) -> None:
         """Answers of another model, of other settings or versions are not taken.
@@ -61,7 +61,7 @@ class Parts:
         self._folder, self._request, self._num_batches = folder, request, 0
         weights = [sha256_folder(one) for one in (model, base_of(model)) if one is not None]
         what = [type(settings).__name__, asdict(settings), *weights, *versions]
-        self._identity = json.dumps([*what, request.answers, request.max_tokens], sort_keys=True)
+        self._identity = json.dumps([*what, *request.identity], sort_keys=True)
 
     def missing(self, size: int) -> Iterator[Batch]:
         """The request's prompts in batches of `size`, without those that are answered."""
@@ -80,7 +80,8 @@ class Parts:
 
     def join(self, target: Path) -> None:
         """Write the answers of all batches of the last walk to `target`, in their order."""
-        with atomic_file(target) as draft, pq.ParquetWriter(draft, ANSWERS_SCHEMA) as writer:
+        schema = self._request.schema
+        with atomic_file(target) as draft, pq.ParquetWriter(draft, schema) as writer:
             for number in range(self._num_batches):
                 part = pq.read_table(self._folder / f"{number:06}.parquet")
                 writer.write_table(part.replace_schema_metadata())

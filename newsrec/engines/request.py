@@ -1,4 +1,4 @@
-"""What an engine is asked and what it answers: token ids in, log-probabilities and text out."""
+"""What an engine is asked and what it answers: token ids in, figures and text out."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +12,8 @@ from newsrec.chat.pieces import TOKEN_IDS
 # A log-probability for each answer of the request, in its order; null where the engine has none.
 # The text is null where a server gave no answer.
 ANSWERS_SCHEMA = pa.schema([("logprobs", pa.list_(pa.float64())), ("text", pa.string())])
+# A logit for each class, in the order of their ids; null where a text has no tokens.
+CLASSES_SCHEMA = pa.schema([("logits", pa.list_(pa.float64()))])
 
 
 class Prompts(Protocol):
@@ -59,6 +61,37 @@ class Request:
     prompts: Prompts
     answers: tuple[int, ...]
     max_tokens: int
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Of the answers."""
+        return ANSWERS_SCHEMA
+
+    @property
+    def identity(self) -> list[object]:
+        """What is wanted of every prompt."""
+        return [self.answers, self.max_tokens]
+
+
+@dataclass(frozen=True)
+class ClassRequest:
+    """Texts to put into classes, by a model with a head for them.
+
+    Attributes:
+        prompts: the texts; only their token ids are asked for.
+    """
+
+    prompts: Prompts
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Of the answers."""
+        return CLASSES_SCHEMA
+
+    @property
+    def identity(self) -> list[object]:
+        """What is wanted of every text."""
+        return ["logits"]
 
 
 def batched(parts: Iterable[pa.LargeListArray], size: int) -> Iterator[pa.LargeListArray]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from newsrec.errors import unknown_choice
 
@@ -52,6 +52,17 @@ class TransformersSettings:
 
 
 @dataclass(frozen=True)
+class OnnxSettings:
+    """ONNX Runtime, in this process, on the CPU, in float32; for classifiers.
+
+    Attributes:
+        batch_size: texts computed at once; higher: more memory.
+    """
+
+    batch_size: int
+
+
+@dataclass(frozen=True)
 class ApiSettings:
     """A server that speaks OpenAI's chat completions.
 
@@ -82,16 +93,23 @@ class ApiSettings:
 
 
 Settings = VllmSettings | TransformersSettings | ApiSettings
+ClassifierSettings = VllmSettings | TransformersSettings | OnnxSettings
+_S = TypeVar("_S")
 
 _SETTINGS: dict[str, type[Settings]] = {
     "vllm": VllmSettings,
     "transformers": TransformersSettings,
     "openai-api": ApiSettings,
 }
+_CLASSIFIERS: dict[str, type[ClassifierSettings]] = {
+    "vllm": VllmSettings,
+    "transformers": TransformersSettings,
+    "onnx": OnnxSettings,
+}
 
 
 def choose_settings(engine: str, options: Mapping[str, Any]) -> Settings:
-    """The settings of the engine of that name.
+    """The settings of the engine of that name, which answers prompts.
 
     Args:
         engine: `vllm`, `transformers` or `openai-api`.
@@ -101,8 +119,26 @@ def choose_settings(engine: str, options: Mapping[str, Any]) -> Settings:
     Raises:
         UserError: no engine has that name.
     """
-    if engine not in _SETTINGS:
-        raise unknown_choice("score.engine", engine, _SETTINGS)
-    kind = _SETTINGS[engine]
+    return _choose(_SETTINGS, engine, options)
+
+
+def choose_classifier_settings(engine: str, options: Mapping[str, Any]) -> ClassifierSettings:
+    """The settings of the engine of that name, which puts texts into classes.
+
+    Args:
+        engine: `vllm`, `transformers` or `onnx`.
+        options: values by field, those of every engine together.
+
+    Raises:
+        UserError: no engine of that name does so.
+    """
+    return _choose(_CLASSIFIERS, engine, options)
+
+
+def _choose(kinds: Mapping[str, type[_S]], engine: str, options: Mapping[str, Any]) -> _S:
+    if engine not in kinds:
+        raise unknown_choice("score.engine", engine, kinds)
+    kind = kinds[engine]
     plain = {name.removeprefix("api_"): value for name, value in options.items()}
-    return kind(**{entry.name: plain[entry.name] for entry in fields(kind) if entry.name in plain})
+    names = [entry.name for entry in fields(cast(Any, kind))]
+    return kind(**{name: plain[name] for name in names if name in plain})

@@ -1,28 +1,20 @@
 """transformers in this process: slower than vLLM, and runs wherever PyTorch does."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
 import torch
 import transformers
-from tqdm import tqdm
 from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from newsrec.chat.tokens import load_tokenizer
+from newsrec.engines.batches import Compute, answer_missing
+from newsrec.engines.devices import default_device, load_on, memory_reported
 from newsrec.engines.parts import Parts
-from newsrec.engines.request import ANSWERS_SCHEMA, Request
+from newsrec.engines.request import Request
 from newsrec.engines.settings import TransformersSettings
-from newsrec.errors import UserError
 from newsrec.models.loading import PrefixedModel, load_causal_lm
-from newsrec.running.processes import OUT_OF_MEMORY
-
-# Batches that are sorted by length together: enough that a batch holds prompts of about one length,
-# few enough that memory does not grow with the number of prompts.
-_BATCHES_SORTED_TOGETHER = 32
 
 
 def answer(
@@ -35,52 +27,23 @@ def answer(
     """
     versions = [f"{library.__name__} {library.__version__}" for library in (torch, transformers)]
     parts = Parts(work / "transformers", settings, model, request, versions)
-    window = settings.batch_size * _BATCHES_SORTED_TOGETHER
-    missing = parts.missing(window)
-    if (first := next(missing, None)) is not None:
-        tokenizer = load_tokenizer(model)
-        device = default_device() if settings.device == "auto" else settings.device
-        network = load_for_answers(model, settings.dtype, device)
-        config = _greedy(network, tokenizer, request.max_tokens)
-        with tqdm(total=len(request.prompts), desc="transformers", unit="prompt") as progress:
-            for batch in chain([first], missing):
-                # Those that were answered before count too.
-                progress.update(window * int(batch.part.stem) - progress.n)
-                ids = batch.ids.to_pylist()
-                by_length = sorted(range(len(ids)), key=lambda row: len(ids[row]), reverse=True)
-                rows: list[dict[str, Any]] = [{}] * len(ids)
-                for start in range(0, len(ids), settings.batch_size):
-                    together = by_length[start : start + settings.batch_size]
-                    prompts = [ids[row] for row in together]
-                    with _memory_reported(device, prompts, settings.batch_size):
-                        found = list(_answer(network, tokenizer, prompts, config, request.answers))
-                    for row, answered in zip(together, found, strict=True):
-                        rows[row] = answered
-                    progress.update(len(together))
-                parts.write(batch, pa.Table.from_pylist(rows, schema=ANSWERS_SCHEMA))
+    answer_missing(
+        parts, request, settings.batch_size, "transformers", lambda: _load(settings, model, request)
+    )
     parts.join(target)
 
 
-@contextmanager
-def _memory_reported(
-    device: str, prompts: Sequence[Sequence[int]], batch_size: int
-) -> Iterator[None]:
-    """Report that the prompts in the block, the longest first, did not fit into memory."""
-    try:
-        yield
-    except RuntimeError as error:
-        if not _is_out_of_memory(error):
-            raise
-        raise UserError(
-            f"transformers ran out of memory on {device} with {len(prompts)} prompts of up to "
-            f"{len(prompts[0])} tokens at once; lower score.batch_size (now {batch_size}), or "
-            "choose score.dtype: bfloat16 or a smaller model"
-        ) from None
+def _load(settings: TransformersSettings, model: Path, request: Request) -> Compute:
+    tokenizer = load_tokenizer(model)
+    device = default_device() if settings.device == "auto" else settings.device
+    network = load_for_answers(model, settings.dtype, device)
+    config = _greedy(network, tokenizer, request.max_tokens)
 
+    def compute(prompts: Sequence[Sequence[int]]) -> list[dict[str, Any]]:
+        with memory_reported(device, prompts, settings.batch_size):
+            return list(_answer(network, tokenizer, prompts, config, request.answers))
 
-def default_device() -> str:
-    """The GPU where PyTorch finds one, else the CPU."""
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    return compute
 
 
 def load_for_answers(model: Path, dtype: str, device: str) -> PreTrainedModel | PrefixedModel:
@@ -89,18 +52,7 @@ def load_for_answers(model: Path, dtype: str, device: str) -> PreTrainedModel | 
     Raises:
         UserError: it does not fit into the device's memory.
     """
-    try:
-        network = load_causal_lm(model, dtype)
-        network.to(device)
-    except RuntimeError as error:
-        if not _is_out_of_memory(error):
-            raise
-        raise UserError(
-            f"{model}: does not fit into the memory of {device}; free it of other processes, "
-            "choose score.dtype: bfloat16, or choose a smaller model"
-        ) from None
-    network.eval()
-    return network
+    return load_on(device, lambda: load_causal_lm(model, dtype), model)
 
 
 def _greedy(
@@ -157,9 +109,3 @@ def _answer(
             ids[:end], skip_special_tokens=True, clean_up_tokenization_spaces=False
         )
         yield {"logprobs": of_answers[row], "text": text}
-
-
-def _is_out_of_memory(error: RuntimeError) -> bool:
-    return isinstance(error, torch.OutOfMemoryError) or any(
-        sign in str(error).lower() for sign in OUT_OF_MEMORY
-    )

@@ -14,18 +14,19 @@ from functools import partial
 from itertools import chain
 from pathlib import Path
 from tempfile import gettempdir
-from typing import IO
+from typing import IO, Any
 
 import pyarrow as pa
 
 from newsrec.chat.pieces import TOKEN_IDS
 from newsrec.engines.advice import explain_vllm
 from newsrec.engines.parts import DIGEST, Batch, Parts
-from newsrec.engines.request import Request
+from newsrec.engines.request import ClassRequest, Request
 from newsrec.engines.settings import VllmSettings
 from newsrec.errors import UserError
-from newsrec.files import sha256_file
-from newsrec.models.weights import read_weights
+from newsrec.files import read_json, sha256_file
+from newsrec.models.folders import base_of
+from newsrec.models.weights import num_classes, read_weights
 from newsrec.running.copies import original
 from newsrec.running.places import is_plain, plain_path, writable_homes
 from newsrec.running.processes import run_shown
@@ -35,6 +36,7 @@ PYTHON_VARIABLE = "NEWSREC_VLLM_PYTHON"
 _ENVIRONMENT = ".venv-vllm"
 _ROOT = Path(__file__).resolve().parents[2]
 _WORKER = Path(__file__).with_name("vllm_worker.py")
+_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # that vLLM has room for
 _INSTALLED = "lib/python*/site-packages/vllm*.dist-info"
 _STREAM = pa.schema([("token_ids", TOKEN_IDS)])
 
@@ -58,6 +60,30 @@ def answer(settings: VllmSettings, model: Path, request: Request, target: Path, 
     Raises:
         UserError: vLLM's environment is missing, the model is damaged, or vLLM ended with an error.
     """
+    job = {"answers": list(request.answers), "max_tokens": request.max_tokens}
+    _run(settings, model, request, job, target, work)
+
+
+def classify(
+    settings: VllmSettings, model: Path, request: ClassRequest, target: Path, work: Path
+) -> None:
+    """Put every text into a class with vLLM; see `newsrec.engines.classifying.classify`.
+
+    Raises:
+        UserError: see `answer`.
+    """
+    _run(settings, model, request, {}, target, work)
+
+
+def _run(
+    settings: VllmSettings,
+    model: Path,
+    request: Request | ClassRequest,
+    job: dict[str, Any],
+    target: Path,
+    work: Path,
+) -> None:
+    """Have the worker answer what no run before has answered; `job` is what it is told besides."""
     python = vllm_python()
     if not python.exists():
         raise UserError(
@@ -65,8 +91,9 @@ def answer(settings: VllmSettings, model: Path, request: Request, target: Path, 
             f"make -C {shlex.quote(str(original(_ROOT)))} env (or point {PYTHON_VARIABLE} to "
             "another one)"
         )
-    read_weights(model)
-    engine = asdict(settings)
+    base = base_of(model)
+    read_weights(base or model)
+    engine = asdict(settings) | (_beside(model) if base else {})
     cpu_kv_cache_gib, batch_size = engine.pop("cpu_kv_cache_gib"), engine.pop("batch_size")
     installed = sorted(path.name for path in python.parents[1].glob(_INSTALLED))
     versions = [*installed, sha256_file(_WORKER)]
@@ -74,16 +101,11 @@ def answer(settings: VllmSettings, model: Path, request: Request, target: Path, 
     missing = parts.missing(batch_size)
     if (first := next(missing, None)) is not None:
         log = work / "vllm.log"
-        with _understood(python, model) as (python, model, places):
-            job = {
-                "model": str(model),
-                "answers": list(request.answers),
-                "max_tokens": request.max_tokens,
-                "draft": str(work / "vllm/draft"),
-                "engine": engine,
-            }
+        with _understood(python, base or model) as (python, whole, places):
             path = work / "request.json"
-            path.write_text(json.dumps(job), encoding="utf-8")
+            named = {"model": str(whole), "adapter": str(model.absolute()) if base else None}
+            draft = str(work / "vllm/draft")
+            path.write_text(json.dumps({**named, **job, "draft": draft, "engine": engine}))
             env = {
                 "VLLM_CPU_KVCACHE_SPACE": str(cpu_kv_cache_gib),
                 "VLLM_LOGGING_LEVEL": "WARNING",
@@ -99,6 +121,17 @@ def answer(settings: VllmSettings, model: Path, request: Request, target: Path, 
         if finished.code != 0:
             raise UserError(explain_vllm(finished, log))
     parts.join(target)
+
+
+def _beside(adapter: Path) -> dict[str, Any]:
+    """How vLLM computes a classifier's LoRA adapter beside its base, with the adapter's head."""
+    rank = read_json(adapter / "adapter_config.json")["r"]
+    return {
+        "convert": "classify",
+        "hf_overrides": {"num_labels": num_classes(adapter)},
+        "enable_lora": True,
+        "max_lora_rank": min((one for one in _RANKS if one >= rank), default=rank),
+    }
 
 
 def _write_stream(batches: Iterable[Batch], sink: IO[bytes]) -> None:

@@ -12,6 +12,7 @@ import gc
 import json
 import os
 import sys
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,11 @@ import pyarrow.parquet as pq
 
 # Spelled out again: this environment has no newsrec, whose libraries are of other versions.
 ANSWERS_SCHEMA = pa.schema([("logprobs", pa.list_(pa.float64())), ("text", pa.string())])
+CLASSES_SCHEMA = pa.schema([("logits", pa.list_(pa.float64()))])
 DIGEST = b"newsrec.digest"
+
+Prompt = dict[str, list[int]]
+Ask = Callable[[list[Prompt]], list[dict[str, Any]]]
 
 
 def main() -> None:
@@ -29,10 +34,27 @@ def main() -> None:
     # vLLM's modules are millions of objects that stay: looking through them for garbage, again and
     # again, is a quarter of the time to import them.
     gc.disable()
+    request = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    ask, schema = _generating(request) if "answers" in request else _classifying(request)
+    gc.freeze()
+    gc.enable()
+    with pa.ipc.open_stream(sys.stdin.buffer) as stream:
+        while True:
+            try:
+                batch, metadata = stream.read_next_batch_with_custom_metadata()
+            except StopIteration:
+                break
+            table = pa.Table.from_pylist(ask(_prompts(batch["token_ids"])), schema=schema)
+            draft = Path(request["draft"])
+            pq.write_table(table.replace_schema_metadata({DIGEST: metadata[DIGEST]}), draft)
+            draft.replace(os.fsdecode(metadata[b"part"]))
+
+
+def _generating(request: dict[str, Any]) -> tuple[Ask, pa.Schema]:
+    """How prompts are answered by a model that writes."""
     from vllm import LLM, SamplingParams  # type: ignore[import-not-found,unused-ignore]
     from vllm.platforms import current_platform  # type: ignore[import-not-found,unused-ignore]
 
-    request = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
     answers = request["answers"]
     engine = LLM(
         model=request["model"],
@@ -42,8 +64,6 @@ def main() -> None:
         block_size=32 if current_platform.is_cpu() else None,
         **request["engine"],
     )
-    gc.freeze()
-    gc.enable()
     sampling = SamplingParams(
         temperature=0,
         max_tokens=request["max_tokens"],
@@ -52,24 +72,50 @@ def main() -> None:
         # Not copied deeply for each prompt, which took a sixteenth of the time on a CPU.
         skip_clone=True,
     )
-    with pa.ipc.open_stream(sys.stdin.buffer) as stream:
-        while True:
-            try:
-                batch, metadata = stream.read_next_batch_with_custom_metadata()
-            except StopIteration:
-                break
-            # Each batch alone decides what is computed for it: a run that was killed and goes on
-            # here ends in the same bytes.
-            engine.reset_prefix_cache()
-            outputs = engine.generate(_prompts(batch["token_ids"]), sampling, use_tqdm=True)
-            rows = [_answer(output.outputs[0], answers) for output in outputs]
-            table = pa.Table.from_pylist(rows, schema=ANSWERS_SCHEMA)
-            draft = Path(request["draft"])
-            pq.write_table(table.replace_schema_metadata({DIGEST: metadata[DIGEST]}), draft)
-            draft.replace(os.fsdecode(metadata[b"part"]))
+
+    def ask(prompts: list[Prompt]) -> list[dict[str, Any]]:
+        # Each batch alone decides what is computed for it: a run that was killed and goes on here
+        # ends in the same bytes.
+        engine.reset_prefix_cache()
+        outputs = engine.generate(prompts, sampling, use_tqdm=True)
+        return [_answer(output.outputs[0], answers) for output in outputs]
+
+    return ask, ANSWERS_SCHEMA
 
 
-def _prompts(ids: pa.LargeListArray) -> list[dict[str, list[int]]]:
+def _classifying(request: dict[str, Any]) -> tuple[Ask, pa.Schema]:
+    """How texts are answered by a model with a head for classes."""
+    from vllm import LLM, PoolingParams  # type: ignore[import-not-found,unused-ignore]
+    from vllm.lora.request import LoRARequest  # type: ignore[import-not-found,unused-ignore]
+
+    engine = LLM(
+        model=request["model"],
+        runner="pooling",
+        trust_remote_code=False,
+        enable_prefix_caching=False,  # texts have no beginning in common
+        **request["engine"],
+    )
+    adapter = LoRARequest("adapter", 1, request["adapter"]) if request["adapter"] else None
+    raw = PoolingParams(use_activation=False)  # logits, in place of probabilities
+
+    def ask(prompts: list[Prompt]) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = [{"logits": None} for _ in prompts]
+        # It refuses a text without tokens, which has no class.
+        asked = [row for row, prompt in enumerate(prompts) if prompt["prompt_token_ids"]]
+        outputs = engine.classify(
+            [prompts[row] for row in asked],
+            pooling_params=raw,
+            use_tqdm=True,
+            lora_request=adapter,
+        )
+        for row, output in zip(asked, outputs, strict=True):
+            rows[row]["logits"] = output.outputs.probs
+        return rows
+
+    return ask, CLASSES_SCHEMA
+
+
+def _prompts(ids: pa.LargeListArray) -> list[Prompt]:
     values, offsets = ids.flatten().to_numpy().tolist(), ids.offsets.to_pylist()
     return [{"prompt_token_ids": values[start:end]} for start, end in pairwise(offsets)]
 

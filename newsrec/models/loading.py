@@ -7,9 +7,10 @@ import torch
 from peft import PeftModel
 from transformers import PreTrainedModel
 
+from newsrec.models.checks import check_model
 from newsrec.models.folders import base_of, kind_of
 from newsrec.models.heads import Head, auto_class
-from newsrec.models.weights import check_whole, read_weights
+from newsrec.models.weights import check_whole, num_classes, read_weights
 
 
 class PrefixedModel:
@@ -82,6 +83,31 @@ def load_causal_lm(folder: Path, dtype: str) -> PreTrainedModel | PrefixedModel:
     base = load_model(base_folder, dtype)
     tuned = PeftModel.from_pretrained(base, str(folder))
     return PrefixedModel(tuned) if kind == "prefix" else tuned
+
+
+def load_classifier(
+    folder: Path, dtype: str, padding_token: int | None = None
+) -> PreTrainedModel | PeftModel:
+    """The classifier in `folder`, on the CPU: a whole model, or an adapter with its head and base.
+
+    Args:
+        folder: of a model with a head for classes, or of a LoRA adapter that holds one.
+        dtype: PyTorch's name of it; `auto` takes the model's own.
+        padding_token: that is passed over at the end of a text; None takes the model's own.
+
+    Raises:
+        UserError: the model has another head, the adapter none, or a file is missing or broken.
+    """
+    base = base_of(folder)
+    if base is None:
+        check_model(folder, "sequence-classification")
+        network = load_model(folder, dtype, "sequence-classification")
+    else:
+        check_whole(folder)
+        network = load_model(base, dtype, "sequence-classification", num_labels=num_classes(folder))
+    if padding_token is not None:
+        network.config.pad_token_id = padding_token
+    return network if base is None else PeftModel.from_pretrained(network, str(folder))
 
 
 def load_model(

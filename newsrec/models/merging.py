@@ -73,7 +73,7 @@ def check_fidelity(
         )
     if difference > tolerance * rounding:
         raise UserError(
-            f"{target}: a next-token logit differs by {difference:.3g} from {expected}, expected "
+            f"{target}: a logit differs by {difference:.3g} from {expected}, expected "
             f"at most merge.tolerance={tolerance:g} times the {rounding:.3g} that rounding the "
             "weights costs; train other layers (train.targets), or raise merge.tolerance if so "
             "much will do"

@@ -113,6 +113,22 @@ def check_whole(folder: Path) -> None:
         read_header(path)
 
 
+def num_classes(adapter: Path) -> int:
+    """How many classes the head has that an adapter holds, a row of its weight for each.
+
+    Raises:
+        UserError: the adapter is broken, or holds no head.
+    """
+    path = adapter / "adapter_model.safetensors"
+    heads = [one for name, one in read_header(path).items() if name.endswith(".score.weight")]
+    if not heads:
+        raise UserError(
+            f"{path}: holds no score.weight, the head of a classifier; expected an adapter that "
+            "was trained to classify; train it again (dvc repro train)"
+        )
+    return heads[0].shape[0]
+
+
 def copy_weights(source: Path, target: Path, move: bool = False) -> None:
     """Copy the files that hold the weights, and their index, from `source` into `target`.
 

@@ -4,13 +4,18 @@ Unknown keys and wrong values raise. The values, and what each does, are in `con
 """
 
 from dataclasses import asdict
-from typing import Literal
+from typing import Any, Literal
 
 from omegaconf import OmegaConf
 from pydantic import ConfigDict, model_validator
 from pydantic.dataclasses import dataclass
 
-from newsrec.engines.settings import Settings, choose_settings
+from newsrec.engines.settings import (
+    ClassifierSettings,
+    Settings,
+    choose_classifier_settings,
+    choose_settings,
+)
 from newsrec.models.shape import Shape
 from newsrec.params.compose import CONF
 from newsrec.params.train import Train
@@ -68,9 +73,9 @@ class Merge:
 
 @dataclass(frozen=True, config=STRICT)
 class Score:
-    """The engine that answers the prompts."""
+    """The engine that answers the prompts; `onnx` knows classifiers alone."""
 
-    engine: Literal["vllm", "openai-api", "transformers"]
+    engine: Literal["vllm", "openai-api", "transformers", "onnx"]
     dtype: str
     max_model_len: int
     max_answer_tokens: int
@@ -122,8 +127,15 @@ class SharedParams:
 
         Another one takes its own values from `conf/engine/` and the rest from here.
         """
-        options = asdict(self.score) | {"template": self.model.template}
-        own = CONF / f"engine/{engine}.yaml"
-        if engine is not None and own.exists():
-            options |= dict(OmegaConf.load(own).score)
+        options = asdict(self.score) | {"template": self.model.template} | self._own_values(engine)
         return choose_settings(engine or self.score.engine, options)
+
+    def classifier_settings(self, engine: str | None = None) -> ClassifierSettings:
+        """The same for a model with a head for classes."""
+        options = asdict(self.score) | self._own_values(engine)
+        return choose_classifier_settings(engine or self.score.engine, options)
+
+    def _own_values(self, engine: str | None) -> dict[str, Any]:
+        """What `conf/engine/` has for an engine other than the chosen one."""
+        own = CONF / f"engine/{engine}.yaml"
+        return dict(OmegaConf.load(own).score) if engine is not None and own.exists() else {}

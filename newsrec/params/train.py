@@ -1,10 +1,12 @@
 """The section `train`: one dataclass for each method of fine-tuning."""
 
-from typing import Annotated, Literal
+from dataclasses import asdict, fields
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
+from newsrec.training.precision import chooses_bf16
 from newsrec.training.trackers import Tracker
 
 _STRICT = ConfigDict(extra="forbid")
@@ -116,3 +118,19 @@ class Adapter(Recipe):
 
 
 Train = Annotated[Lora | Qlora | Full | Freeze | PTuningV2 | Adapter, Field(discriminator="method")]
+
+
+def trainer_values(train: Recipe) -> dict[str, Any]:
+    """The recipe under the names of the trainers; what only its method has goes to `options`.
+
+    Raises:
+        UserError: the precision is none of this machine, see `chooses_bf16`.
+    """
+    values = asdict(cast(Any, train))
+    common = {entry.name: values.pop(entry.name) for entry in fields(cast(Any, Recipe))}
+    return {
+        "bf16": chooses_bf16(common.pop("precision")),
+        **common,
+        "method": values.pop("method"),
+        "options": values,
+    }

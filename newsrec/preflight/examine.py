@@ -223,7 +223,7 @@ def _memory_to_score(score: Score, shape: Shape, weight_bytes: int, gpus: Memori
     knob, needed = "score.cpu_kv_cache_gib", weights + score.cpu_kv_cache_gib * 2**30
     if score.engine != "vllm":
         # LLaMA-Factory's server answers one prompt at a time.
-        batch = score.batch_size if score.engine == "transformers" else 1
+        batch = 1 if score.engine == "openai-api" else score.batch_size
         knob = "score.batch_size"
         needed = needs.memory_to_score_transformers(shape, weight_bytes, batch, length)
     return _fits("score", needed + beside, weights, memory, f"lower {knob}, or {SMALLER}")

@@ -35,6 +35,10 @@ _SETTINGS = {
     "lora_alpha": "alpha",
     "lora_dropout": "dropout",
     "lora_target": "layers with an adapter",
+    "rank": "rank",
+    "alpha": "alpha",
+    "dropout": "dropout",
+    "targets": "layers with an adapter",
     "quantization_bit": "bits of the base's weights in training",
     "freeze_trainable_layers": "layers trained",
     "num_virtual_tokens": "virtual tokens",
@@ -55,6 +59,7 @@ class TaskCard:
         limits: a sentence each.
         datasets: names on the Hugging Face hub, if the data are there.
         tags: of the card, for search.
+        pipeline: the hub's name of what the model does.
     """
 
     title: str
@@ -64,6 +69,7 @@ class TaskCard:
     limits: Sequence[str]
     datasets: Sequence[str] = ()
     tags: Sequence[str] = ()
+    pipeline: str = "text-generation"
 
 
 @dataclass(frozen=True)
@@ -108,7 +114,7 @@ def model_card(
         base_model_relation="finetune" if on_hub else None,
         datasets=list(task.datasets) or None,
         library_name=library,
-        pipeline_tag="text-generation",
+        pipeline_tag=task.pipeline,
         tags=list(task.tags),
         model_name=f"{name}, {printable(method)}" if measured else None,
         eval_results=measured.results if measured else None,

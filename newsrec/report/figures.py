@@ -1,31 +1,20 @@
-"""The figures of a report, as inline SVG."""
+"""Figures of counts and of figures with intervals, as inline SVG."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from newsrec.report.looks import BLUE, looks, placeholders
 from newsrec.report.svg import INK, drawing, inline_svg
-from newsrec.report.text import printable, score, shortened, signed, text_width
+from newsrec.report.text import printable, signed
 
-# Each with a contrast of 3:1 or more on white and on the page's dark background.
-BLUE = "#3b8bd9"
-ORANGE = "#e0782f"
-COLORS = (ORANGE, BLUE, "#2f9e62", "#a866d6", "#d9476f")
-# No colour alone distinguishes two series.
-MARKERS = ("s", "o", "^", "D")
-DASHES = ((0, (4, 1.5)), "solid", (0, (1, 1.2)), (0, (7, 1.5, 1, 1.5)))
 # Under half: the page's own text colour has to stay readable on the fullest cell in both modes.
 CELL_MAX_ALPHA = 0.45
-# A line through fewer points than this is hard to distinguish from a line through many.
-MARKER_MAX_POINTS = 40
-# Columns of text that fit left of a dot plot.
-LABEL_WIDTH = 26
 # Columns of text to an inch of a tick label.
 _COLUMNS_PER_INCH = 9
 
@@ -36,101 +25,6 @@ class Dot(NamedTuple):
     value: float
     low: float
     high: float
-
-
-class _Look(NamedTuple):
-    color: str
-    marker: str
-    dashes: object
-
-
-def loss_curve(train: pd.DataFrame, val: pd.DataFrame, *, y_label: str) -> str:
-    """Loss by optimiser step.
-
-    Args:
-        train: columns step and loss, one row for each logged step.
-        val: columns step and loss, one row for each validation; may be empty.
-        y_label: the loss and its unit.
-    """
-    with drawing(4.8, 3.2) as (figure, axes):
-        for name, frame, color in (("training", train, BLUE), ("validation", val, ORANGE)):
-            axes.plot(
-                frame["step"].to_numpy(),
-                frame["loss"].to_numpy(),
-                label=name,
-                color=color,
-                linewidth=1.6,
-                marker="o" if len(frame) <= MARKER_MAX_POINTS else "",
-                markersize=3.5,
-            )
-        axes.set_xlabel("step")
-        axes.set_ylabel(y_label)
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
-        axes.grid(axis="y", color=INK, alpha=0.15, linewidth=0.8)
-        # Above the axes: no corner is certain to be free of the curve.
-        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0)
-        label = f"Loss by step. {_last('Training', train)} {_last('Validation', val)}"
-        return inline_svg(figure, label)
-
-
-def roc_curves(series: Mapping[str, pd.DataFrame]) -> str:
-    """ROC curves, such as those of several models, or of several classes against the rest.
-
-    Args:
-        series: by name, columns false_positive_rate and true_positive_rate, rising from (0, 0);
-            empty where there is no curve.
-    """
-    names = _placeholders(series)
-    areas = []
-    with drawing(4.6, 4.2) as (figure, axes):
-        _diagonal(axes)
-        for (name, frame), text, look in zip(
-            series.items(), names, _looks(len(series)), strict=True
-        ):
-            across, up = (frame[f"{kind}_positive_rate"].to_numpy() for kind in ("false", "true"))
-            axes.plot(
-                across, up, label=text, color=look.color, linestyle=look.dashes, linewidth=1.6
-            )
-            area = f"area {score(np.trapezoid(up, across))}" if len(frame) else "no curve"
-            areas.append(f"{printable(name)}: {area}")
-        axes.set_xlabel("false positive rate")
-        axes.set_ylabel("true positive rate")
-        axes.legend(loc="lower right")
-        label = f"ROC curves; the diagonal is random guessing. {', '.join(areas)}."
-        return inline_svg(figure, label, texts=names)
-
-
-def reliability(points: pd.DataFrame, *, title: str, x_label: str, y_label: str) -> str:
-    """How often something happened where a model predicted a probability of it.
-
-    Args:
-        points: columns kind (such as raw and calibrated), mean_probability, positive_rate and
-            num_rows; a dot's area grows with its rows.
-        title: for the accessible label; figures on one page need different ones.
-        x_label: what mean_probability is.
-        y_label: what positive_rate is.
-    """
-    most = points["num_rows"].max()
-    kinds = list(points["kind"].unique())
-    shown = []
-    with drawing(4.6, 4.2) as (figure, axes):
-        _diagonal(axes)
-        for kind, look in zip(kinds, _looks(len(kinds)), strict=True):
-            of_kind = points[points["kind"] == kind].sort_values("mean_probability")
-            across = of_kind["mean_probability"].to_numpy()
-            up = of_kind["positive_rate"].to_numpy()
-            sizes = 12 + 70 * of_kind["num_rows"].to_numpy() / most
-            axes.plot(across, up, color=look.color, linewidth=1.2)
-            axes.scatter(
-                across, up, s=sizes, color=look.color, marker=look.marker, label=kind, zorder=3
-            )
-            pairs = zip(across, up, strict=True)
-            shown.append(f"{kind}: " + ", ".join(f"{y:.2f} at {x:.2f}" for x, y in pairs))
-        axes.set_xlabel(x_label)
-        axes.set_ylabel(y_label)
-        axes.legend(loc="upper left")
-        label = f"{title}: {y_label}, by {x_label}. {'; '.join(shown)}."
-        return inline_svg(figure, label)
 
 
 def confusion_matrix(
@@ -153,8 +47,8 @@ def confusion_matrix(
     matrix = np.asarray(counts)
     wide = len(column_names) <= 3
     cell_width, cell_height = (1.7, 1.0) if wide else (1.0, 0.65)  # inches
-    columns = _placeholders(column_names, int(cell_width * _COLUMNS_PER_INCH))
-    rows = _placeholders(row_names, start=len(columns))
+    columns = placeholders(column_names, int(cell_width * _COLUMNS_PER_INCH))
+    rows = placeholders(row_names, start=len(columns))
     lines = []
     with drawing(1 + cell_width * len(columns), 0.9 + cell_height * len(rows)) as (figure, axes):
         for row, (name, of_row) in enumerate(zip(row_names, matrix, strict=True)):
@@ -196,7 +90,7 @@ def dot_plot(
     with drawing(5.2, height, constrained=False) as (figure, axes):
         figure.subplots_adjust(left=0.37, right=0.96, bottom=0.58 / height, top=1 - 0.3 / height)
         axes.axvline(reference, color=INK, alpha=0.45, linewidth=0.9)
-        for place, (series, look) in enumerate(zip(names, _looks(len(names)), strict=True)):
+        for place, (series, look) in enumerate(zip(names, looks(len(names)), strict=True)):
             drawn = [(row, dots[series]) for row, (_, dots) in enumerate(rows) if series in dots]
             heights = [row + step * (place - (len(names) - 1) / 2) for row, _ in drawn]
             lows, highs = [dot.low for _, dot in drawn], [dot.high for _, dot in drawn]
@@ -205,7 +99,7 @@ def dot_plot(
             axes.plot(values, heights, look.marker, color=look.color, markersize=5, label=series)
         axes.set_xlim(*limits)
         axes.set_ylim(len(rows) - 0.5, -0.5)
-        texts = _placeholders(name for name, _ in rows)
+        texts = placeholders(name for name, _ in rows)
         axes.set_yticks(range(len(rows)), list(texts))
         axes.tick_params(axis="y", length=0, labelsize=10)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=5))
@@ -233,25 +127,6 @@ def dot_limits(dots: Iterable[Dot], reference: float) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _looks(num: int) -> list[_Look]:
-    """How to draw each of some series; any two of up to 20 differ."""
-    places = range(num) if num > 1 else [1]
-    return [
-        _Look(
-            COLORS[place % len(COLORS)], MARKERS[place % len(MARKERS)], DASHES[place % len(DASHES)]
-        )
-        for place in places
-    ]
-
-
-def _placeholders(names: Iterable[str], width: int = LABEL_WIDTH, start: int = 0) -> dict[str, str]:
-    """For each name a plain text of about its width, and what replaces it: see `inline_svg`."""
-    shown = [shortened(name, width) for name in names]
-    return {
-        f":{place}:".ljust(text_width(text), "x"): text for place, text in enumerate(shown, start)
-    }
-
-
 def _dots(rows: Sequence[tuple[str, Mapping[str, Dot]]]) -> str:
     """What a dot plot shows, for a screen reader."""
     return " ".join(
@@ -275,20 +150,3 @@ def _cell(axes: Axes, row: int, column: int, count: int, row_total: int, unit: s
     percent = f"{share:.1%}{unit}" if row_total else "no rows"
     axes.text(column + 0.5, row + 0.42, f"{count:,}", ha="center", va="center", fontsize=14)
     axes.text(column + 0.5, row + 0.72, percent, ha="center", va="center", fontsize=10)
-
-
-def _diagonal(axes: Axes) -> None:
-    """A unit square with its diagonal."""
-    axes.plot([0, 1], [0, 1], color=INK, alpha=0.4, linewidth=0.9)
-    axes.set_xlim(-0.01, 1.01)
-    axes.set_ylim(-0.01, 1.01)
-    axes.set_aspect("equal")
-    axes.grid(color=INK, alpha=0.12, linewidth=0.8)
-
-
-def _last(name: str, frame: pd.DataFrame) -> str:
-    """A sentence about the end of a line, for a screen reader."""
-    if frame.empty:
-        return f"{name}: nothing logged."
-    last = frame.iloc[-1]
-    return f"{name}: {len(frame)} points, {last['loss']:.4f} at step {int(last['step'])}."

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 _COPIES = Path(".dvc/tmp/exps")
+_OWN = ("local", "files")
 
 
 def original(path: Path) -> Path:
@@ -31,7 +32,7 @@ def missing_in_copy() -> str:
 
     The user's own are the folders that dvc.yaml names as dependencies and no stage writes. One
     named by a section of params.yaml, like `${fetch_mind.path}`, is read where the section's
-    `source` is `local`.
+    `source` is `local` or `files`.
     """
     if original(Path()) == Path.cwd():
         return ""
@@ -41,7 +42,7 @@ def missing_in_copy() -> str:
     for name in _folders(yaml.safe_load(Path("dvc.yaml").read_text(encoding="utf-8"))):
         section, _, key = name.removeprefix("${").removesuffix("}").partition(".")
         by_setting = name.startswith("${")
-        if by_setting and params.get(section, {}).get("source") != "local":
+        if by_setting and params.get(section, {}).get("source") not in _OWN:
             continue
         folder = Path(params[section][key] if by_setting else name)
         if folder.is_absolute() or not (missing := list(_missing(folder, original(folder)))):

@@ -12,6 +12,7 @@ BROKEN_LOSS = re.compile(r"newsrec: the loss of (\w+) is no number at step (\d+)
 # What takes less memory than a method, best first.
 LIGHTER = {
     "lora": "train=qlora, or a smaller model",
+    "lora-classifier": "a smaller model",  # PEFT's alone, which is not trained in 4 bit here
     "qlora": "a smaller model",
     "full": "train=freeze, train=lora, train=qlora, or a smaller model",
     "freeze": "train=lora, or a smaller model",
@@ -21,6 +22,7 @@ LIGHTER = {
 }
 _OWN_SETTINGS = {
     "lora": ", train.rank",
+    "lora-classifier": ", train.rank",
     "qlora": ", train.rank",
     "full": "",
     "freeze": ", train.num_layers",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from torch.utils.data import RandomSampler
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from newsrec.files import write_json
@@ -66,11 +67,12 @@ class EvaluateLastStep(TrainerCallback):  # type: ignore[misc]
             control.should_evaluate = True
 
 
-class SeedLengthGroups(TrainerCallback):  # type: ignore[misc]
-    """Draws the groups of `group_by_length` of each epoch from the seed and the epoch alone.
+class SeedEpochs(TrainerCallback):  # type: ignore[misc]
+    """Draws the order of the samples of each epoch from the seed and the epoch alone.
 
-    The Trainer's sampler draws them from what the epochs before left of the random numbers, and a
-    resumed run would meet the samples in another order.
+    A resumed run would else meet them in another order. With `group_by_length` the Trainer draws
+    from what the epochs before left of the random numbers. Without it accelerate 1.11 takes the
+    order of the first epoch wherever it passes over batches that were trained on already.
     """
 
     def on_epoch_begin(
@@ -84,7 +86,12 @@ class SeedLengthGroups(TrainerCallback):  # type: ignore[misc]
         batches = train_dataloader.batch_sampler
         while hasattr(batches, "batch_sampler"):  # of several processes: each takes its share
             batches = batches.batch_sampler
-        batches.sampler.generator = torch.Generator().manual_seed(args.seed + int(state.epoch))
+        generator = torch.Generator().manual_seed(args.data_seed + int(state.epoch))
+        if args.group_by_length:
+            batches.sampler.generator = generator
+        else:
+            # The order that accelerate draws, which sets no epoch of this sampler.
+            batches.sampler = RandomSampler(batches.sampler.data_source, generator=generator)
 
 
 class Meter(TrainerCallback):  # type: ignore[misc]

@@ -18,7 +18,7 @@ from newsrec.training.callbacks import (
     KeepFourBitLayout,
     KeepPissaStart,
     Meter,
-    SeedLengthGroups,
+    SeedEpochs,
     StopAtBrokenLoss,
 )
 
@@ -27,11 +27,9 @@ def main() -> None:
     die_with_parent(signal.SIGKILL)  # which is torchrun where there are several GPUs
     collect_as_usual()
     arguments = yaml.safe_load(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    own = [StopAtBrokenLoss(), EvaluateLastStep(), KeepPissaStart(), Meter()]
+    own = [StopAtBrokenLoss(), EvaluateLastStep(), KeepPissaStart(), SeedEpochs(), Meter()]
     if "quantization_bit" in arguments:
         own.append(KeepFourBitLayout())
-    if "group_by_length" in arguments:
-        own.append(SeedLengthGroups())
     # LLaMA-Factory gives the path to `datasets`, which takes it for a glob with variables in it.
     with plain_path(Path(arguments["dataset_dir"])) as folder:
         run_exp({**arguments, "dataset_dir": str(folder)}, own)

@@ -21,22 +21,26 @@ from newsrec.training.advice import explain_failure
 from newsrec.training.methods import WHOLE
 from newsrec.training.trackers import Tracker, tracker_environment
 
-# The (step, loss) points of one split; nats per answer token.
+# The (step, value) points of one split.
 Curve = list[tuple[int, float]]
+
+# What the Trainer says of a validation besides its loss and the metrics of its worker.
+_SPEED = {"eval_runtime", "eval_samples_per_second", "eval_steps_per_second"}
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a finished run says of itself; losses in nats per answer token."""
+    """What a finished run says of itself; losses in nats per answer token, or per text."""
 
     num_trainable_parameters: int
     num_steps: int
     num_epochs: float
-    kept_step: int  # whose weights were kept: the lowest validation loss
+    kept_step: int  # whose weights were kept: the lowest validation loss, or the best metric
     train_curve: Curve
     val_curve: Curve
+    metric_curves: dict[str, Curve]  # of validation, by name: what the worker measures besides
     seconds: float  # spent in training steps by the last process
-    tokens_per_second: float  # prompt and answer, padding left out
+    tokens_per_second: float  # padding left out
     peak_memory_bytes: int  # of the GPU that trained, the first of several; without one, of RAM
     num_processes: int  # GPUs, if any; a step takes that many times the samples
 
@@ -122,7 +126,7 @@ def run(
         samples: the files trained and validated on.
         output: folder below `work` that the worker writes.
         seed: of hashing in the worker.
-        method: of fine-tuning, for advice when memory is short.
+        method: of fine-tuning, for advice when memory is short, see `advice.memory_advice`.
         report_to: the tracker that `arguments` name.
 
     Raises:
@@ -160,10 +164,11 @@ def _launcher(num_processes: int) -> list[str | Path]:
 def _read_outcome(output: Path) -> Outcome:
     state = read_json(output / "trainer_state.json")
     num_steps = state["global_step"]
-    curves: dict[str, Curve] = {
-        key: [(entry["step"], entry[key]) for entry in state["log_history"] if key in entry]
-        for key in ("loss", "eval_loss")
-    }
+    curves: dict[str, Curve] = {"loss": [], "eval_loss": []}
+    for entry in state["log_history"]:
+        for key in entry.keys() - _SPEED:
+            if key == "loss" or key.startswith("eval_"):
+                curves.setdefault(key, []).append((entry["step"], entry[key]))
     if not curves["loss"]:
         raise UserError(
             f"{output}: no training loss was logged in {num_steps} steps; lower "
@@ -175,8 +180,9 @@ def _read_outcome(output: Path) -> Outcome:
         num_steps=num_steps,
         num_epochs=state["epoch"],
         kept_step=state["best_global_step"],
-        train_curve=curves["loss"],
-        val_curve=curves["eval_loss"],
+        train_curve=curves.pop("loss"),
+        val_curve=curves.pop("eval_loss"),
+        metric_curves={name.removeprefix("eval_"): curves[name] for name in sorted(curves)},
         seconds=meter["seconds"],
         tokens_per_second=meter["num_tokens"] / meter["seconds"],
         peak_memory_bytes=meter["peak_memory_bytes"],

@@ -13,7 +13,7 @@ from transformers.trainer_utils import get_last_checkpoint
 from newsrec.training.callbacks import (
     EvaluateLastStep,
     Meter,
-    SeedLengthGroups,
+    SeedEpochs,
     StopAtBrokenLoss,
 )
 
@@ -29,17 +29,15 @@ def run_trainer(
     Args:
         kind: the Trainer, or a subclass with an objective or a way to save of its own.
         arguments: made of `runs.trainer_arguments` and what the worker adds.
-        early_stopping: validations in a row without a lower loss; None: never.
+        early_stopping: validations in a row without a better one; None: never.
         trainer: what else the Trainer takes: model, samples, collator.
 
     Returns:
         Whether this is the process that writes the result.
     """
-    callbacks = [StopAtBrokenLoss(), EvaluateLastStep(), Meter()]
+    callbacks = [StopAtBrokenLoss(), EvaluateLastStep(), SeedEpochs(), Meter()]
     if early_stopping is not None:
         callbacks.append(EarlyStoppingCallback(early_stopping))
-    if arguments.group_by_length:
-        callbacks.append(SeedLengthGroups())
     made = kind(args=arguments, callbacks=callbacks, **trainer)
     output = Path(arguments.output_dir)
     made.train(resume_from_checkpoint=get_last_checkpoint(output) if output.is_dir() else None)

@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, Qwen3ForCausalLM
 
 from newsrec.chat.messages import Messages, user_turn
 from newsrec.chat.tokens import encode_chat, encode_chats, load_tokenizer
-from newsrec.engines import transformers_engine
+from newsrec.engines import batches, transformers_engine
 from newsrec.engines.request import ANSWERS_SCHEMA, FewPrompts, Request
 from newsrec.engines.settings import TransformersSettings
 from newsrec.errors import UserError
@@ -74,7 +74,7 @@ def column(rows: Sequence[dict], place: int) -> list[float]:
 def test_answers_are_those_of_one_prompt_at_a_time_in_the_order_of_the_prompts(
     batch_size: int, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(transformers_engine, "_BATCHES_SORTED_TOGETHER", 2)
+    monkeypatch.setattr(batches, "_BATCHES_SORTED_TOGETHER", 2)
     answers, expected = answer(tiny_model, tmp_path, batch_size), answer_one_by_one(tiny_model)
     assert [row["text"] for row in answers] == [row["text"] for row in expected]
     for place in (0, 1):

@@ -8,15 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from newsrec.report.figures import (
-    Dot,
-    confusion_matrix,
-    dot_limits,
-    dot_plot,
-    loss_curve,
-    reliability,
-    roc_curves,
-)
+from newsrec.report.curves import loss_curve, precision_recall_curves, reliability, roc_curves
+from newsrec.report.figures import Dot, confusion_matrix, dot_limits, dot_plot
 from tests.report.reading import HOSTILE, matrix_cells, texts
 
 CURVE = pd.DataFrame({"step": [1, 2], "loss": [0.5, 0.4]})
@@ -153,6 +146,16 @@ def test_series_are_all_drawn_and_differ(num: int) -> None:
 def test_roc_curves_name_their_areas() -> None:
     svg = roc_curves({"good": ROC, "none": ROC.iloc[:0]})
     assert "good: area 0.750, none: no curve." in svg
+
+
+def test_precision_recall_curves_name_a_point() -> None:
+    curve = pd.DataFrame({"recall": [1.0, 0.6, 0.0], "precision": [0.2, 0.9, 1.0]})
+    series = {"good": curve, HOSTILE: curve.iloc[::-1], "none": curve.iloc[:0]}
+    svg = precision_recall_curves(series, title="By class")
+    assert "By class. good: precision 0.900 at recall 0.5" in svg
+    assert "none: no curve." in svg
+    assert "<script" not in svg
+    assert {"recall", "precision", "good"} <= set(texts(svg))
 
 
 def test_reliability_tells_a_screen_reader_its_points_and_axes() -> None:

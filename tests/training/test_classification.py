@@ -1,28 +1,20 @@
-"""A sequence classifier in the same frame: trained by a worker of its own, resumed, merged."""
+"""A classifier of texts: trained for real, killed, by two processes, merged."""
 
-import json
 import math
-from concurrent.futures import ThreadPoolExecutor
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from peft import PeftModel
 from safetensors.torch import load_file
 
-from newsrec.chat.messages import user_turn
-from newsrec.chat.tokens import encode_chat, load_tokenizer
-from newsrec.errors import UserError
 from newsrec.files import sha256_folder
-from newsrec.models.checks import check_model
-from newsrec.models.loading import load_model
-from newsrec.models.merging import merge_adapter
 from newsrec.training import runs
-from newsrec.training.dataset import SPLITS, SampleSet, read_samples, write_dataset_info
-from tests import ROOT
-from tests.training.classification_worker import CLASSES
+from newsrec.training.classification import fine_tune_classifier
+from newsrec.training.labelled import LabelledTexts
 from tests.training.conftest import RECIPE, checkpoints, num_tokens, start_and_kill
+from tests.training.texts import CLASSES, training, write_reviews
 
 pytestmark = [
     pytest.mark.slow,
@@ -30,106 +22,104 @@ pytestmark = [
     pytest.mark.usefixtures("one_thread"),
 ]
 
-HEAD = "sequence-classification"
-WORDS = {"bad": ("cold", "late"), "mixed": ("plain", "usual"), "good": ("warm", "great")}
+HEAD = "base_model.model.score.weight"
+# The same 4 samples a step as one process with two batches of 2.
+SHARED = {"gradient_accumulation_steps": 1, "batch_size": 2}
 
 
-def write_reviews(folder: Path) -> SampleSet:
-    """48 texts to train on and 12 to validate on; the last word tells the class."""
-    texts = [
-        (f"The {thing} of {place} was {word}", rating)
-        for place in ("Rome", "Oslo", "Lima", "Bonn", "Cork")
-        for thing in ("soup", "room")
-        for rating, words in WORDS.items()
-        for word in words
-    ]
-    samples = SampleSet(folder, "reviews")
-    write_dataset_info(samples)
-    for split, part in zip(SPLITS, (texts[:48], texts[48:]), strict=True):
-        records = ({"instruction": "Rate it.", "input": t, "output": rating} for t, rating in part)
-        lines = "".join(json.dumps(record) + "\n" for record in records)
-        (folder / f"reviews_{split}.jsonl").write_text(lines)
-    return samples
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory: pytest.TempPathFactory) -> LabelledTexts:
+    """Few texts in three classes."""
+    return write_reviews(tmp_path_factory.mktemp("reviews"))
 
 
-def run_arguments(base: Path, samples: SampleSet, work: Path) -> dict[str, Any]:
-    """All that `runs.run` is given: 36 steps, enough for a kill to come before the end."""
-    files = {split: samples.file(split) for split in SPLITS}
-    trainer = {name: value for name, value in RECIPE.items() if name != "cutoff_len"}
-    trainer |= {"epochs": 3.0, "early_stopping": None}
-    return {
-        "worker": "tests.training.classification_worker",
-        "arguments": {
-            "base": str(base),
-            **{f"{split}_samples": str(file) for split, file in files.items()},
-            "early_stopping": None,
-            "trainer": runs.trainer_arguments(output=work / "output", **trainer),
-        },
-        "work": work,
-        "base": base,
-        "samples": list(files.values()),
-        "output": work / "output",
-        "seed": RECIPE["seed"],
-        "method": "lora",
-    }
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where every run takes place: its paths are in train.yaml."""
+    return tmp_path_factory.mktemp("training") / "place"
 
 
-def test_a_classifier_trains_resumes_and_is_merged_as_a_language_model_is(
-    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture(scope="module")
+def whole(
+    one_thread: None, tiny_model: Path, samples: LabelledTexts, place: Path
+) -> tuple[Path, runs.Outcome]:
+    """A run that nothing interrupted."""
+    outcome = fine_tune_classifier(**training(tiny_model, samples, place))
+    return place.rename(place.with_name("whole")), outcome
+
+
+def test_a_classifier_learns_and_keeps_the_step_with_the_best_macro_f1(
+    whole: tuple[Path, runs.Outcome],
 ) -> None:
-    monkeypatch.chdir(ROOT)  # where Python finds the worker
-    samples = write_reviews(tmp_path)
-    whole, killed, merged = tmp_path / "whole", tmp_path / "killed", tmp_path / "merged"
-    with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(runs.run, **run_arguments(tiny_model, samples, whole))
-        arguments = run_arguments(tiny_model, samples, killed)
-        start_and_kill(f"from newsrec.training.runs import run\nrun(**{arguments!r})", "10/36")
-    outcome = future.result()
-    adapter = load_file(whole / "output/adapter/adapter_model.safetensors")
-    assert outcome.num_trainable_parameters == sum(weight.numel() for weight in adapter.values())
+    folder, outcome = whole
+    adapter = load_file(folder / "adapter/adapter_model.safetensors")
     assert (outcome.num_steps, outcome.num_epochs) == (36, 3.0)
-    assert [step for step, _ in outcome.val_curve] == list(range(4, 37, 4))
-    losses = dict(outcome.val_curve)
-    guess = math.log(len(CLASSES))
-    assert losses[outcome.kept_step] == min(losses.values()) < guess - 0.2
-    # The mean over all samples of a step, not the sum over its two batches.
-    assert outcome.train_curve[0][1] == pytest.approx(guess, rel=0.5)
+    assert outcome.num_trainable_parameters == sum(weight.numel() for weight in adapter.values())
+    assert adapter[HEAD].shape == (len(CLASSES), 32)
+    assert adapter[HEAD].dtype == torch.float32
+    scores = dict(outcome.metric_curves["macro_f1"])
+    assert list(scores) == [step for step, _ in outcome.val_curve] == list(range(4, 37, 4))
+    # The first of the best, as early stopping counts.
+    assert outcome.kept_step == max(scores, key=lambda step: (scores[step], -step))
+    assert scores[outcome.kept_step] > 0.5  # one class for all: 0.24
+    kept = load_file(
+        folder / f"work/output/checkpoint-{outcome.kept_step}/adapter_model.safetensors"
+    )
+    assert all(torch.equal(adapter[name], kept[name]) for name in adapter)
+    # The mean over the texts of a step, not the sum over its batches.
+    assert outcome.train_curve[0][1] == pytest.approx(math.log(len(CLASSES)), rel=0.5)
     assert outcome.tokens_per_second > 0
 
-    assert checkpoints(killed)[-1] >= 10 - RECIPE["save_steps"]
-    assert not (killed / "output/adapter").exists()
-    resumed = runs.run(**arguments)
-    assert sha256_folder(killed / "output/adapter") == sha256_folder(whole / "output/adapter")
+
+# 31 is within the third epoch.
+@pytest.mark.parametrize(
+    "at_step", [31, *(pytest.param(step, marks=pytest.mark.faults) for step in (5, 12, 20, 36))]
+)
+def test_a_killed_run_goes_on_and_ends_in_the_same_bytes(
+    at_step: int,
+    whole: tuple[Path, runs.Outcome],
+    tiny_model: Path,
+    samples: LabelledTexts,
+    place: Path,
+) -> None:
+    shutil.rmtree(place, ignore_errors=True)
+    arguments = training(tiny_model, samples, place)
+    start_and_kill(
+        "from newsrec.training.classification import fine_tune_classifier\n"
+        "from newsrec.training.labelled import LabelledTexts\n"
+        f"fine_tune_classifier(**{arguments!r})",
+        f"{at_step}/36",
+    )
+    assert checkpoints(place / "work")[-1] >= at_step - RECIPE["save_steps"]
+    assert not list((place / "adapter").iterdir())
+    resumed = fine_tune_classifier(**arguments)
+    folder, outcome = whole
+    assert sha256_folder(place / "adapter") == sha256_folder(folder / "adapter")
     assert resumed.train_curve == outcome.train_curve
     assert resumed.val_curve == outcome.val_curve
-    assert resumed.kept_step == outcome.kept_step
+    assert resumed.metric_curves == outcome.metric_curves
     assert num_tokens(resumed) < num_tokens(outcome)  # it did not begin again
 
-    tokenizer = load_tokenizer(tiny_model)
-    prompts = [
-        encode_chat(tokenizer, user_turn(text)) for text, _ in read_samples(samples.file("val"))
-    ]
-    merged.mkdir()
-    trained, num_labels = killed / "output/adapter", len(CLASSES)
-    difference, rounding = merge_adapter(
-        tiny_model, trained, merged, prompts, "4GB", HEAD, num_labels=num_labels
+
+def test_two_processes_end_in_the_weights_of_one(
+    tiny_model: Path, samples: LabelledTexts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Dropout is drawn for a batch, and batches differ.
+    def arguments(name: str, **changes: Any) -> dict[str, Any]:
+        made = training(tiny_model, samples, tmp_path / name, epochs=1.0, **changes)
+        return {**made, "options": {**made["options"], "dropout": 0.0}}
+
+    one = fine_tune_classifier(**arguments("one"))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    two = fine_tune_classifier(**arguments("two", **SHARED))
+    assert (one.num_processes, two.num_processes) == (1, 2)
+    assert one.num_steps == two.num_steps == 12
+    # Of 13 rows each is counted once, although the processes' last batches hold more.
+    assert two.metric_curves == one.metric_curves
+    for curve, expected in ((two.val_curve, one.val_curve), (two.train_curve, one.train_curve)):
+        assert dict(curve) == pytest.approx(dict(expected), abs=1e-4)
+    weights, expected = (
+        load_file(tmp_path / name / "adapter/adapter_model.safetensors") for name in ("two", "one")
     )
-    assert 0 < rounding < 1e-4
-    assert difference < 1e-4
-    beside = load_model(tiny_model, torch.float32, HEAD, num_labels=num_labels)
-    beside = PeftModel.from_pretrained(beside, str(trained))
-    one = load_model(merged, torch.float32, HEAD)
-    for ids in prompts:
-        wanted, found = logits(beside, ids), logits(one, ids)
-        assert found.shape == (1, len(CLASSES))
-        assert torch.allclose(found, wanted, atol=1e-4)
-    assert check_model(merged, HEAD)["architecture"] == "Qwen3ForSequenceClassification"
-    with pytest.raises(UserError, match=r"Qwen3ForSequenceClassification.*one \*ForCausalLM"):
-        check_model(merged)
-    with pytest.raises(UserError, match=r"Qwen3ForCausalLM.*one \*ForSequenceClassification"):
-        check_model(tiny_model, HEAD)
-
-
-@torch.no_grad()
-def logits(model: torch.nn.Module, ids: list[int]) -> torch.Tensor:
-    return model.eval()(input_ids=torch.tensor([ids])).logits
+    for name, weight in expected.items():
+        assert torch.allclose(weights[name], weight, atol=1e-5), name

@@ -24,15 +24,8 @@ from newsrec.news.report.verdict import (
     upper_bound,
     verdict,
 )
-from newsrec.report.figures import (
-    Dot,
-    confusion_matrix,
-    dot_limits,
-    dot_plot,
-    loss_curve,
-    reliability,
-    roc_curves,
-)
+from newsrec.report.curves import loss_curve, reliability, roc_curves
+from newsrec.report.figures import Dot, confusion_matrix, dot_limits, dot_plot
 from newsrec.report.page import render_page
 from newsrec.report.tables import comparison_rows, count_rows, figure_rows
 from newsrec.report.text import counted, flat, key_words, shortened

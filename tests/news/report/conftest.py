@@ -125,4 +125,6 @@ def given() -> dict[str, Any]:
 @pytest.fixture
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave matplotlib out, a third of a second a page: for tests that only read its words."""
-    monkeypatch.setattr("newsrec.report.figures.inline_svg", lambda *_, **__: "<svg></svg>")
+    for module in ("curves", "figures"):
+        name = f"newsrec.report.{module}.inline_svg"
+        monkeypatch.setattr(name, lambda *_, **__: "<svg></svg>")

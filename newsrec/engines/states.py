@@ -1,0 +1,54 @@
+"""What a classifier's head reads of each text: the last state of its last token."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from tqdm import tqdm
+
+from newsrec.chat.texts import padding_token
+from newsrec.chat.tokens import load_tokenizer
+from newsrec.engines.batches import padded
+from newsrec.engines.devices import default_device, load_on, memory_reported
+from newsrec.engines.settings import TransformersSettings
+from newsrec.models.loading import load_classifier
+
+
+def pooled_states(
+    settings: TransformersSettings, model: Path, texts: Sequence[Sequence[int]]
+) -> npt.NDArray[np.float32]:
+    """The state of each text that the head multiplies, computed by transformers in this process.
+
+    Args:
+        settings: of the computation.
+        model: folder of a whole model with a head for classes.
+        texts: token ids, of each text one or more.
+
+    Returns:
+        Shape (texts, width of the model).
+
+    Raises:
+        UserError: out of memory, or see `newsrec.models.loading.load_classifier`.
+    """
+    padding = padding_token(load_tokenizer(model))
+    device = default_device() if settings.device == "auto" else settings.device
+    network = load_on(device, lambda: load_classifier(model, settings.dtype, padding), model)
+    found = np.empty((len(texts), network.config.hidden_size), dtype=np.float32)
+    # Texts of one length together: little is computed of padding.
+    by_length = sorted(range(len(texts)), key=lambda row: len(texts[row]), reverse=True)
+    with tqdm(total=len(texts), desc="states", unit="text") as progress:
+        for start in range(0, len(texts), settings.batch_size):
+            rows = by_length[start : start + settings.batch_size]
+            together = [texts[row] for row in rows]
+            with torch.inference_mode(), memory_reported(device, together, settings.batch_size):
+                ids = torch.from_numpy(padded(together, padding)).to(device)
+                states = network.base_model(
+                    input_ids=ids, attention_mask=(ids != padding).long()
+                ).last_hidden_state
+                last = torch.tensor([len(text) - 1 for text in together], device=device)
+                pooled = states[torch.arange(len(rows), device=device), last]
+            found[rows] = pooled.float().cpu().numpy()
+            progress.update(len(rows))
+    return found

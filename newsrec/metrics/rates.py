@@ -1,0 +1,127 @@
+"""Rates of rare events: exact bounds, thresholds that keep a rate, and what they mean elsewhere."""
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from scipy.special import betaincinv  # type: ignore[import-untyped, unused-ignore]
+
+
+class Rate(NamedTuple):
+    """A share of independent trials with its exact interval."""
+
+    value: float
+    low: float
+    high: float
+
+
+def exact_rate(num_events: int, num_trials: int, level: float = 0.95) -> Rate:
+    """A share and its two-sided interval by Clopper and Pearson (1934), which is never too narrow.
+
+    Takes trials as independent; where rows come in clusters, resample them as well.
+
+    Args:
+        num_events: from 0 to num_trials.
+        num_trials: 1 or more.
+        level: of the interval.
+
+    Raises:
+        ValueError: no trial, or more events than trials.
+    """
+    high = upper_bound(num_events, num_trials, (1 + level) / 2)
+    tail = (1 - level) / 2
+    # Quantiles of beta distributions; `scipy.stats.binomtest` searches for the same numbers.
+    low = betaincinv(num_events, num_trials - num_events + 1, tail) if num_events else 0.0
+    return Rate(num_events / num_trials, float(low), high)
+
+
+def trials_to_prove(rate: float, level: float = 0.95, num_events: int = 0) -> int:
+    """The fewest trials with so many events whose one-sided exact upper bound is at most `rate`.
+
+    Without an event: 299 for 1 % (Hanley and Lippman-Hand, 1983: about 3 / rate).
+
+    Args:
+        rate: to stay at or below, between 0 and 1.
+        level: of the one-sided bound.
+        num_events: how many events those trials have.
+
+    Raises:
+        ValueError: rate or level outside (0, 1), or a negative number of events.
+    """
+    if not (0 < rate < 1 and 0 < level < 1 and num_events >= 0):
+        raise ValueError(f"rate {rate}, level {level}, {num_events} events; expected (0, 1) and 0+")
+    if num_events == 0:
+        return math.ceil(math.log(1 - level) / math.log(1 - rate))
+    low, high = num_events + 1, num_events + 2
+    while upper_bound(num_events, high, level) > rate:
+        low, high = high, 2 * high
+    while low < high:
+        middle = (low + high) // 2
+        if upper_bound(num_events, middle, level) > rate:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+def threshold_at(negative_score: npt.ArrayLike, rate: float) -> float:
+    """The lowest score above which at most the share `rate` of the negatives lies.
+
+    A row is flagged where its score is above the threshold, not equal to it: so tied negatives are
+    flagged together or not at all, and the threshold is always one of the scores, hence finite.
+    Choose it on rows that are not measured.
+
+    Args:
+        negative_score: of the rows that should not be flagged, shape (rows,).
+        rate: from 0 to below 1.
+
+    Raises:
+        ValueError: no rows, a score that is not finite, or a rate outside [0, 1).
+    """
+    scores = np.sort(np.asarray(negative_score, dtype=np.float64))[::-1]
+    if not len(scores) or not np.isfinite(scores).all() or not 0 <= rate < 1:
+        raise ValueError(f"{len(scores)} scores, rate {rate}; expected finite scores and [0, 1)")
+    # Of 300 rows, 0.01 are 3: rounding must not make them 2.
+    allowed = math.floor(rate * len(scores) + 1e-9)
+    return float(scores[allowed])
+
+
+def precision_at_share(
+    recall: npt.ArrayLike, false_positive_rate: npt.ArrayLike, positive_share: float
+) -> npt.NDArray[np.float64]:
+    """The share of flagged rows that are positive, where positives have a given share of all rows.
+
+    Precision of a sample whose classes were balanced is that of no stream of texts; recall and the
+    false positive rate do not depend on the balance, and give the precision anywhere (Bayes).
+
+    Args:
+        recall: the share of positives that are flagged, any shape.
+        false_positive_rate: the share of negatives that are flagged, of the same shape.
+        positive_share: of positives among all rows, where it is used.
+
+    Returns:
+        Of the same shape; 0 where nothing is flagged.
+
+    Raises:
+        ValueError: positive_share is outside [0, 1].
+    """
+    if not 0 <= positive_share <= 1:
+        raise ValueError(f"the share of positives is {positive_share}; expected 0 to 1")
+    right = positive_share * np.asarray(recall, dtype=np.float64)
+    wrong = (1 - positive_share) * np.asarray(false_positive_rate, dtype=np.float64)
+    flagged = right + wrong
+    return np.divide(right, flagged, out=np.zeros(flagged.shape), where=flagged != 0)
+
+
+def upper_bound(num_events: int, num_trials: int, level: float = 0.95) -> float:
+    """The one-sided exact upper bound of a share (Clopper and Pearson, 1934).
+
+    Raises:
+        ValueError: no trial, or more events than trials.
+    """
+    if not 0 <= num_events <= num_trials > 0:
+        raise ValueError(f"{num_events} events in {num_trials} trials; expected 1 trial or more")
+    if num_events == num_trials:
+        return 1.0
+    return float(betaincinv(num_events + 1, num_trials - num_events, level))

@@ -1,0 +1,172 @@
+"""Curves of a report, as inline SVG."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
+
+from newsrec.report.looks import BLUE, ORANGE, looks, placeholders
+from newsrec.report.svg import INK, drawing, inline_svg
+from newsrec.report.text import printable, score
+
+# A line through fewer points than this is hard to distinguish from a line through many.
+MARKER_MAX_POINTS = 40
+
+
+def loss_curve(train: pd.DataFrame, val: pd.DataFrame, *, y_label: str) -> str:
+    """Loss by optimiser step.
+
+    Args:
+        train: columns step and loss, one row for each logged step.
+        val: columns step and loss, one row for each validation; may be empty.
+        y_label: the loss and its unit.
+    """
+    with drawing(4.8, 3.2) as (figure, axes):
+        for name, frame, color in (("training", train, BLUE), ("validation", val, ORANGE)):
+            axes.plot(
+                frame["step"].to_numpy(),
+                frame["loss"].to_numpy(),
+                label=name,
+                color=color,
+                linewidth=1.6,
+                marker="o" if len(frame) <= MARKER_MAX_POINTS else "",
+                markersize=3.5,
+            )
+        axes.set_xlabel("step")
+        axes.set_ylabel(y_label)
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+        axes.grid(axis="y", color=INK, alpha=0.15, linewidth=0.8)
+        # Above the axes: no corner is certain to be free of the curve.
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0)
+        label = f"Loss by step. {_last('Training', train)} {_last('Validation', val)}"
+        return inline_svg(figure, label)
+
+
+def roc_curves(series: Mapping[str, pd.DataFrame]) -> str:
+    """ROC curves, such as those of several models, or of several classes against the rest.
+
+    Args:
+        series: by name, columns false_positive_rate and true_positive_rate, rising from (0, 0);
+            empty where there is no curve.
+    """
+    with drawing(4.6, 4.2) as (figure, axes):
+        _diagonal(axes)
+        names = _unit_curves(axes, series, ("false_positive_rate", "true_positive_rate"))
+        axes.legend(loc="lower right")
+        areas = [
+            f"{printable(name)}: " + (f"area {score(_area(frame))}" if len(frame) else "no curve")
+            for name, frame in series.items()
+        ]
+        label = f"ROC curves; the diagonal is random guessing. {', '.join(areas)}."
+        return inline_svg(figure, label, texts=names)
+
+
+def precision_recall_curves(series: Mapping[str, pd.DataFrame], *, title: str) -> str:
+    """Precision by recall, such as of several models, or of several classes against the rest.
+
+    Args:
+        series: by name, columns recall and precision, recall rising or falling; empty where there
+            is no curve.
+        title: for the accessible label; figures on one page need different ones.
+    """
+    with drawing(4.6, 4.2) as (figure, axes):
+        _unit_square(axes)
+        # In steps, as average precision sums them: two points are no line of points between.
+        falling = {name: one.sort_values("recall", ascending=False) for name, one in series.items()}
+        names = _unit_curves(axes, falling, ("recall", "precision"), "steps-post")
+        axes.legend(loc="lower left")
+        shown = [
+            f"{printable(name)}: "
+            + (f"precision {score(_at_half(frame))} at recall 0.5" if len(frame) else "no curve")
+            for name, frame in series.items()
+        ]
+        return inline_svg(figure, f"{printable(title)}. {', '.join(shown)}.", title, names)
+
+
+def reliability(points: pd.DataFrame, *, title: str, x_label: str, y_label: str) -> str:
+    """How often something happened where a model predicted a probability of it.
+
+    Args:
+        points: columns kind (such as raw and calibrated), mean_probability, positive_rate and
+            num_rows; a dot's area grows with its rows.
+        title: for the accessible label; figures on one page need different ones.
+        x_label: what mean_probability is.
+        y_label: what positive_rate is.
+    """
+    most = points["num_rows"].max()
+    kinds = list(points["kind"].unique())
+    shown = []
+    with drawing(4.6, 4.2) as (figure, axes):
+        _diagonal(axes)
+        for kind, look in zip(kinds, looks(len(kinds)), strict=True):
+            of_kind = points[points["kind"] == kind].sort_values("mean_probability")
+            across = of_kind["mean_probability"].to_numpy()
+            up = of_kind["positive_rate"].to_numpy()
+            sizes = 12 + 70 * of_kind["num_rows"].to_numpy() / most
+            axes.plot(across, up, color=look.color, linewidth=1.2)
+            axes.scatter(
+                across, up, s=sizes, color=look.color, marker=look.marker, label=kind, zorder=3
+            )
+            pairs = zip(across, up, strict=True)
+            shown.append(f"{kind}: " + ", ".join(f"{y:.2f} at {x:.2f}" for x, y in pairs))
+        axes.set_xlabel(x_label)
+        axes.set_ylabel(y_label)
+        axes.legend(loc="upper left")
+        label = f"{title}: {y_label}, by {x_label}. {'; '.join(shown)}."
+        return inline_svg(figure, label)
+
+
+def _unit_curves(
+    axes: Axes,
+    series: Mapping[str, pd.DataFrame],
+    columns: tuple[str, str],
+    drawstyle: str = "default",
+) -> dict[str, str]:
+    """Draw a line for each series, its axes named after the columns; returns `placeholders`."""
+    names = placeholders(series)
+    for frame, text, look in zip(series.values(), names, looks(len(series)), strict=True):
+        across, up = (frame[name].to_numpy() for name in columns)
+        axes.plot(
+            across,
+            up,
+            label=text,
+            color=look.color,
+            linestyle=look.dashes,
+            linewidth=1.6,
+            drawstyle=drawstyle,
+        )
+    axes.set_xlabel(columns[0].replace("_", " "))
+    axes.set_ylabel(columns[1].replace("_", " "))
+    return names
+
+
+def _area(frame: pd.DataFrame) -> float:
+    return float(np.trapezoid(frame["true_positive_rate"], frame["false_positive_rate"]))
+
+
+def _at_half(frame: pd.DataFrame) -> float:
+    """Precision at the point whose recall is nearest to a half."""
+    return float(frame["precision"].iloc[(frame["recall"] - 0.5).abs().to_numpy().argmin()])
+
+
+def _diagonal(axes: Axes) -> None:
+    """A unit square with its diagonal."""
+    axes.plot([0, 1], [0, 1], color=INK, alpha=0.4, linewidth=0.9)
+    _unit_square(axes)
+
+
+def _unit_square(axes: Axes) -> None:
+    axes.set_xlim(-0.01, 1.01)
+    axes.set_ylim(-0.01, 1.01)
+    axes.set_aspect("equal")
+    axes.grid(color=INK, alpha=0.12, linewidth=0.8)
+
+
+def _last(name: str, frame: pd.DataFrame) -> str:
+    """A sentence about the end of a line, for a screen reader."""
+    if frame.empty:
+        return f"{name}: nothing logged."
+    last = frame.iloc[-1]
+    return f"{name}: {len(frame)} points, {last['loss']:.4f} at step {int(last['step'])}."

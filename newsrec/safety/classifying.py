@@ -1,0 +1,212 @@
+"""Put texts into classes with the trained model: one, or a file of a million lines."""
+
+import hashlib
+import json
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, redirect_stdout
+from dataclasses import asdict, dataclass
+from functools import cached_property, partial
+from itertools import chain, islice
+from pathlib import Path
+from typing import TextIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from newsrec.safety.normalisation import normalise
+from scipy.special import softmax
+
+from newsrec.chat.messages import Messages
+from newsrec.chat.pieces import TOKEN_IDS
+from newsrec.chat.texts import encode_texts
+from newsrec.chat.tokens import load_tokenizer
+from newsrec.engines.classifying import classify
+from newsrec.engines.request import ClassRequest
+from newsrec.engines.settings import ClassifierSettings
+from newsrec.errors import UserError
+from newsrec.files import atomic_file, read_lines
+from newsrec.models.folders import base_of
+from newsrec.safety.labels import CLASSES
+
+_LINES_AT_ONCE = 1000
+
+
+@dataclass(frozen=True)
+class Classified:
+    """A text and its class.
+
+    Attributes:
+        text: as it was given.
+        label: the most probable class; None of a text with nothing to read.
+        probability: of that class, as the model gives it.
+        unsafe: the probability of all classes but the first together.
+        probabilities: of each class.
+    """
+
+    text: str
+    label: str | None
+    probability: float | None
+    unsafe: float | None
+    probabilities: dict[str, float]
+
+
+class Lines:
+    """The lines of a text file as prompts, read anew each time that they are walked."""
+
+    def __init__(self, path: Path, name: str, model: Path, max_tokens: int) -> None:
+        self._path, self._name = path, name
+        tokenizer = load_tokenizer(base_of(model) or model)
+        self._encode = partial(encode_texts, tokenizer, max_tokens=max_tokens)
+
+    @cached_property
+    def _num(self) -> int:
+        return sum(1 for _ in self.texts())
+
+    def __len__(self) -> int:
+        return self._num
+
+    def token_ids(self) -> Iterator[pa.LargeListArray]:
+        """A thousand lines at once."""
+        lines = self.texts()
+        while texts := list(islice(lines, _LINES_AT_ONCE)):
+            yield pa.array(self._encode([normalise(text) for text in texts]), type=TOKEN_IDS)
+
+    def messages(self) -> Iterator[Messages]:
+        """A classifier is asked no question."""
+        raise NotImplementedError
+
+    def texts(self) -> Iterator[str]:
+        """The lines without their ends.
+
+        Raises:
+            UserError: a line is not UTF-8, or too long to be one.
+        """
+        with self._path.open("rb") as stream:
+            for number, line in read_lines(stream, self._name):
+                try:
+                    yield line.removesuffix(b"\r").decode()
+                except UnicodeDecodeError as error:
+                    raise UserError(
+                        f"{self._name}, line {number}: not UTF-8 ({error}); convert it"
+                    ) from None
+
+
+def classify_texts(
+    texts: Sequence[str], settings: ClassifierSettings, model: Path, work: Path, max_tokens: int
+) -> list[Classified]:
+    """The class of each of a few texts.
+
+    Args:
+        texts: in any spelling; each is normalised as those were that the model was trained on.
+        settings: of the engine.
+        model: folder of a classifier.
+        work: an empty folder.
+        max_tokens: of a text; more are cut off.
+
+    Raises:
+        UserError: see `newsrec.engines.classifying.classify`.
+    """
+    source = work / "texts"
+    # A line end in a text is a space to the model's normalisation too.
+    source.write_bytes(b"".join(_one_line(text) for text in texts))
+    target = work / "classes.jsonl"
+    with target.open("w+", encoding="utf-8") as stream:
+        classify_file(source, "the text", stream, settings, model, work, max_tokens)
+        stream.seek(0)
+        rows = [json.loads(line) for line in stream]
+    return [Classified(**{**row, "text": text}) for row, text in zip(rows, texts, strict=True)]
+
+
+def classify_stream(
+    file: Path | None,
+    output: Path | None,
+    settings: ClassifierSettings,
+    model: Path,
+    max_tokens: int,
+) -> None:
+    """Classify the lines of a file, or of standard input, into another or standard output.
+
+    What an interrupted run had answered is in `.work/classify` and is not computed again, of
+    standard input too where the same lines come again.
+
+    Args:
+        file: of texts; None: standard input.
+        output: of JSON lines; appears whole or not at all; None: standard output.
+        settings: of the engine.
+        model: folder of a classifier.
+        max_tokens: of a text; more are cut off.
+
+    Raises:
+        UserError: there is no such file, or see `classify_file`.
+    """
+    name = "standard input" if file is None else str(file)
+    if file is not None and not file.is_file():
+        raise UserError(f"{file}: no such file; expected texts, one a line")
+    key = f"{'-' if file is None else file.absolute()}\0{model.absolute()}"
+    work = Path(".work/classify") / hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()[:16]
+    work.mkdir(parents=True, exist_ok=True)
+    source = file or work / "texts"
+    if file is None:
+        with atomic_file(source) as draft, draft.open("wb") as spooled:
+            shutil.copyfileobj(sys.stdin.buffer, spooled)
+    with ExitStack() as stack:
+        target: TextIO = sys.stdout
+        if output is not None:
+            opened = stack.enter_context(atomic_file(output))
+            target = stack.enter_context(opened.open("w", encoding="utf-8", newline="\n"))
+        # The output of an engine must not mix with the result.
+        stack.enter_context(redirect_stdout(sys.stderr))
+        num = classify_file(source, name, target, settings, model, work, max_tokens)
+        print(f"classify: {num:,} texts{'' if output is None else f', in {output}'}")
+    shutil.rmtree(work)
+
+
+def classify_file(
+    source: Path,
+    name: str,
+    target: TextIO,
+    settings: ClassifierSettings,
+    model: Path,
+    work: Path,
+    max_tokens: int,
+) -> int:
+    """Write a line of JSON, a `Classified`, for each line of a file.
+
+    Args:
+        source: UTF-8, a text a line.
+        name: of the source, for errors.
+        target: gets the lines; only once all are known.
+        settings: of the engine.
+        model: folder of a classifier.
+        work: an existing folder, with the answers that an interrupted run had.
+        max_tokens: of a text; more are cut off.
+
+    Returns:
+        How many lines there were.
+
+    Raises:
+        UserError: a line cannot be read, or see `newsrec.engines.classifying.classify`.
+    """
+    lines = Lines(source, name, model, max_tokens)
+    answers = work / "answers.parquet"
+    classify(settings, model, ClassRequest(lines), answers, work)
+    parts = pq.ParquetFile(answers).iter_batches(_LINES_AT_ONCE, columns=["logits"])
+    found = chain.from_iterable(part["logits"].to_pylist() for part in parts)
+    for text, logits in zip(lines.texts(), found, strict=True):
+        target.write(json.dumps(asdict(_classified(text, logits)), ensure_ascii=False) + "\n")
+    return len(lines)
+
+
+def _classified(text: str, logits: list[float] | None) -> Classified:
+    if logits is None:
+        return Classified(text, None, None, None, {})
+    shares = softmax(np.array(logits)).tolist()
+    best = int(np.argmax(shares))
+    probabilities = dict(zip(CLASSES, shares, strict=True))
+    return Classified(text, CLASSES[best], shares[best], 1 - shares[0], probabilities)
+
+
+def _one_line(text: str) -> bytes:
+    return " ".join(text.splitlines()).encode("utf-8", "replace") + b"\n"

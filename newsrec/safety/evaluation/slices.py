@@ -1,0 +1,92 @@
+"""How often a predictor is right in parts of the test set, and where it flags benign texts."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from newsrec.metrics.significance import ClusterBootstrap, interval
+from newsrec.safety.evaluation.unsafe import bounded
+from newsrec.safety.labels import BENIGN, CLASSES
+from newsrec.safety.predictors import PROBABILITIES, codes
+
+_LENGTHS = {20: "1 to 20", 50: "21 to 50", 100: "51 to 100", 200: "101 to 200"}
+_LONGER = "201 or more"
+
+
+def slices_of(rows: pd.DataFrame) -> dict[str, dict[str, npt.NDArray[np.bool_]]]:
+    """heading → slice → which rows are in it, shape (rows,).
+
+    The headings are class, length (characters of the normalised text), spelling (whether the
+    normalisation changed anything) and tag (whatever tags the source gave the rows).
+
+    Args:
+        rows: of the test: label, text, normalised and tags.
+    """
+    lengths = rows["normalised"].str.len().to_numpy()
+    ends = [0, *_LENGTHS, np.inf]
+    names = [*_LENGTHS.values(), _LONGER]
+    changed = (rows["text"] != rows["normalised"]).to_numpy()
+    tags = [set(found) for found in rows["tags"]]
+    return {
+        "class": {
+            name: found for name in CLASSES if (found := (rows["label"] == name).to_numpy()).any()
+        },
+        "length": {
+            name: (lengths > low) & (lengths <= high)
+            for name, low, high in zip(names, ends[:-1], ends[1:], strict=True)
+        },
+        "spelling": {"unchanged": ~changed, "changed": changed},
+        "tag": {
+            name: np.array([name in found for found in tags]) for name in sorted(set().union(*tags))
+        },
+    }
+
+
+def measure_slices(
+    tables: Mapping[str, pd.DataFrame],
+    slices: Mapping[str, Mapping[str, npt.NDArray[np.bool_]]],
+    bootstrap: ClusterBootstrap,
+) -> dict[str, dict[str, dict[str, dict[str, Any]]]]:
+    """heading → slice → predictor → figures.
+
+    accuracy has its interval by resampled cluster as low and high; the share of benign rows that
+    are given another class, and of unsafe rows that are, has exact bounds. A slice of fewer than
+    two clusters is left out: it has no interval.
+
+    Args:
+        tables: of each predictor the predictions of the test rows.
+        slices: of `slices_of`.
+        bootstrap: over the clusters of the test rows.
+    """
+    result: dict[str, dict[str, dict[str, dict[str, Any]]]] = {}
+    for heading, parts in slices.items():
+        result[heading] = {}
+        for name, inside in parts.items():
+            rows = np.flatnonzero(inside)
+            clusters = next(iter(tables.values()))["cluster"].to_numpy()[rows]
+            if len(np.unique(clusters)) < 2:
+                continue
+            result[heading][name] = {
+                predictor: _figures(table.iloc[rows], bootstrap.of(rows))
+                for predictor, table in tables.items()
+            }
+    return result
+
+
+def _figures(table: pd.DataFrame, bootstrap: ClusterBootstrap) -> dict[str, Any]:
+    said = table[PROBABILITIES].to_numpy().argmax(axis=1)
+    right = said == codes(table["label"])
+    low, high = interval(bootstrap.mean(right))
+    benign = (table["label"] == BENIGN).to_numpy()
+    found = {"accuracy": float(right.mean()), "accuracy_low": low, "accuracy_high": high}
+    found["num_rows"] = len(table)
+    if benign.any():
+        found |= bounded("false_positive_rate", (said != 0)[benign])
+        found["num_benign"] = int(benign.sum())
+    if not benign.all():
+        found |= bounded("unsafe_recall", (said != 0)[~benign])
+        found["num_unsafe"] = int((~benign).sum())
+    return found

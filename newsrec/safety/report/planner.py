@@ -1,0 +1,64 @@
+"""The threshold planner: what an allowed rate of false positives costs, and what would prove it."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from newsrec.report.text import counted
+from newsrec.safety.labels import BENIGN
+from newsrec.safety.report.verdict import allowed, bounds, percent
+
+
+class Panel(NamedTuple):
+    """What is shown for one allowed rate.
+
+    Attributes:
+        name: the rate, as it is chosen.
+        sentences: what the threshold is, what it does and what would prove it.
+        rows: of each unsafe class, and of all of them: its name, recall and bounds, and rows.
+        is_chosen: whether it is shown first.
+    """
+
+    name: str
+    sentences: list[str]
+    rows: list[tuple[str, str, int]]
+    is_chosen: bool
+
+
+def panels(thresholds: Mapping[str, Any], benign_share: float) -> list[Panel]:
+    """A panel for each allowed rate.
+
+    Args:
+        thresholds: of the tuned model, as metrics/thresholds.json holds them.
+        benign_share: of benign texts where the classifier is used.
+    """
+    return [_panel(at, benign_share, key == "at_1") for key, at in thresholds.items()]
+
+
+def _panel(at: Mapping[str, Any], benign_share: float, is_chosen: bool) -> Panel:
+    rate = allowed(at["rate"])
+    num_wrong, num_benign = at["num_false_positives"], at["num_benign"]
+    proven = at["false_positive_rate_upper"] <= at["rate"]
+    sentences = [
+        f"Flag a text where 1 \u2212 p({BENIGN}) is above {at['threshold']:.6g}: at most {rate} of "
+        f"the {BENIGN} validation texts are.",
+        f"On test it flags {num_wrong:,} of {counted(num_benign, f'{BENIGN} text')}: "
+        f"{bounds(at, 'false_positive_rate')}.",
+        f"Where {percent(benign_share)} of all texts are {BENIGN}, "
+        f"{percent(at['precision_at_real_share'])} of what it flags is unsafe.",
+        f"Proven with 95 % confidence: at most {percent(at['false_positive_rate_upper'])} of "
+        f"{BENIGN} texts are flagged{'' if proven else f', which does not prove {rate}'}. To prove "
+        f"{rate} takes {at['rows_to_prove']:,} clean {BENIGN} texts of which none is flagged"
+        + (
+            f", or {at['rows_to_prove_with_as_many_found']:,} with {num_wrong:,} flagged as here."
+            if num_wrong
+            else "."
+        ),
+    ]
+    num_unsafe = sum(found["num_rows"] for found in at["recall_of"].values())
+    rows = [
+        (name, bounds(found, "recall"), found["num_rows"])
+        for name, found in at["recall_of"].items()
+    ]
+    return Panel(
+        rate, sentences, [("all unsafe", bounds(at, "recall"), num_unsafe), *rows], is_chosen
+    )

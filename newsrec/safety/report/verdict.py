@@ -1,0 +1,174 @@
+"""What the figures of a run show, in sentences.
+
+Every function takes what metrics/evaluate.json holds: figures by predictor, and of the tuned model
+against each other one, under `tuned_vs_<predictor>`, the difference with its 95 % interval and p.
+"""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from newsrec.metrics.rates import trials_to_prove
+from newsrec.report.tables import BETTER, SAME, WORSE, Gain
+from newsrec.report.text import counted, p_value, score, tiny_notice
+from newsrec.safety.evaluation.unsafe import HEADLINE_RATES, rate_key
+from newsrec.safety.labels import BENIGN
+from newsrec.safety.predictors import PREDICTORS
+
+Metrics = Mapping[str, Any]
+
+NAMES = {
+    "tuned": "the tuned model",
+    "base": "its untuned base",
+    "tfidf": "character TF-IDF",
+    "keywords": "the keyword list",
+    "majority": "the most frequent class",
+}
+OTHERS = [name for name in PREDICTORS if name != "tuned"]
+MAIN_RATE = 0.01  # the allowed rate of false positives that the verdict speaks of
+
+
+class Verdict(NamedTuple):
+    """The answer in a few words, and sentences with the figures."""
+
+    title: str
+    text: str
+
+
+def percent(share: float) -> str:
+    """A share in percent: one digit after the point, two below 1 %."""
+    return f"{100 * share:.{1 if share >= 0.01 or share == 0 else 2}f} %"
+
+
+def allowed(rate: float) -> str:
+    """A rate that was chosen, in percent: without digits that say nothing."""
+    return f"{100 * rate:g} %"
+
+
+def bounds(row: Mapping[str, Any], key: str) -> str:
+    """A share and its 95 % interval in percent."""
+    low, high = percent(row[f"{key}_low"]), percent(row[f"{key}_high"])
+    return f"{percent(row[key])} ({low} to {high})"
+
+
+def gain(metrics: Metrics, other: str, key: str = "macro_f1") -> Gain:
+    """What the tuned model has more than another predictor."""
+    return Gain.of(metrics[f"tuned_vs_{other}"][key])
+
+
+def strongest(metrics: Metrics) -> str:
+    """The predictor with the highest macro-F1 beside the tuned model."""
+    return max(OTHERS, key=lambda name: float(metrics[name]["macro_f1"]))
+
+
+def verdict(metrics: Metrics, thresholds: Mapping[str, Any]) -> Verdict:
+    """How good the tuned model is, whether anything simpler is as good, and what it flags.
+
+    Args:
+        metrics: see the module.
+        thresholds: of the tuned model, by `rate_key`, as metrics/thresholds.json holds them.
+    """
+    tuned, other = metrics["tuned"], strongest(metrics)
+    found = gain(metrics, other)
+    low, high = score(tuned["macro_f1_low"]), score(tuned["macro_f1_high"])
+    text = (
+        f"On {counted(tuned['num_rows'], 'test text')} in "
+        f"{counted(tuned['num_clusters'], 'cluster')} of near copies, the tuned model's macro-F1 "
+        f"is {score(tuned['macro_f1'])} (95 % interval {low} to {high}). The strongest of the "
+        f"others, {NAMES[other]}, has {score(metrics[other]['macro_f1'])}; the difference is "
+        f"{found}, {p_value(found.p)}. {_unsafe(thresholds[rate_key(MAIN_RATE)], metrics)}"
+    )
+    return Verdict(_title(metrics), text)
+
+
+def _title(metrics: Metrics) -> str:
+    outcomes = {name: gain(metrics, name).outcome for name in OTHERS}
+    worse = [NAMES[name] for name, outcome in outcomes.items() if outcome == WORSE]
+    same = [NAMES[name] for name, outcome in outcomes.items() if outcome == SAME]
+    if worse:
+        return f"The tuned model is worse than {' and '.join(worse)}"
+    if same:
+        return f"No difference shown between the tuned model and {' or '.join(same)}"
+    return "The tuned model is better than its base and than every baseline"
+
+
+def _unsafe(at: Mapping[str, Any], metrics: Metrics) -> str:
+    wrong = bounds(at, "false_positive_rate")
+    return (
+        f"As the question \u201cunsafe or not\u201d, with the threshold that flags at most "
+        f"{allowed(at['rate'])} of the {BENIGN} validation texts: it finds "
+        f"{bounds(at, 'recall')} of the unsafe test texts and flags {wrong} of the {BENIGN} ones "
+        f"(exact 95 % bounds). Where {percent(metrics['benign_share'])} of all texts are {BENIGN}, "
+        f"as in the source, {percent(at['precision_at_real_share'])} of what it flags is unsafe."
+    )
+
+
+def notices(
+    metrics: Metrics, thresholds: Mapping[str, Any], model: Mapping[str, Any]
+) -> list[tuple[str, str, str]]:
+    """Kind, title and text of what to know before reading the figures.
+
+    Args:
+        metrics: see the module.
+        thresholds: of the tuned model, as for `verdict`.
+        model: what metrics/fetch_model.json holds.
+    """
+    found = [("note", "Tiny model.", tiny_notice(model))]
+    exceeded = [
+        f"{allowed(at['rate'])} allowed, {bounds(at, 'false_positive_rate')} found"
+        for at in (thresholds[rate_key(rate)] for rate in HEADLINE_RATES)
+        if at["false_positive_rate_low"] > at["rate"]
+    ]
+    found.append(
+        (
+            "warn",
+            "More false positives than allowed.",
+            f"On test texts the whole interval is above the rate that the threshold keeps on "
+            f"validation texts: {'; '.join(exceeded)}. The two sets differ, or validation has too "
+            f"few {BENIGN} texts to choose on."
+            if exceeded
+            else "",
+        )
+    )
+    num_benign, needed = thresholds[rate_key(MAIN_RATE)]["num_benign"], trials_to_prove(MAIN_RATE)
+    found.append(
+        (
+            "note",
+            "Too few rows to prove a rate.",
+            f"The test has {counted(num_benign, f'{BENIGN} text')}; to prove that at most "
+            f"{allowed(MAIN_RATE)} of them are flagged takes {needed}, even if none is."
+            if num_benign < needed
+            else "",
+        )
+    )
+    shared = {
+        pair.replace("_", " and "): counts["num_texts"]
+        for pair, counts in metrics["leak_gate"].items()
+        if counts["num_texts"]
+    }
+    listed = "; ".join(f"{pair} {number:,}" for pair, number in shared.items())
+    found.append(
+        (
+            "warn",
+            "Equal texts in two splits.",
+            "No cluster is in two splits, but some texts are equal once they are normalised: "
+            f"{listed}."
+            if shared
+            else "",
+        )
+    )
+    return [notice for notice in found if notice[2]]
+
+
+def against_others(metrics: Metrics) -> list[str]:
+    """A sentence for each other predictor: better, worse, or no difference shown."""
+    words = {
+        BETTER: "better than {}",
+        WORSE: "worse than {}",
+        SAME: "not shown to differ from {}",
+    }
+    sentences = []
+    for name in OTHERS:
+        found = gain(metrics, name)
+        phrase = words[found.outcome].format(NAMES[name])
+        sentences.append(f"By macro-F1 the tuned model is {phrase}: {found}, {p_value(found.p)}.")
+    return sentences

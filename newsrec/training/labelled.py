@@ -1,0 +1,88 @@
+"""Texts with a class each, in Parquet files: what a classifier is trained and validated on."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from newsrec.chat.text import plain_text
+from newsrec.errors import UserError, unknown_choice
+from newsrec.files import read_texts
+
+# `balanced` weighs a class by the inverse of its share, as scikit-learn does.
+ClassWeights = Literal["none", "balanced"]
+
+
+@dataclass(frozen=True)
+class LabelledTexts:
+    """Training and validation samples.
+
+    Attributes:
+        train: Parquet file.
+        val: another one.
+        text: column of the text, a string.
+        label: column of the class, a string.
+        classes: all names of classes, in the order of their ids.
+    """
+
+    train: Path
+    val: Path
+    text: str
+    label: str
+    classes: tuple[str, ...]
+
+    @property
+    def files(self) -> list[Path]:
+        """Both files."""
+        return [self.train, self.val]
+
+    def read(self, file: Path) -> Iterator[tuple[str, str]]:
+        """Text and label of each row; a few thousand rows are in memory at a time.
+
+        Raises:
+            UserError: see `newsrec.files.read_texts`.
+        """
+        for texts, labels in read_texts(file, (self.text, self.label)):
+            yield from zip(texts, labels, strict=True)
+
+    def count_labels(self, file: Path) -> dict[str, int]:
+        """How many rows each class has, in the order of the classes.
+
+        Raises:
+            UserError: see `read`; or a row has no text, or a label that is no class.
+        """
+        counts: Counter[str] = Counter()
+        for number, (text, label) in enumerate(self.read(file), start=1):
+            if label not in self.classes:
+                raise unknown_choice(f"{file}, row {number}: {self.label}", label, self.classes)
+            if not plain_text(text):
+                raise UserError(
+                    f"{file}, row {number}: {self.text} has no visible character; expected a text "
+                    "of the class; take the row out of the data and make the file again"
+                )
+            counts[label] += 1
+        if not counts:
+            raise UserError(f"{file}: no rows; expected labelled texts; make the file again")
+        return {name: counts[name] for name in self.classes}
+
+
+def weigh_classes(counts: Mapping[str, int], chosen: ClassWeights) -> list[float]:
+    """The weight of each class in the loss; over the rows counted their mean is 1.
+
+    Args:
+        counts: rows of each class in training.
+        chosen: `none` weighs all alike.
+
+    Raises:
+        UserError: a class without rows has no balanced weight.
+    """
+    if chosen == "none":
+        return [1.0] * len(counts)
+    if absent := [name for name, count in counts.items() if not count]:
+        raise UserError(
+            f"classifier.class_weights is 'balanced', and no training row has the label "
+            f"{absent[0]!r}; add rows of it, or set classifier.class_weights to none"
+        )
+    total = sum(counts.values())
+    return [total / (len(counts) * count) for count in counts.values()]

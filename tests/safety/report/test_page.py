@@ -1,0 +1,249 @@
+"""The page and the summary of made-up figures: what they say, and that texts stay texts."""
+
+from collections.abc import Callable
+from copy import deepcopy
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from newsrec.metrics.significance import ClusterBootstrap
+from newsrec.safety.evaluation.curves import (
+    PR_HEADER,
+    RELIABILITY_HEADER,
+    pr_rows,
+    reliability_rows,
+)
+from newsrec.safety.evaluation.evasion import RATE, probe
+from newsrec.safety.evaluation.predictor import compare_tuned, measure
+from newsrec.safety.evaluation.slices import measure_slices, slices_of
+from newsrec.safety.evaluation.unsafe import choose_thresholds, measure_thresholds
+from newsrec.safety.labels import BENIGN, CLASSES
+from newsrec.safety.predictors import PREDICTORS, PROBABILITIES
+from newsrec.safety.report.mistakes import FALSE_ALARM, KINDS, MISSED, most_confident_mistakes
+from newsrec.safety.report.page import render
+from newsrec.safety.report.planner import panels
+from newsrec.safety.report.summary import summary_markdown
+from newsrec.safety.report.verdict import notices, verdict
+from tests.report.reading import HOSTILE, Page
+from tests.safety import fake
+
+STRENGTHS = dict(zip(PREDICTORS, (3.0, 0.7, 1.8, 1.2, 0.3), strict=True))
+LOSS = pd.DataFrame({"step": [1, 2], "loss": [1.5, 0.5]})
+
+
+@cache
+def computed() -> dict[str, Any]:
+    rows, val_rows = fake.rows(150, seed=3), fake.rows(150, seed=6)
+    some = fake.evasion(rows)
+    test = {name: fake.predictions(rows, power, 4) for name, power in STRENGTHS.items()}
+    val = {name: fake.predictions(val_rows, power, 5) for name, power in STRENGTHS.items()}
+    bootstrap = ClusterBootstrap(rows["cluster"], num_resamples=40, seed=1)
+    chosen = {name: choose_thresholds(table) for name, table in val.items()}
+    at = {name: measure_thresholds(test[name], chosen[name], 0.9) for name in PREDICTORS}
+    measured = {name: measure(test[name], val[name], at[name], bootstrap) for name in PREDICTORS}
+    gate = {"train_test": {"num_clusters": 0, "num_texts": 0}}
+    points = reliability_rows(test["tuned"], 2.0)
+    return {
+        "metrics": {
+            "protocol": {"data": "ab12"},
+            "leak_gate": gate,
+            "benign_share": 0.9,
+            **{name: found.figures for name, found in measured.items()},
+            **compare_tuned(measured),
+        },
+        "classes": {name: found.classes for name, found in measured.items()},
+        "thresholds": {"protocol": {"data": "ab12"}, **at},
+        "slices": measure_slices(test, slices_of(rows), bootstrap),
+        "evasion": {
+            name: probe(test[name], fake.predictions(some, 0.9, 7), chosen[name][RATE], 20, 1)
+            for name in PREDICTORS
+        },
+        "audit": {"method": "a made-up model", "num_rows": 120, "num_suspect": 1},
+        "suspects": [
+            {"id": "t1", "label": BENIGN, "suggested": "暴恐", "quality": 0.01, "text": "炸药"}
+        ],
+        "model": {"source": "tiny", "num_parameters": 400_000, "digest": "cd34"},
+        "train": {"method": "lora", "num_steps": 2, "protocol": {"data": "ab12"}},
+        "row_counts": {"extract": {"num_documents": 500}, "prepare": {"train": {"num_rows": 120}}},
+        "train_loss": LOSS,
+        "val_loss": LOSS,
+        "curves": {
+            name: pd.DataFrame(pr_rows(table), columns=list(PR_HEADER))
+            for name, table in test.items()
+        },
+        "reliability_points": pd.DataFrame(points, columns=list(RELIABILITY_HEADER)),
+        "mistakes": most_confident_mistakes(test["tuned"], rows, 3),
+    }
+
+
+@pytest.fixture
+def given(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """What `render` takes; figures are not drawn."""
+    for module in ("curves", "figures"):
+        name = f"newsrec.report.{module}.inline_svg"
+        monkeypatch.setattr(name, lambda *_, **__: "<svg></svg>")
+    return deepcopy(computed())
+
+
+def tuned_at(given: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = given["thresholds"]["tuned"]
+    return found
+
+
+def test_the_page_is_alone_and_equal_to_the_byte(given: dict[str, Any]) -> None:
+    text = render(**given)
+    page = Page(text)
+    assert not page.addresses
+    assert not {"script", "link", "img", "iframe"} & set(page.tags)
+    assert "default-src 'none'" in text
+    assert text == render(**given)
+
+
+def test_texts_and_names_from_outside_stay_text(given: dict[str, Any]) -> None:
+    kind, items, empty = given["mistakes"][1]
+    shown = {"id": HOSTILE, "text": HOSTILE, "tags": HOSTILE, "label": "暴恐", "answer": BENIGN}
+    given["mistakes"][1] = (kind, [shown | {"probability": 0.9, "of_label": 0.1}, *items], empty)
+    given["suspects"][0] |= {"id": HOSTILE, "text": HOSTILE}
+    given["slices"]["tag"] = {HOSTILE: given["slices"]["tag"]["evasive"]}
+    for tricks in given["evasion"].values():
+        tricks[HOSTILE] = tricks["emoji"]
+    given["metrics"]["protocol"][HOSTILE] = HOSTILE
+    text = render(**given)
+    assert "<script" not in text
+    assert text.count("</style>") == 1
+    assert text.count("&lt;script&gt;") >= 8
+    assert "\x07" not in text
+
+
+def test_every_section_of_the_issue_is_there(given: dict[str, Any]) -> None:
+    text = render(**given)
+    for words in (
+        *("Predictors", "Unsafe or not", "Threshold planner", "Answers of tuned", "Evasion probe"),
+        *("Reliability of the tuned model", "Label audit", "Leak gate", "Tiny model."),
+        *("Each class against the rest", "Most confident mistakes", "Fingerprint"),
+    ):
+        assert words in text, words
+    assert text.index("The tuned model is better") < text.index("Predictors")
+
+
+def test_the_tables_hold_the_figures(given: dict[str, Any]) -> None:
+    page = Page(render(**given))
+    heads = ["predictor", "macro F1", "macro precision", "macro recall", "weighted F1"]
+    rows = page.table(*heads, "accuracy", "MCC")
+    figures = given["metrics"]["tuned"]
+    low, high = figures["macro_f1_low"], figures["macro_f1_high"]
+    assert rows[0][1] == f"{figures['macro_f1']:.3f} {low:.3f}–{high:.3f}"
+    assert [row[0] for row in rows] == list(PREDICTORS)
+    audit = page.table("text", "label", "suggested", "quality of the label", "id")
+    assert audit == [["炸药", BENIGN, "暴恐", "0.010", "t1"]]
+    assert page.table("splits", "clusters in both", "equal normalised texts in both") == [
+        ["train and test", "0", "0"]
+    ]
+
+
+@pytest.mark.parametrize(
+    ("change", "title"),
+    [
+        (0.1, "The tuned model is better than its base and than every baseline"),
+        (0.0, "No difference shown between the tuned model and character TF-IDF"),
+        (-0.1, "The tuned model is worse than character TF-IDF"),
+    ],
+)
+def test_the_verdict_is_that_of_the_worst_comparison(
+    change: float, title: str, given: dict[str, Any]
+) -> None:
+    gain = given["metrics"]["tuned_vs_tfidf"]["macro_f1"]
+    gain |= {"delta": change, "low": change - 0.05, "high": change + 0.05}
+    found = verdict(given["metrics"], tuned_at(given))
+    assert found.title == title
+    at = tuned_at(given)["at_1"]
+    assert f"flags {100 * at['false_positive_rate']:.1f} % (" in found.text
+    assert f"{100 * at['precision_at_real_share']:.1f} % of what it flags is unsafe" in found.text
+
+
+def change_nothing(given: dict[str, Any]) -> None:
+    tuned_at(given)["at_1"]["num_benign"] = 300
+    given["model"]["source"] = "huggingface"
+
+
+def too_few(given: dict[str, Any]) -> None:
+    change_nothing(given)
+    tuned_at(given)["at_1"]["num_benign"] = 298
+
+
+def too_many(given: dict[str, Any]) -> None:
+    change_nothing(given)
+    tuned_at(given)["at_2"]["false_positive_rate_low"] = 0.021
+
+
+def shared(given: dict[str, Any]) -> None:
+    change_nothing(given)
+    given["metrics"]["leak_gate"]["train_test"]["num_texts"] = 3
+
+
+def tiny(given: dict[str, Any]) -> None:
+    change_nothing(given)
+    given["model"]["source"] = "tiny"
+
+
+@pytest.mark.parametrize(
+    ("change", "titles"),
+    [
+        (change_nothing, []),
+        (too_few, ["Too few rows to prove a rate."]),
+        (too_many, ["More false positives than allowed."]),
+        (shared, ["Equal texts in two splits."]),
+        (tiny, ["Tiny model."]),
+    ],
+)
+def test_a_notice_is_shown_where_it_applies(
+    change: Callable[[dict[str, Any]], None], titles: list[str], given: dict[str, Any]
+) -> None:
+    for key in ("at_1", "at_2", "at_5"):
+        tuned_at(given)[key]["false_positive_rate_low"] = 0.0
+    change(given)
+    found = notices(given["metrics"], tuned_at(given), given["model"])
+    assert [title for _, title, _ in found] == titles
+
+
+def test_the_planner_says_what_is_proven_and_what_would_prove_it(given: dict[str, Any]) -> None:
+    at = tuned_at(given)
+    at["at_1"] |= {"num_false_positives": 0, "num_benign": 299, "false_positive_rate_upper": 0.01}
+    at["at_5"] |= {"num_false_positives": 1, "num_benign": 20, "false_positive_rate_upper": 0.2}
+    found = {panel.name: panel for panel in panels(at, 0.9)}
+    assert [panel.name for panel in found.values() if panel.is_chosen] == ["1 %"]
+    assert found["1 %"].sentences[-1] == (
+        f"Proven with 95 % confidence: at most 1.0 % of {BENIGN} texts are flagged. To prove 1 % "
+        f"takes 299 clean {BENIGN} texts of which none is flagged."
+    )
+    assert "which does not prove 5 %" in found["5 %"].sentences[-1]
+    assert "with 1 flagged as here." in found["5 %"].sentences[-1]
+    assert [name for name, _, _ in found["5 %"].rows] == ["all unsafe", *CLASSES[1:]]
+
+
+def test_the_most_confident_mistakes_of_each_kind_come_first() -> None:
+    rows = fake.rows(4, seed=1).assign(
+        label=[BENIGN, BENIGN, "暴恐", "暴恐"], text=["a", "b", "c", "d" * 900]
+    )
+    table = rows[["id", "label", "cluster"]].copy()
+    table[PROBABILITIES] = np.full((4, 6), 0.02)
+    for row, (place, value) in enumerate(((1, 0.8), (2, 0.9), (0, 0.9), (0, 0.9))):
+        table.loc[row, f"p{place}"] = value
+    found = {kind: items for kind, items, _ in most_confident_mistakes(table, rows, 2)}
+    assert list(found) == list(KINDS)
+    assert [item["text"] for item in found[FALSE_ALARM]] == ["b", "a"]
+    assert [str(item["text"])[:2] for item in found[MISSED]] == ["c", "dd"]
+    assert len(str(found[MISSED][1]["text"])) == 401
+
+
+def test_the_summary_is_markdown_with_every_predictor(given: dict[str, Any]) -> None:
+    given["metrics"]["protocol"][HOSTILE] = HOSTILE
+    text = summary_markdown(given["metrics"], given["thresholds"], given["model"])
+    assert text.startswith("**The tuned model is better")
+    assert [line.split("|")[1].strip() for line in text.splitlines() if line.startswith("| `")] == [
+        f"`{name}`" for name in PREDICTORS
+    ]
+    assert "> **Tiny model.**" in text

@@ -1,0 +1,106 @@
+"""The whole safety pipeline, once, on the tiny default, in a copy of this tree."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from newsrec.safety.corpus.synthetic import documents
+from newsrec.safety.labels import CLASSES
+from tests.trees import ENV, commit, copy_tree, ran_stages, run
+
+pytestmark = pytest.mark.slow
+
+STAGES = {
+    "fetch_model", "extract", "prepare", "train", "merge", "score@base", "score@tuned",
+    "baselines", "audit", "evaluate", "report",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """pipelines/safety in a copy, run once."""
+    tree = tmp_path_factory.mktemp("safety") / "newsrec"
+    copy_tree(tree)
+    commit(tree)
+    folder = tree / "pipelines/safety"
+    assert "no problems found" in run(folder, "newsrec", "doctor")
+    assert ran_stages(run(folder, "dvc", "repro")) == STAGES
+    return folder
+
+
+def metrics(folder: Path, name: str) -> dict:
+    return json.loads((folder / f"metrics/{name}.json").read_text(encoding="utf-8"))
+
+
+def test_the_tuned_model_is_better_than_words_alone(folder: Path) -> None:
+    found = metrics(folder, "evaluate")
+    assert found["tuned"]["macro_f1"] > 0.85
+    assert found["tuned"]["macro_f1"] > found["tfidf"]["macro_f1"]
+    assert found["tuned_vs_tfidf"]["macro_f1"]["low"] > 0
+    assert found["base"]["macro_f1"] < 0.4
+    assert found["majority"]["macro_f1"] < 0.2
+
+
+def test_no_text_has_a_near_copy_in_another_split(folder: Path) -> None:
+    splits = [
+        set(pd.read_parquet(folder / f"data/processed/{name}.parquet")["cluster"])
+        for name in ("train", "val", "test")
+    ]
+    assert not splits[0] & splits[1] | splits[0] & splits[2] | splits[1] & splits[2]
+
+
+def test_labels_that_were_changed_are_found(folder: Path) -> None:
+    corpus = yaml.safe_load((folder / "params.yaml").read_text("utf-8"))["extract"]["corpus"]
+    made = documents(corpus["num_documents"], corpus["seed"])
+    true = {one.id: one.true_label for one in made}
+    rows = pd.read_parquet(folder / "data/processed/train.parquet")
+    wrong = set(rows["id"][rows["label"] != rows["id"].map(true)])
+    suspect = set(pd.read_parquet(folder / "data/audit.parquet")["id"])
+    assert len(wrong) > 100
+    assert len(suspect & wrong) >= 0.8 * len(suspect)
+    assert len(suspect & wrong) >= 0.9 * len(wrong)
+
+
+def test_the_report_is_whole(folder: Path) -> None:
+    for name in ("report.html", "summary.md"):
+        text = (folder / "reports" / name).read_text(encoding="utf-8")
+        assert "iny model" in text or "iny test model" in text, name
+        assert str(folder) not in text
+
+
+def test_nothing_runs_a_second_time(folder: Path) -> None:
+    assert "up to date" in run(folder, "dvc", "repro")
+    changed = run(folder, "git", "status", "--porcelain", ".").splitlines()
+    assert {Path(line.split()[1]).name for line in changed} == {"dvc.lock", "metrics", "plots"}
+
+
+def test_texts_are_classified(folder: Path, tmp_path: Path) -> None:
+    test = pd.read_parquet(folder / "data/processed/test.parquet")[:20]
+    words = ["newsrec", "classify", "--engine", "transformers"]
+    (tmp_path / "texts").write_text("".join(f"{text}\n" for text in [*test["text"], ""]), "utf-8")
+    run(folder, *words, "--file", tmp_path / "texts", "--output", tmp_path / "classes.jsonl")
+    rows = [
+        json.loads(line)
+        for line in (tmp_path / "classes.jsonl").read_text("utf-8").split("\n")
+        if line
+    ]
+    assert [row["text"] for row in rows] == [*test["text"], ""]
+    assert rows[-1]["label"] is None
+    tuned = pd.read_parquet(folder / "data/predictions/test/tuned.parquet")[:20]
+    for row, (_, expected) in zip(rows, tuned.iterrows(), strict=False):
+        assert row["unsafe"] == pytest.approx(1 - expected["p0"], abs=1e-4)
+        assert list(row["probabilities"]) == list(CLASSES)
+    piped = subprocess.run(
+        [*words, "-"], cwd=folder, env=ENV, capture_output=True, check=True,
+        input=(tmp_path / "texts").read_bytes(),
+    )  # fmt: skip
+    assert piped.stdout == (tmp_path / "classes.jsonl").read_bytes()
+    shown = run(folder, *words, test["text"].iloc[0])
+    assert shown.splitlines()[1].split()[1] == rows[0]["label"]
+    assert not (folder / ".work/classify").exists() or not any(
+        (folder / ".work/classify").iterdir()
+    )
