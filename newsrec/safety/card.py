@@ -9,7 +9,7 @@ _LIMITS = (
     "It reads the text that `normalise` makes of what was written: NFKC, no format characters, "
     "simplified characters, no separators inside words. A text that is not normalised is one that "
     "it was not trained on.",
-    "A longer text is cut: what stands behind the tokens named below is not read.",
+    "A longer text is cut: what comes after the tokens named below is not read.",
     "Its probabilities are overconfident until they are calibrated on data of the place where it "
     "is used, and so is a threshold that was chosen elsewhere.",
     "It learned the judgements of those who labelled the data, their mistakes among them.",

@@ -15,7 +15,6 @@ from typing import TextIO
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
-from newsrec.safety.normalisation import normalise
 from scipy.special import softmax
 
 from newsrec.chat.messages import Messages
@@ -29,6 +28,7 @@ from newsrec.errors import UserError
 from newsrec.files import atomic_file, read_lines
 from newsrec.models.folders import base_of
 from newsrec.safety.labels import CLASSES
+from newsrec.safety.normalisation import normalise
 
 _LINES_AT_ONCE = 1000
 

@@ -78,6 +78,7 @@ def test_it_answers_within_the_block_and_is_gone_after_it(
     assert served["argv"][5:7] == ["--enable_thinking", "false"]
 
 
+@pytest.mark.slow
 def test_an_error_within_the_block_ends_it_too(program: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="refused"), serve(tmp_path, free_port()) as url:
         raise UserError("refused")
@@ -94,6 +95,7 @@ def test_a_port_in_use_is_reported(program: Path, tmp_path: Path) -> None:
             serve(tmp_path, port).__enter__()
 
 
+@pytest.mark.slow
 def test_a_server_that_ends_is_reported_with_its_last_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -95,6 +95,7 @@ def test_choices_combine(
     assert (as_published == ("same_impression", "last", "last")) == (data == "as-published")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("model", "lr"), [("tiny", 5e-3), ("qwen3-0.6b", 1e-4), ("qwen3-8b", 1e-4)]
 )

@@ -85,6 +85,7 @@ def check_files() -> None:
     )
 
 
+@pytest.mark.slow
 def test_files_are_extracted(workplace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, shown = run(capsys)
     assert code == 0, shown
@@ -139,6 +140,7 @@ def test_a_mistake_is_one_line_and_leaves_nothing(
     assert not Path("metrics").exists()
 
 
+@pytest.mark.slow
 def test_a_text_longer_than_a_cell_is_refused_unless_xlsx_is_left_out(
     workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

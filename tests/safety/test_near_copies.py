@@ -7,6 +7,7 @@ from newsrec.safety.near_copies import cluster_near_copies, similarity
 from tests.safety.planted import texts
 
 
+@pytest.mark.slow
 def test_planted_near_copies_are_found_and_nothing_else_is() -> None:
     planted = list(texts(1500, seed=3))
     found = cluster_near_copies([one.text for one in planted], 0.7, seed=1)
@@ -53,6 +54,7 @@ def test_no_texts_are_no_clusters() -> None:
     assert cluster_near_copies([], 0.7, 1).tolist() == []
 
 
+@pytest.mark.slow
 def test_many_copies_of_one_text_take_no_square_of_their_number() -> None:
     given = [f"您的订单{number}已经发货请注意查收谢谢惠顾欢迎再次光临" for number in range(2000)]
     assert set(cluster_near_copies(given, 0.6, 1).tolist()) == {0}

@@ -51,6 +51,7 @@ def test_quotas_are_filled_exactly_and_no_row_is_in_two_splits(planted: list[Tex
         assert Counter(found.table(split)["label"].to_pylist()) == quota
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_rows_in_any_order(planted: list[Text]) -> None:
     assert tables(extracted(planted)) == tables(extracted(planted[::-1]))
     assert tables(extracted(planted)) != tables(extracted(planted, seed=2))
@@ -115,6 +116,7 @@ def test_a_quota_that_is_not_met_says_how_many_there_are(planted: list[Text]) ->
     assert len(found.rows["val"]) > 5
 
 
+@pytest.mark.slow
 def test_large_clusters_have_more_rows_read_until_quotas_are_met() -> None:
     copies = [Text(f"a{n}", "同一句话说了又说" * 3, ("正常",), (), None) for n in range(500)]
     others = [
@@ -152,6 +154,7 @@ def test_a_cluster_that_only_train_has_room_for_goes_there_whole() -> None:
         assert set(splits[:20]) == {"train"}
 
 
+@pytest.mark.slow
 def test_figures_count_labels_splits_and_near_copies(planted: list[Text]) -> None:
     copied = [one for one in planted if one.copy_of]
     double = Text("x1", "两个标签的文本在这里", ("歧视", "暴恐"), (), None)

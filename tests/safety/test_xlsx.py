@@ -85,6 +85,7 @@ _TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\u
 _TRICKY = st.text("_x0041F\x01\r\n<&;")
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(st.lists((_TEXTS | _TRICKY).filter(bool), min_size=1, max_size=20))
 def test_any_string_reads_back_the_same(texts: list[str]) -> None:

@@ -123,6 +123,7 @@ def test_a_local_model_is_taken_without_its_pickles(tiny_model: Path, workplace:
     assert names == {path.name for path in tiny_model.iterdir()}
 
 
+@pytest.mark.slow
 def test_a_misspelled_template_is_answered_with_the_nearest_one(
     tiny_model: Path, workplace: Path
 ) -> None:
@@ -159,6 +160,7 @@ def test_a_model_cut_short_is_reported_and_not_taken(tiny_model: Path, workplace
     assert not list((workplace / "models").iterdir())
 
 
+@pytest.mark.slow
 def test_the_published_recipe_warns_that_it_leaks(
     raw: Path, workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,7 +1,7 @@
 """The unlabelled text that the tiny base reads: `python -m stages.fetch_model` names this module.
 
 As a base from a hub has read of words that no labelled row holds, so has this one: the words of
-`words.UNLABELLED` are in its text. It is told no class. Lists put a word beside others of its
+`words.UNLABELLED` are in its text. It names no class. Lists put a word beside others of its
 kind, and replies to a passage say again what its author thinks of which word. All is in the one
 spelling that the classifier reads.
 """

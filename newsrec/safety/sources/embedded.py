@@ -138,7 +138,7 @@ def _insert(client: MongoClient[dict[str, Any]], documents: Iterable[Mapping[str
 def _running(python: Path, work: Path, options: list[str], *, keep: bool) -> Iterator[str]:
     """Run the server on a free port until the block ends; yield its URI.
 
-    With `keep` it is let end by itself, or it would lose what it was told last.
+    With `keep` it is let end by itself, or it would lose the last writes.
     """
     # Without a file of its own it reads one of the working directory, the home or /etc.
     settings, log = work / "settings.toml", work / "server.log"

@@ -30,7 +30,7 @@ Record = dict[str, Any]  # a row, by the columns that were asked for
 def read_documents(path: Path, text: str, label: str, tags: str | None) -> Iterator[Document]:
     """Every row of a file, or of all the files of a folder in the order of their names.
 
-    A row is told from others by its column `id`, else by its place and its text.
+    A row is identified by its column `id`, else by its place and its text.
 
     Args:
         path: the file, or the folder.

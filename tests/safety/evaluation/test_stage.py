@@ -16,6 +16,8 @@ from newsrec.safety.predictors import PREDICTORS
 from stages.safety import baselines, evaluate
 from tests.safety import fake
 
+pytestmark = pytest.mark.slow
+
 
 def leaves(values: Any) -> Iterator[Any]:
     if isinstance(values, dict):

@@ -30,6 +30,8 @@ from newsrec.safety.report.verdict import notices, verdict
 from tests.report.reading import HOSTILE, Page
 from tests.safety import fake
 
+pytestmark = pytest.mark.slow
+
 STRENGTHS = dict(zip(PREDICTORS, (3.0, 0.7, 1.8, 1.2, 0.3), strict=True))
 LOSS = pd.DataFrame({"step": [1, 2], "loss": [1.5, 0.5]})
 

@@ -34,6 +34,7 @@ def test_without_the_environment_one_line_says_how_to_make_it(
         mongodb_python()
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_start_is_one_line(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -85,12 +85,14 @@ def test_a_field_that_no_document_has_is_named_beside_the_nearest(
         read(collection, fields)
 
 
-def test_a_dead_server_is_told_soon() -> None:
+@pytest.mark.slow
+def test_a_dead_server_is_reported_soon() -> None:
     with pytest.raises(UserError, match=r"db.docs at 127.0.0.1:1: no MongoDB server answers"):
         read(replace(NOBODY, uri=f"{NOBODY.uri}/?serverSelectionTimeoutMS=100"))
 
 
-def test_a_server_that_accepts_and_says_nothing_is_told_soon() -> None:
+@pytest.mark.slow
+def test_a_server_that_accepts_and_says_nothing_is_reported_soon() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         uri = f"mongodb://127.0.0.1:{silent.getsockname()[1]}"
         options = "serverSelectionTimeoutMS=200&connectTimeoutMS=100"
