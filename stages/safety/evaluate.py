@@ -1,8 +1,8 @@
 """Turn predictions into numbers; knows no model.
 
 Reads   params: evaluate; data/processed/{train,val,test,evasion}.parquet,
-        data/predictions/{val,test,evasion}/NAME.parquet, metrics/{extract,score_tuned}.json,
-        models/adapter (its protocol)
+        data/predictions/{val,test,evasion}/NAME.parquet, metrics/{extract,prepare}.json,
+        metrics/score_tuned.json, models/adapter (its protocol)
 Writes  metrics/{evaluate,classes,thresholds,slices,evasion}.json, plots/pr_NAME.tsv,
         plots/{reliability,confusion}_{base,tuned}.tsv, data/classification_report.txt
 Run     dvc repro evaluate      (alone: python -m stages.safety.evaluate)
@@ -78,10 +78,13 @@ def main() -> None:
 
 def _protocol(params: Evaluate) -> dict[str, str]:
     trained = read_json(Path("models/adapter/protocol.json"))
+    scored = read_json(METRICS / "score_tuned.json")["protocol"]
     return {
         **trained,
+        **scored,
         "train_data": trained["data"],
-        **read_json(METRICS / "score_tuned.json")["protocol"],
+        "test_data": scored["data"],
+        **read_json(METRICS / "prepare.json")["protocol"],
         "thresholds": "chosen on validation, measured on test",
         "intervals": f"95 %, {params.num_resamples} resamples of clusters, seed {params.seed}; "
         "exact at thresholds",

@@ -46,7 +46,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             write_probabilities(rows, of[PROBABILITIES].to_numpy(), target)
     metrics = {
         "extract": {"share_benign_in_source": 0.9, "num_documents": 500},
-        "prepare": {"protocol": {"split": "made up"}, "train": {"num_rows": 120}},
+        "prepare": {"protocol": {"data": "made up"}, "train": {"num_rows": 120}},
         "score_tuned": {"protocol": {"data": "ab12", "engine": "transformers"}},
         "fetch_model": {"source": "tiny", "num_parameters": 400_000, "digest": "ab12"},
         "train": {"method": "lora", "num_steps": 20, "protocol": {"data": "made up, 12"}},

@@ -35,7 +35,8 @@ def test_evaluate_writes_finite_figures_of_every_predictor_and_plots(tree: Path)
     }
     for values in found.values():
         protocol = values.pop("protocol")
-        assert (protocol["data"], protocol["train_data"]) == ("ab12", "cd34")
+        kinds = ("data", "test_data", "train_data")
+        assert [protocol[kind] for kind in kinds] == ["made up", "ab12", "cd34"]
         numbers = [*leaves(values)]
         assert all(type(one) in (int, float) and math.isfinite(one) for one in numbers)
     figures = found["evaluate"]
