@@ -14,7 +14,13 @@ for name in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS"):
 
 
 # Minutes each: begun first, so that no process is left alone with one of them at the end.
-LONGEST = ("test_pipeline", "test_real_pipeline", "test_trainers", "test_experiments_document")
+LONGEST = (
+    "test_pipeline",
+    "test_real_pipeline",
+    "test_trainers",
+    "test_classifying",
+    "test_experiments_document",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
