@@ -81,7 +81,7 @@ fuzz: $(VENV)/.ready ## 100,000 mutated MIND files and 20,000 of predictions, 10
 audit: $(VENV)/.ready ## known vulnerabilities of what is pinned, where PyPI's service can be reached
 	@$(PYTHON) -m venv .work/audit && .work/audit/bin/pip install -qq pip-audit==2.10.1
 	@$(RUN) python -m tests.audit .work/audit/bin/pip-audit \
-	  requirements.txt requirements-vllm-cpu.txt requirements-vllm-cuda.txt
+	  requirements.txt requirements-vllm-cpu.txt requirements-vllm-cuda.txt requirements-mongodb.txt
 
 check: $(VENV)/.ready ## format, lint, types and the fast tests: under a minute
 	@$(RUN) ruff format --check

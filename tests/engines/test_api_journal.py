@@ -20,6 +20,8 @@ from tests.engines.stub_server import (
     expected,
 )
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")
 def test_after_a_kill_only_the_rest_is_asked(stub: Stub, tmp_path: Path) -> None:

@@ -21,6 +21,8 @@ from newsrec.training.advice import LIGHTER
 from tests import ROOT
 from tests.preflight.conftest import GB, Machine, gpu
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.slow
 def test_the_default_runs_on_this_machine() -> None:

@@ -12,6 +12,8 @@ from newsrec.report.curves import loss_curve, precision_recall_curves, reliabili
 from newsrec.report.figures import Dot, confusion_matrix, dot_limits, dot_plot
 from tests.report.reading import HOSTILE, matrix_cells, texts
 
+pytestmark = pytest.mark.slow
+
 CURVE = pd.DataFrame({"step": [1, 2], "loss": [0.5, 0.4]})
 POINTS = pd.DataFrame(
     {"kind": ["raw"], "mean_probability": [0.4], "positive_rate": [0.2], "num_rows": [9]}

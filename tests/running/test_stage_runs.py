@@ -13,7 +13,7 @@ from newsrec.running.dvc_stage import DvcStage, md5, read_lock, read_stage, stag
 from newsrec.running.stage import run_stage
 from newsrec.running.unrecorded import adopt, drop_recorded, inputs_of, keep
 from tests import ROOT
-from tests.test_dvc_yaml import GRAPH as NEWS
+from tests.test_dvc_yaml import GRAPH as STAGES
 from tests.test_dvc_yaml import paths_of
 
 GRAPH = {
@@ -88,11 +88,12 @@ def test_a_stage_that_only_dvc_can_read_is_none(name: str) -> None:
 
 
 def test_every_stage_of_the_pipeline_can_be_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(ROOT)
-    for name, entry in NEWS.items():
+    for path, entry in STAGES.items():
+        if path == "submission":
+            continue
+        pipeline, _, name = path.rpartition("/")
+        monkeypatch.chdir(ROOT / "pipelines" / pipeline if pipeline else ROOT)
         for key in entry.get("foreach", {"": ""}):
-            if name == "submission":
-                continue
             stage = read_stage(f"{name}@{key}" if key else name)
             assert stage is not None
             body = entry.get("do", entry)

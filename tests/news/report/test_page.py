@@ -13,6 +13,8 @@ from newsrec.news.report.summary import summary_markdown
 from tests.news.report.conftest import arguments, evaluation, probe
 from tests.report.reading import HOSTILE, Page, figure_labelled, matrix_cells
 
+pytestmark = pytest.mark.slow
+
 
 def summary(metrics: dict[str, Any], **model: Any) -> str:
     return summary_markdown(metrics, {"source": "tiny", "num_parameters": 4} | model, probe())
