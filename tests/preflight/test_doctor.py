@@ -24,7 +24,6 @@ from tests.preflight.conftest import GB, Machine, gpu
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.slow
 def test_the_default_runs_on_this_machine() -> None:
     finished = subprocess.run(
         [sys.executable, "-m", "newsrec.cli", "doctor"],
@@ -38,7 +37,6 @@ def test_the_default_runs_on_this_machine() -> None:
     assert finished.stdout.splitlines()[-1].startswith("doctor: ")
 
 
-@pytest.mark.slow
 def test_a_real_model_on_a_machine_without_a_gpu_is_reported_before_it_is_fetched(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -81,7 +79,6 @@ def test_a_stage_is_silent_where_all_is_well(
     assert capsys.readouterr() == ("", "")
 
 
-@pytest.mark.slow  # a second and more
 @pytest.mark.parametrize("method", ["lora", "qlora", "full", "freeze", "p-tuning-v2", "adapter"])
 @pytest.mark.parametrize("model", ["tiny", "qwen3-0.6b"])
 def test_every_method_is_examined(model: str, method: str, plenty: Machine) -> None:
@@ -100,7 +97,6 @@ def test_a_warning_is_printed_and_the_stage_goes_on(
     )
 
 
-@pytest.mark.slow
 def test_only_what_lies_ahead_counts(plenty: Machine) -> None:
     longest = "train.cutoff_len=50000"
     check("score", longest)
@@ -145,7 +141,6 @@ def test_what_cannot_work_stops_the_first_stage(
     assert words in str(caught.value)
 
 
-@pytest.mark.slow
 def test_a_smaller_precision_of_the_base_is_what_qlora_is_for(
     plenty: Machine, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -170,7 +165,6 @@ def test_a_local_model_is_measured_by_its_config(tiny_model: Path, plenty: Machi
         check("fetch_model", "model=local", "fetch_model.path=nowhere")
 
 
-@pytest.mark.slow  # a second and more
 @pytest.mark.parametrize(
     ("stale", "expected"),
     [

@@ -20,7 +20,6 @@ def summary(metrics: dict[str, Any], **model: Any) -> str:
     return summary_markdown(metrics, {"source": "tiny", "num_parameters": 4} | model, probe())
 
 
-@pytest.mark.slow
 def test_the_page_is_alone(given: dict[str, Any]) -> None:
     found = Page(render(**given))
     assert all(address.startswith(("#", "data:")) for address in found.addresses)
@@ -28,12 +27,10 @@ def test_the_page_is_alone(given: dict[str, Any]) -> None:
     assert found.tags.count("svg") >= 6
 
 
-@pytest.mark.slow
 def test_two_renders_are_equal_to_the_byte(given: dict[str, Any]) -> None:
     assert render(**given) == render(**given)
 
 
-@pytest.mark.slow
 def test_a_hostile_title_or_name_stays_text(given: dict[str, Any]) -> None:
     metrics = given["metrics"]
     metrics[HOSTILE] = metrics["random"]
@@ -205,7 +202,6 @@ def distinct() -> str:
     return render(**given)
 
 
-@pytest.mark.slow  # a second and more
 def test_prompts_that_a_server_did_not_answer_are_in_the_audit_of_a_server_alone(
     distinct: str,
 ) -> None:

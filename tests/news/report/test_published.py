@@ -12,7 +12,7 @@ from tests.news.report.conftest import evaluation, probe
 from tests.report.reading import HOSTILE
 
 RULE = "no liked news means Yes"
-pytestmark = pytest.mark.usefixtures("undrawn")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("undrawn")]
 
 
 @pytest.fixture
