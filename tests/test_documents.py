@@ -19,6 +19,7 @@ from newsrec.news.ranking import read_requests
 from newsrec.params.compose import compose
 from newsrec.params.load import load_params
 from newsrec.params.sections import SharedParams
+from newsrec.safety.params import Params as SafetyParams
 from tests import ROOT
 from tests.documents import NAMES, TEXTS, blocks, commands, links, of_program, spans
 
@@ -106,9 +107,11 @@ def test_every_python_module_exists(words: list[str]) -> None:
 def test_every_choice_and_value_composes(overrides: tuple[str, ...], tmp_path: Path) -> None:
     from dvc.utils.hydra import get_hydra_sweeps
 
+    of_safety = bool({"data=mongodb", "data=files"} & set(overrides))
+    config, kind = ("safety", SafetyParams) if of_safety else ("config", Params)
     for one in get_hydra_sweeps({"params.yaml": list(overrides)}):
-        compose(tmp_path / "params.yaml", one["params.yaml"])
-        load_params(Params, tmp_path / "params.yaml")
+        compose(tmp_path / "params.yaml", one["params.yaml"], config)
+        load_params(kind, tmp_path / "params.yaml")
 
 
 def test_make_help_and_newsrec_help_list_their_commands() -> None:
@@ -162,6 +165,8 @@ def test_every_key_exists(tmp_path: Path) -> None:
     for choice in (ROOT / "conf/train").glob("*.yaml"):
         compose(tmp_path / "params.yaml", [f"train={choice.stem}"])
         keys |= set(_flat(yaml.safe_load((tmp_path / "params.yaml").read_text())))
+    compose(tmp_path / "params.yaml", [], "safety")
+    keys |= set(_flat(yaml.safe_load((tmp_path / "params.yaml").read_text())))
     found = {span.partition(":")[0] for text in TEXTS.values() for span in spans(text)}
     named = {name for name in found if re.fullmatch(r"[a-z]\w*(\.[a-z]\w*)+", name)}
     named = {name for name in named if name.rpartition(".")[2] not in SUFFIXES}

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from newsrec.params.sections import STRICT, SharedParams
@@ -97,3 +97,12 @@ class Params(SharedParams):
     baselines: Baselines
     evaluate: Evaluate
     report: Report
+
+    @model_validator(mode="after")
+    def _the_engine_answers_prompts(self) -> "Params":
+        if self.score.engine == "onnx":
+            raise ValueError(
+                "score.engine is onnx, which is for classifiers alone; set it to vllm, "
+                "transformers or openai-api"
+            )
+        return self

@@ -10,11 +10,14 @@ from newsrec.news.params import Params
 from newsrec.params.compose import compose, compose_pipeline
 from newsrec.params.load import load_params
 from newsrec.params.sections import SharedParams
+from newsrec.safety.params import Params as SafetyParams
 from newsrec.training.methods import UNMERGEABLE
 from tests import ROOT
 
+# Choices of the safety pipeline alone.
+OF_SAFETY = {"embedded", "files", "mongodb", "onnx"}
 GROUPS = {
-    name: sorted(file.stem for file in (ROOT / "conf" / name).glob("*.yaml"))
+    name: sorted({file.stem for file in (ROOT / "conf" / name).glob("*.yaml")} - OF_SAFETY)
     for name in ("data", "engine", "model", "train")
 }
 CHOICES = [f"{group}={word}" for group, words in GROUPS.items() for word in words]
@@ -72,6 +75,28 @@ def test_a_stage_of_every_pipeline_passes_over_the_sections_of_one(tmp_path: Pat
 def test_every_shipped_choice_is_parsed(choice: str, tmp_path: Path) -> None:
     compose(tmp_path / "params.yaml", [choice])
     load_params(Params, tmp_path / "params.yaml")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("data", ["embedded", "files", "mongodb"])
+@pytest.mark.parametrize(
+    ("model", "engine"), [("tiny", "onnx"), ("qwen3-1.7b", "vllm"), ("local", "transformers")]
+)
+def test_choices_of_the_safety_pipeline_combine(
+    model: str, data: str, engine: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "params.yaml"
+    compose(path, [f"model={model}", f"data={data}", f"engine={engine}"], "safety")
+    params = load_params(SafetyParams, path)
+    assert params.extract.source == data
+    assert params.score.engine == engine
+    assert (params.train.batch_size == 32) == (model == "tiny")
+
+
+def test_an_engine_of_classifiers_is_refused_for_news(tmp_path: Path) -> None:
+    compose(tmp_path / "params.yaml", ["engine=onnx"])
+    with pytest.raises(UserError, match=r"score\.engine is onnx.* classifiers alone"):
+        load_params(Params, tmp_path / "params.yaml")
 
 
 @pytest.mark.slow

@@ -9,7 +9,6 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-import yaml
 from transformers import AutoConfig
 
 from newsrec.errors import UserError
@@ -30,7 +29,8 @@ SETTINGS = [
     "train.save_steps=2",
     "train.logging_steps=1",
     "train.cutoff_len=24",
-    "train.scheduler=linear",
+    "classifier.class_weights=balanced",
+    "score.max_model_len=1088",  # of bytes as tokens
 ]
 
 
@@ -51,10 +51,7 @@ def write_rows(path: Path, num: int, tricks: bool = False) -> None:
 def trained(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A folder of the pipeline in which train and merge have run; the current one."""
     folder = tmp_path_factory.mktemp("safety")
-    compose(folder / "params.yaml", SETTINGS)
-    values = yaml.safe_load((folder / "params.yaml").read_text())
-    values["classifier"] = {"class_weights": "balanced"}
-    (folder / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
+    compose(folder / "params.yaml", SETTINGS, "safety")
     (folder / "models").mkdir()
     (folder / "models/base").symlink_to(tiny_model)
     (folder / "metrics").mkdir()

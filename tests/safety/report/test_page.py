@@ -63,7 +63,12 @@ def computed() -> dict[str, Any]:
             name: probe(test[name], fake.predictions(some, 0.9, 7), chosen[name][RATE], 20, 1)
             for name in PREDICTORS
         },
-        "audit": {"method": "a made-up model", "num_rows": 120, "num_suspect": 1},
+        "audit": {
+            "method": "a made-up model",
+            "suspect_below": 0.1,
+            "num_rows": 120,
+            "num_suspect": 1,
+        },
         "suspects": [
             {"id": "t1", "label": BENIGN, "suggested": "暴恐", "quality": 0.01, "text": "炸药"}
         ],
