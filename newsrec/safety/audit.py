@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from cleanlab.rank import get_label_quality_scores
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedGroupKFold
 from sklearn.pipeline import make_pipeline
@@ -78,6 +77,8 @@ def audit(rows: pd.DataFrame, probability: Floats, below: float) -> pd.DataFrame
         id, label, suggested (the most probable other class) and quality (the label's probability:
         from 0, surely wrong, to 1).
     """
+    from cleanlab.rank import get_label_quality_scores  # takes seconds to import
+
     label = codes(rows["label"])
     # cleanlab counts classes by the labels that occur.
     present, place = np.unique(label, return_inverse=True)

@@ -11,6 +11,8 @@ from newsrec.safety.audit import audit, counts, most_suspect, out_of_fold
 from newsrec.safety.labels import CLASSES
 from newsrec.safety.predictors import codes
 
+pytestmark = pytest.mark.slow
+
 NUM = 600
 BELOW = 0.3
 
