@@ -30,6 +30,8 @@ from tests.engines.stub_server import (
     expected,
 )
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_proxy_does_not_stand_before_this_machine(
     stub: Stub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -38,7 +40,6 @@ def test_a_proxy_does_not_stand_before_this_machine(
     assert complete_rows(stub.url, tmp_path) == expected()
 
 
-@pytest.mark.slow
 def test_what_may_pass_is_tried_again(stub: Stub, tmp_path: Path) -> None:
     stub.faults = [(429, {}, "busy"), (500, {}, "oh"), HANG, (503, {}, "later"), (429, {}, "")]
     replies, num_asked = complete(stub.url, tmp_path, timeout=1.5)
@@ -48,7 +49,6 @@ def test_what_may_pass_is_tried_again(stub: Stub, tmp_path: Path) -> None:
     assert num_asked == len(CHATS)
 
 
-@pytest.mark.slow
 def test_every_prompt_is_answered_once_and_in_order_whatever_the_server_does(
     stub: Stub, tmp_path: Path
 ) -> None:
@@ -72,7 +72,6 @@ def test_every_prompt_is_answered_once_and_in_order_whatever_the_server_does(
     assert sorted(json.loads(line)[0] for line in lines) == list(range(len(CHATS)))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("fault", [DROP, HALF, DRIP])
 def test_a_server_that_never_answers_whole_is_reported(
     fault: Fault, stub: Stub, tmp_path: Path
@@ -112,7 +111,6 @@ def test_replies_of_two_models_are_refused_also_behind_an_interruption(
     assert [reply.model for reply in complete(stub.url, tmp_path)[0]] == ["another"] * len(CHATS)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("as_date", [False, True])
 def test_a_server_that_asks_for_patience_gets_it(as_date: bool, stub: Stub, tmp_path: Path) -> None:
     asked = formatdate(time.time() + 2.2, usegmt=True) if as_date else "1"

@@ -29,6 +29,8 @@ from tests.engines.stub_server import (
     without_logprobs,
 )
 
+pytestmark = pytest.mark.slow
+
 GREEDY = {
     "model": "one-model",
     "temperature": 0,

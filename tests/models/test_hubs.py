@@ -29,6 +29,8 @@ from newsrec.models.one_form import write_description
 from newsrec.models.weights import copy_weights
 from tests.hub_servers import Hub, serve_hugging_face, serve_modelscope
 
+pytestmark = pytest.mark.slow
+
 Fetch = Callable[[str, str, Path], Path]
 NAME = "acme/tiny-chat"
 SHARDS = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
@@ -174,7 +176,6 @@ def test_no_token_is_in_a_file_or_in_what_is_shown(
     assert not any(b"_secret" in path.read_bytes() for path in files)
 
 
-@pytest.mark.slow
 def test_a_killed_download_goes_on_in_the_next_run(hub: Hub, fetch: Fetch, tmp_path: Path) -> None:
     hub.stalled[SHARDS[0]] = 50_000
     code = (

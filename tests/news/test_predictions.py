@@ -20,6 +20,8 @@ from newsrec.news.predictions import (
     write_predictions,
 )
 
+pytestmark = pytest.mark.slow
+
 NUM_ROWS = 25_000  # more than two batches
 
 
@@ -89,7 +91,6 @@ def test_a_probability_that_is_no_number_is_refused(candidates: Path, tmp_path: 
     assert not (tmp_path / "t.parquet").exists()
 
 
-@pytest.mark.slow  # a second and more
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
@@ -135,7 +136,6 @@ def test_a_missing_answer_is_reported_and_nothing_is_written(
     assert not (tmp_path / "t.parquet").exists()
 
 
-@pytest.mark.slow  # a second or so
 def test_two_sets_share_one_run_of_the_engine(candidates: Path, tmp_path: Path) -> None:
     source = answers(tmp_path, NUM_ROWS + 30_000)
     write_model_predictions(candidates, source, tmp_path / "b.parquet", start=30_000)

@@ -18,6 +18,8 @@ from newsrec.params.load import load_params
 from stages import fetch_mind, preprocess
 from tests import ROOT
 
+pytestmark = pytest.mark.slow
+
 SPLITS = ("train", "val", "test")
 # Any but the tiny model, which scores fewer.
 SHIPPED = ["data=as-published", "model=qwen3-0.6b"]
@@ -226,7 +228,6 @@ def test_where_no_other_candidate_was_clicked_the_answer_is_yes(workplace: Path)
         assert "User's liked news:\n- (none)\n" in sample["input"]
 
 
-@pytest.mark.slow  # a second and more
 def test_one_word_more_tries_it_on_made_up_files(tmp_path: Path) -> None:
     reported = account(made(tmp_path, "fetch_mind.source=synthetic"))
     params = load_params(Params, tmp_path / "params.yaml")

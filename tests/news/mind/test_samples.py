@@ -13,6 +13,8 @@ from newsrec.news.mind.row_counts import row_warnings
 from newsrec.news.mind.samples import preprocess
 from newsrec.news.mind.tables import read_behaviors
 
+pytestmark = pytest.mark.slow
+
 NEWS = "".join(f"N{number}\ttopic\tsub\tTitle {number}\t\tu\t[]\t[]\n" for number in range(1, 30))
 TIME = "11/{day}/2019 9:00:00 AM"
 
@@ -71,7 +73,6 @@ def test_feedback_comes_from_earlier_impressions_across_splits(tmp_path: Path) -
     assert train.count("(none)") == 2
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("feedback", ["earlier", "none"])
 def test_prompts_know_nothing_of_the_impression_itself_or_a_later_one(
     feedback: str, raw: Path, tmp_path: Path
@@ -124,7 +125,6 @@ def test_last_takes_the_last_candidate_of_each_impression(raw: Path, tmp_path: P
     assert table["impression_id"].is_unique
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("positive_rate", [0.25, 0.5, 0.75])
 def test_sampled_targets_have_the_wanted_share_of_clicks(
     positive_rate: float, raw: Path, tmp_path: Path
@@ -158,7 +158,6 @@ def test_every_row_is_accounted_for(raw: Path, tmp_path: Path) -> None:
     assert account["shared"]["train_test"]["num_users"] == len(users[0] & users[1]) > 0
 
 
-@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes_and_another_one_others(
     raw: Path, tmp_path: Path
 ) -> None:
