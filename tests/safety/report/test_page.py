@@ -125,7 +125,7 @@ def test_texts_and_names_from_outside_stay_text(given: dict[str, Any]) -> None:
     assert "\x07" not in text
 
 
-def test_every_section_of_the_issue_is_there(given: dict[str, Any]) -> None:
+def test_every_section_is_there(given: dict[str, Any]) -> None:
     text = render(**given)
     for words in (
         *("Predictors", "Unsafe or not", "Threshold planner", "Answers of tuned", "Evasion probe"),
