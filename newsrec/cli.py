@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from newsrec.errors import UserError
-from newsrec.files import read_lines
+from newsrec.files import read_text_lines
 from newsrec.running.stage import report_user_error
 
 app = typer.Typer(
@@ -256,11 +256,7 @@ def _lines(source: str) -> Iterator[str]:
     if not path.is_file():
         raise UserError(f"{path}: no such file; expected JSON lines of requests")
     with path.open("rb") as stream:
-        for line, row in read_lines(stream, source):
-            try:
-                yield row.decode()
-            except UnicodeDecodeError as error:
-                raise UserError(f"{path}, line {line}: not UTF-8 ({error}); convert it") from None
+        yield from read_text_lines(stream, source)
 
 
 @submission.command()

@@ -82,6 +82,19 @@ def read_lines(stream: BinaryIO, name: str, line: int = 0) -> Iterator[tuple[int
         yield line, raw.removesuffix(b"\n")
 
 
+def read_text_lines(stream: BinaryIO, name: str) -> Iterator[str]:
+    """Yield the lines of `read_lines` as text, without the \\r of Windows.
+
+    Raises:
+        UserError: a line that is not UTF-8, or too long to be one.
+    """
+    for number, line in read_lines(stream, name):
+        try:
+            yield line.removesuffix(b"\r").decode()
+        except UnicodeDecodeError as error:
+            raise UserError(f"{name}, line {number}: not UTF-8 ({error}); convert it") from None
+
+
 def read_json(source: Path) -> dict[str, Any]:
     """Read a JSON object.
 

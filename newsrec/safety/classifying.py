@@ -6,7 +6,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, redirect_stdout
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from itertools import chain, islice
 from pathlib import Path
@@ -25,7 +25,7 @@ from newsrec.engines.classifying import classify
 from newsrec.engines.request import ClassRequest
 from newsrec.engines.settings import ClassifierSettings
 from newsrec.errors import UserError
-from newsrec.files import atomic_file, read_lines
+from newsrec.files import atomic_file, read_text_lines
 from newsrec.models.folders import base_of
 from newsrec.safety.labels import CLASSES
 from newsrec.safety.normalisation import normalise
@@ -84,13 +84,7 @@ class Lines:
             UserError: a line is not UTF-8, or too long to be one.
         """
         with self._path.open("rb") as stream:
-            for number, line in read_lines(stream, self._name):
-                try:
-                    yield line.removesuffix(b"\r").decode()
-                except UnicodeDecodeError as error:
-                    raise UserError(
-                        f"{self._name}, line {number}: not UTF-8 ({error}); convert it"
-                    ) from None
+            yield from read_text_lines(stream, self._name)
 
 
 def classify_texts(
@@ -111,12 +105,9 @@ def classify_texts(
     source = work / "texts"
     # A line end in a text is a space to the model's normalisation too.
     source.write_bytes(b"".join(_one_line(text) for text in texts))
-    target = work / "classes.jsonl"
-    with target.open("w+", encoding="utf-8") as stream:
-        classify_file(source, "the text", stream, settings, model, work, max_tokens)
-        stream.seek(0)
-        rows = [json.loads(line) for line in stream]
-    return [Classified(**{**row, "text": text}) for row, text in zip(rows, texts, strict=True)]
+    lines = Lines(source, "the text", model, max_tokens)
+    found = classify_lines(lines, settings, model, work)
+    return [replace(row, text=text) for row, text in zip(found, texts, strict=True)]
 
 
 def classify_stream(
@@ -139,7 +130,7 @@ def classify_stream(
         max_tokens: of a text; more are cut off.
 
     Raises:
-        UserError: there is no such file, or see `classify_file`.
+        UserError: there is no such file, or see `classify_lines`.
     """
     name = "standard input" if file is None else str(file)
     if file is not None and not file.is_file():
@@ -158,45 +149,33 @@ def classify_stream(
             target = stack.enter_context(opened.open("w", encoding="utf-8", newline="\n"))
         # The output of an engine must not mix with the result.
         stack.enter_context(redirect_stdout(sys.stderr))
-        num = classify_file(source, name, target, settings, model, work, max_tokens)
-        print(f"classify: {num:,} texts{'' if output is None else f', in {output}'}")
+        lines = Lines(source, name, model, max_tokens)
+        for found in classify_lines(lines, settings, model, work):
+            target.write(json.dumps(asdict(found), ensure_ascii=False) + "\n")
+        print(f"classify: {len(lines):,} texts{'' if output is None else f', in {output}'}")
     shutil.rmtree(work)
 
 
-def classify_file(
-    source: Path,
-    name: str,
-    target: TextIO,
-    settings: ClassifierSettings,
-    model: Path,
-    work: Path,
-    max_tokens: int,
-) -> int:
-    """Write a line of JSON, a `Classified`, for each line of a file.
+def classify_lines(
+    lines: Lines, settings: ClassifierSettings, model: Path, work: Path
+) -> Iterator[Classified]:
+    """Yield what each line is, once all are known.
 
     Args:
-        source: UTF-8, a text a line.
-        name: of the source, for errors.
-        target: gets the lines; only once all are known.
+        lines: a text each.
         settings: of the engine.
         model: folder of a classifier.
         work: an existing folder, with the answers that an interrupted run had.
-        max_tokens: of a text; more are cut off.
-
-    Returns:
-        How many lines there were.
 
     Raises:
         UserError: a line cannot be read, or see `newsrec.engines.classifying.classify`.
     """
-    lines = Lines(source, name, model, max_tokens)
     answers = work / "answers.parquet"
     classify(settings, model, ClassRequest(lines), answers, work)
     parts = pq.ParquetFile(answers).iter_batches(_LINES_AT_ONCE, columns=["logits"])
     found = chain.from_iterable(part["logits"].to_pylist() for part in parts)
     for text, logits in zip(lines.texts(), found, strict=True):
-        target.write(json.dumps(asdict(_classified(text, logits)), ensure_ascii=False) + "\n")
-    return len(lines)
+        yield _classified(text, logits)
 
 
 def _classified(text: str, logits: list[float] | None) -> Classified:

@@ -2,12 +2,12 @@
 
 from typing import Annotated, Literal
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 from pydantic.dataclasses import dataclass
 
+from newsrec.params.sections import STRICT
 from newsrec.safety.labels import CLASSES
 
-STRICT = ConfigDict(extra="forbid")
 _Quota = dict[str, Annotated[int, Field(ge=0)]]
 
 
