@@ -39,7 +39,7 @@ doctor: env ## compare what the chosen configuration needs with this machine
 repro: doctor ## run the whole pipeline; only what changed runs again; another one: PIPELINE=safety
 	@$(RUN_IN) dvc repro
 	@cat $(FOLDER)/reports/summary.md
-	@echo && echo "Report: $(FOLDER)/reports/report.html"
+	@echo && echo "Report: $(if $(PIPELINE),$(FOLDER)/)reports/report.html"
 	@git diff --quiet -- metrics plots pipelines || echo "Git shows changed files: timings differ from run to run," \
 	  "figures slightly by type of CPU and number of threads. Back to the committed ones: git checkout $(if $(PIPELINE),$(FOLDER),metrics plots dvc.lock)"
 

@@ -39,7 +39,7 @@ from newsrec.safety.sources.mongodb import (
     find_password,
     read_documents,
 )
-from newsrec.safety.splits import SPLITS
+from newsrec.safety.tables import SPLITS
 
 SECONDS, BYTES = 30, 600 * 10**6  # the goals
 RECIPE = "$sample, pandas, to_excel"

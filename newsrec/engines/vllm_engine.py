@@ -5,8 +5,6 @@ One process per model: two models in one process is the commonest way to run out
 
 import json
 import os
-import shlex
-import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
@@ -27,14 +25,13 @@ from newsrec.errors import UserError
 from newsrec.files import read_json, sha256_file
 from newsrec.models.folders import base_of
 from newsrec.models.weights import num_classes, read_weights
-from newsrec.running.copies import original
+from newsrec.running.environments import python_of, require_python
 from newsrec.running.places import is_plain, plain_path, writable_homes
 from newsrec.running.processes import run_shown
 
 PYTHON_VARIABLE = "NEWSREC_VLLM_PYTHON"
 # Run as a file, not as a module: vLLM's environment knows no newsrec.
 _ENVIRONMENT = ".venv-vllm"
-_ROOT = Path(__file__).resolve().parents[2]
 _WORKER = Path(__file__).with_name("vllm_worker.py")
 _RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # that vLLM has room for
 _INSTALLED = "lib/python*/site-packages/vllm*.dist-info"
@@ -42,16 +39,8 @@ _STREAM = pa.schema([("token_ids", TOKEN_IDS)])
 
 
 def vllm_python() -> Path:
-    """The Python of vLLM's environment.
-
-    Where the variable points, else beside this environment, else where `make env` makes it; in the
-    original checkout where this one is a copy.
-    """
-    if PYTHON_VARIABLE in os.environ:
-        return original(Path(os.environ[PYTHON_VARIABLE]))
-    beside = Path(sys.prefix).with_name(_ENVIRONMENT) / "bin/python"
-    made = original(_ROOT) / _ENVIRONMENT / "bin/python"
-    return beside if beside.exists() else made
+    """The Python of vLLM's environment; see `newsrec.running.environments.python_of`."""
+    return python_of(_ENVIRONMENT, PYTHON_VARIABLE)
 
 
 def answer(settings: VllmSettings, model: Path, request: Request, target: Path, work: Path) -> None:
@@ -83,14 +72,8 @@ def _run(
     target: Path,
     work: Path,
 ) -> None:
-    """Have the worker answer what no run before has answered; `job` is what it is told besides."""
-    python = vllm_python()
-    if not python.exists():
-        raise UserError(
-            f"{python}: no such file; expected the Python of vLLM's environment; create it with: "
-            f"make -C {shlex.quote(str(original(_ROOT)))} env (or point {PYTHON_VARIABLE} to "
-            "another one)"
-        )
+    """Have the worker answer what no run before has answered; `job` is what it is given besides."""
+    python = require_python(_ENVIRONMENT, PYTHON_VARIABLE, "vLLM's")
     base = base_of(model)
     read_weights(base or model)
     engine = asdict(settings) | (_beside(model) if base else {})

@@ -108,15 +108,15 @@ def figures_of_confusions(confusion: npt.NDArray[np.float64]) -> dict[str, Float
         confusion: counts, labels in rows, shape (matrices, classes, classes).
     """
     right = np.diagonal(confusion, axis1=1, axis2=2)
-    of_label, said = confusion.sum(axis=2), confusion.sum(axis=1)
+    of_label, of_prediction = confusion.sum(axis=2), confusion.sum(axis=1)
     total = of_label.sum(axis=1)
     of_class = {
-        "precision": _ratio(right, said),
+        "precision": _ratio(right, of_prediction),
         "recall": _ratio(right, of_label),
-        "f1": _ratio(2 * right, said + of_label),
+        "f1": _ratio(2 * right, of_prediction + of_label),
     }
-    covariance = right.sum(axis=1) * total - (of_label * said).sum(axis=1)
-    spread = (total**2 - (of_label**2).sum(axis=1)) * (total**2 - (said**2).sum(axis=1))
+    covariance = right.sum(axis=1) * total - (of_label * of_prediction).sum(axis=1)
+    spread = (total**2 - (of_label**2).sum(axis=1)) * (total**2 - (of_prediction**2).sum(axis=1))
     found = {"accuracy": right.sum(axis=1) / total, "mcc": _ratio(covariance, np.sqrt(spread))}
     for name, values in of_class.items():
         found[f"macro_{name}"] = values.mean(axis=1)

@@ -10,7 +10,7 @@ _LIMITS = (
     "simplified characters, no separators inside words. A text that is not normalised is one that "
     "it was not trained on.",
     "A longer text is cut: what comes after the tokens named below is not read.",
-    "Its probabilities are overconfident until they are calibrated on data of the place where it "
+    "Its probabilities may be too sure until they are calibrated on data of the place where it "
     "is used, and so is a threshold that was chosen elsewhere.",
     "It learned the judgements of those who labelled the data, their mistakes among them.",
     "It knows one class for a text that may belong to several, and no class for a person: whether "

@@ -4,7 +4,6 @@ Half of the sample is 正常: whether a trick makes a harmless text look unsafe 
 the question.
 """
 
-import heapq
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from pathlib import Path
@@ -17,6 +16,7 @@ from newsrec.chat.text import plain_text
 from newsrec.safety.labels import BENIGN
 from newsrec.safety.normalisation import normalise
 from newsrec.safety.rows import Row
+from newsrec.safety.smallest import Smallest
 from newsrec.safety.tricks import TRICKS, rewrite
 
 SCHEMA = pa.schema(
@@ -36,25 +36,19 @@ class Sample:
 
     def __init__(self, num: int, seed: int) -> None:
         self._num, self._seed = num, seed
-        self._heaps: dict[bool, list[tuple[int, str, Row]]] = {True: [], False: []}
+        # By whether they are 正常; of equal draws the ids decide.
+        self._halves = {half: Smallest[tuple[str, Row]](num) for half in (True, False)}
 
     def add(self, rows: Iterable[Row]) -> None:
         """Offer rows; at most `num` of either half are held."""
         for row in rows:
             digest = blake2b(f"{self._seed}:{row.id}".encode(), digest_size=8).digest()
-            heap = self._heaps[row.label == BENIGN]
-            # Negative: the heap's first is the largest draw, the next to go.
-            entry = (-int.from_bytes(digest), row.id, row)
-            if len(heap) < self._num:
-                heapq.heappush(heap, entry)
-            else:
-                heapq.heappushpop(heap, entry)
+            self._halves[row.label == BENIGN].add(int.from_bytes(digest), (row.id, row))
 
     def rows(self) -> list[Row]:
         """The sample, `num` rows or all there are; more of one half where the other is short."""
         benign, unsafe = (
-            [row for _, _, row in sorted(self._heaps[half], key=lambda entry: -entry[0])]
-            for half in (True, False)
+            [row for _, (_, row) in self._halves[half].entries()] for half in (True, False)
         )
         num_benign = min(len(benign), max(self._num // 2, self._num - len(unsafe)))
         return benign[:num_benign] + unsafe[: self._num - num_benign]

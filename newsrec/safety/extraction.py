@@ -16,23 +16,14 @@ from newsrec.safety.near_copies import cluster_near_copies
 from newsrec.safety.normalisation import normalise
 from newsrec.safety.sources.documents import REASONS, Counts, Document, Draw, Row
 from newsrec.safety.splits import (
-    SPLITS,
     Quotas,
     fill_quotas,
     require_quotas,
     short_quotas,
 )
+from newsrec.safety.tables import RAW_SCHEMA, SPLITS
 from newsrec.safety.xlsx import write_xlsx
 
-SCHEMA = pa.schema(
-    [
-        ("id", pa.string()),
-        ("text", pa.string()),
-        ("label", pa.string()),
-        ("tags", pa.list_(pa.string())),
-        ("cluster", pa.int64()),
-    ]
-)
 XLSX_COLUMNS = ("text_cn", "extracted_label")
 # Rows kept of a label beyond its quotas, since of a cluster that fills one the rest is left out;
 # more are kept, and the source read again, where these are too few.
@@ -57,7 +48,7 @@ class Extracted:
                 "tags": [row.tags for row, _ in rows],
                 "cluster": [cluster for _, cluster in rows],
             },
-            schema=SCHEMA,
+            schema=RAW_SCHEMA,
         )
 
 

@@ -1,4 +1,8 @@
-"""The predictions table: what every predictor, whatever it is, becomes before it is measured."""
+"""The predictions of a model: what it answered, joined to the rows that it was asked about.
+
+Apart from `predictors`, which reads every table with what it is measured by: a metric that changes
+scores nothing again.
+"""
 
 from pathlib import Path
 
@@ -11,8 +15,8 @@ from scipy.special import softmax
 from newsrec.errors import UserError
 from newsrec.files import atomic_file
 from newsrec.safety.labels import CLASSES
+from newsrec.safety.tables import PROBABILITIES
 
-PROBABILITIES = tuple(f"p{id_}" for id_ in range(len(CLASSES)))
 _KEPT = ("id", "trick", "label", "cluster")  # a trick is of evasion rows alone
 
 

@@ -15,15 +15,13 @@ from newsrec.errors import UserError
 from newsrec.files import atomic_file
 from newsrec.metrics import multiclass
 from newsrec.safety.labels import CLASSES
-from newsrec.safety.predictions import PROBABILITIES as P_NAMES
+from newsrec.safety.tables import PROBABILITIES
 
-SETS = ("val", "test", "evasion")
 # As their files are called: the two that are language models, and the others.
 MODELS = ("base", "tuned")
 BASELINES = ("tfidf", "keywords", "majority")
 PREDICTORS = ("tuned", "base", *BASELINES)
 
-PROBABILITIES = list(P_NAMES)
 _P_FIELDS = [(name, pa.float64()) for name in PROBABILITIES]
 _KEY_FIELDS = [("id", pa.string()), ("label", pa.string()), ("cluster", pa.int64())]
 SCHEMA = pa.schema([*_KEY_FIELDS, *_P_FIELDS])

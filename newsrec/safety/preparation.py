@@ -8,9 +8,8 @@ from tqdm import tqdm
 
 from newsrec.errors import UserError
 from newsrec.safety.evasion import Sample, write_rewritten
-from newsrec.safety.rows import SCHEMA, Counts, check_rows, read_raw
-
-SPLITS = ("train", "val", "test")  # train first: the others are compared with it
+from newsrec.safety.rows import Counts, check_rows, read_raw
+from newsrec.safety.tables import SCHEMA, SPLITS
 
 
 def prepare(

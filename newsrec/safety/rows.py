@@ -21,17 +21,7 @@ from newsrec.chat.text import plain_text
 from newsrec.errors import UserError, unknown_choice
 from newsrec.safety.labels import CLASSES
 from newsrec.safety.normalisation import normalise
-
-RAW_SCHEMA = pa.schema(
-    [
-        ("id", pa.string()),
-        ("text", pa.string()),
-        ("label", pa.string()),
-        ("tags", pa.list_(pa.string())),
-        ("cluster", pa.int64()),
-    ]
-)
-SCHEMA = RAW_SCHEMA.append(pa.field("normalised", pa.string()))
+from newsrec.safety.tables import RAW_SCHEMA, SCHEMA
 
 _BATCH_ROWS = 2_000
 _CONTROL = regex.compile(r"(?V1)[\p{Cc}--[\t\n\r]]")

@@ -16,7 +16,6 @@ import pyarrow as pa
 from newsrec.errors import UserError
 from newsrec.safety.near_copies import cluster_near_copies
 
-SPLITS = ("train", "val", "test")
 _NUM_EXAMPLES = 5
 
 Quotas = Mapping[str, Mapping[str, int]]  # rows by split and label

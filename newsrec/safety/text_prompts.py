@@ -10,8 +10,8 @@ import pyarrow.parquet as pq
 from newsrec.chat.messages import Messages
 from newsrec.chat.pieces import TOKEN_IDS
 from newsrec.files import read_texts
+from newsrec.safety.tables import TEXT
 
-TEXT = "normalised"
 _ROWS_AT_ONCE = 1000
 
 Encode = Callable[[Sequence[str]], list[list[int]]]

@@ -21,7 +21,7 @@ from newsrec.running.stage import run_stage
 from newsrec.safety.card import task_card
 from newsrec.safety.labels import CLASSES
 from newsrec.safety.params import Params
-from newsrec.safety.text_prompts import TEXT
+from newsrec.safety.tables import TEXT
 
 BASE = Path("models/base")
 ADAPTER = Path("models/adapter")

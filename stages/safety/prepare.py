@@ -14,7 +14,8 @@ from newsrec.params.load import load_params
 from newsrec.running.stage import run_stage
 from newsrec.safety.normalisation import VERSION
 from newsrec.safety.params import Params
-from newsrec.safety.preparation import SPLITS, prepare
+from newsrec.safety.preparation import prepare
+from newsrec.safety.tables import SPLITS
 
 TARGET = Path("data/processed")
 

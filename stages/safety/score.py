@@ -25,10 +25,10 @@ from newsrec.provenance import provenance
 from newsrec.running.stage import run_stage
 from newsrec.safety.params import Params
 from newsrec.safety.scoring import score_classifier, score_judge
+from newsrec.safety.tables import SETS
 
 ROWS = Path("data/processed")
 PREDICTIONS = Path("data/predictions")
-SETS = ("test", "val", "evasion")
 
 
 def main() -> None:

@@ -22,7 +22,7 @@ from newsrec.provenance import provenance
 from newsrec.running.stage import run_stage
 from newsrec.safety.labels import CLASSES
 from newsrec.safety.params import Params
-from newsrec.safety.text_prompts import TEXT
+from newsrec.safety.tables import TEXT
 from newsrec.training.classification import METRIC, fine_tune_classifier
 from newsrec.training.labelled import LabelledTexts
 from newsrec.training.runs import outcome_metrics

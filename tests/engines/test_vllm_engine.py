@@ -11,6 +11,7 @@ from newsrec.engines.parts import Parts
 from newsrec.engines.request import FewPrompts, Request
 from newsrec.engines.settings import VllmSettings
 from newsrec.errors import UserError
+from newsrec.running import environments
 from newsrec.running.places import is_plain
 from tests.weights import write_weights
 
@@ -48,7 +49,7 @@ def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for folder in (tmp_path, copy):
         (folder / ".git").mkdir(parents=True)
     monkeypatch.chdir(copy)
-    monkeypatch.setattr(vllm_engine, "_ROOT", copy)
+    monkeypatch.setattr(environments, "_ROOT", copy)
     monkeypatch.delenv(vllm_engine.PYTHON_VARIABLE, raising=False)
     return copy
 

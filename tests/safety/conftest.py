@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from newsrec.errors import UserError
-from newsrec.safety.predictors import PREDICTORS, PROBABILITIES, write_probabilities
+from newsrec.safety.predictors import PREDICTORS, write_probabilities
 from newsrec.safety.sources.embedded import mongodb_python, serve, stored
 from newsrec.safety.sources.mongodb import Connection, Fields
+from newsrec.safety.tables import PROBABILITIES
 from tests.safety import fake
 from tests.safety.planted import texts
 from tests.safety.values import write_params

@@ -9,7 +9,8 @@ import pyarrow.parquet as pq
 from scipy.special import softmax
 
 from newsrec.safety.labels import CLASSES
-from newsrec.safety.predictors import PROBABILITIES, codes
+from newsrec.safety.predictors import codes
+from newsrec.safety.tables import PROBABILITIES
 
 TOPICS = (
     "天气晴朗出游",

@@ -17,7 +17,8 @@ from newsrec.running.stage import run_stage
 from newsrec.safety.labels import CLASSES
 from newsrec.safety.sources.embedded import PYTHON_VARIABLE, serve, stored
 from newsrec.safety.sources.mongodb import PASSWORD_VARIABLE, Connection
-from newsrec.safety.splits import SPLITS, leak_gate
+from newsrec.safety.splits import leak_gate
+from newsrec.safety.tables import SPLITS
 from newsrec.safety.xlsx import write_xlsx
 from stages.safety import extract
 from tests.safety.conftest import FIELDS

@@ -15,7 +15,7 @@ from newsrec.errors import UserError
 from newsrec.files import sha256_folder
 from newsrec.params.compose import compose
 from newsrec.safety.labels import CLASSES
-from newsrec.safety.predictions import PROBABILITIES
+from newsrec.safety.tables import PROBABILITIES
 from stages.safety import merge, score, train
 from tests import ROOT
 

@@ -9,7 +9,8 @@ import pytest
 
 from newsrec.errors import UserError
 from newsrec.safety.labels import CLASSES
-from newsrec.safety.predictions import PROBABILITIES, write_predictions
+from newsrec.safety.predictions import write_predictions
+from newsrec.safety.tables import PROBABILITIES
 
 NUM = len(CLASSES)
 

@@ -9,7 +9,7 @@ import pytest
 
 from newsrec.errors import UserError
 from newsrec.safety.corpus.synthetic import documents
-from newsrec.safety.rows import RAW_SCHEMA
+from newsrec.safety.tables import RAW_SCHEMA
 from stages.safety import prepare
 from tests.safety.values import write_params
 

@@ -10,7 +10,8 @@ import pytest
 
 from newsrec.errors import UserError
 from newsrec.safety.preparation import prepare
-from newsrec.safety.rows import RAW_SCHEMA, SCHEMA, read_raw
+from newsrec.safety.rows import read_raw
+from newsrec.safety.tables import RAW_SCHEMA, SCHEMA
 
 
 def write_raw(folder: Path, split: str, texts: list[Any], **columns: list[Any]) -> Path:

@@ -16,8 +16,9 @@ from newsrec.metrics.calibration import (
     log_loss,
     prior_shift,
 )
+from newsrec.metrics.intervals import intervals
 from newsrec.metrics.significance import ClusterBootstrap
-from newsrec.news.evaluation.predictor import intervals, probability_samples
+from newsrec.news.evaluation.predictor import probability_samples
 
 
 @dataclass(frozen=True)

@@ -7,15 +7,13 @@ import pandas as pd
 
 from newsrec.metrics.calibration import brier, clipped_logit, ece, log_loss
 from newsrec.metrics.classification import classification_metrics, pooled_auc
+from newsrec.metrics.intervals import Samples, gains, intervals
 from newsrec.metrics.ranking import rank_metrics
-from newsrec.metrics.significance import ClusterBootstrap, interval, mcnemar, paired
+from newsrec.metrics.significance import ClusterBootstrap, mcnemar
 
 RANKING = ("auc", "mrr", "ndcg_at_5", "ndcg_at_10")
 COMPARED = ("auc", "mrr", "ndcg_at_10", "accuracy")
 NUM_BINS = 15
-
-# The figure of each resample, shape (resamples,).
-Samples = np.ndarray
 
 
 @dataclass(frozen=True)
@@ -120,32 +118,12 @@ def decision_figures(label: pd.Series, decision: pd.Series) -> dict[str, float]:
     }
 
 
-def intervals(samples: dict[str, Samples]) -> dict[str, float]:
-    """The 95 % interval of each figure as `<name>_low` and `<name>_high`."""
-    return {
-        f"{name}_{bound}": value
-        for name, drawn in samples.items()
-        for bound, value in zip(("low", "high"), interval(drawn), strict=True)
-    }
-
-
 def compare(one: Measured, other: Measured) -> dict[str, dict[str, float]]:
     """What `one` gains over `other`: delta, its 95 % interval and p, from the same resamples.
 
     `accuracy` has `p_mcnemar` beside it, which takes rows as independent.
     """
-    result: dict[str, dict[str, float]] = {}
-    for name in COMPARED:
-        if name in one.figures and name in other.figures:
-            difference = paired(
-                other.figures[name], other.samples[name], one.figures[name], one.samples[name]
-            )
-            result[name] = {
-                "delta": difference.delta,
-                "low": difference.low,
-                "high": difference.high,
-                "p": difference.p,
-            }
+    result = gains(one.figures, one.samples, other.figures, other.samples, COMPARED)
     if other.correct is not None and one.correct is not None:
         result["accuracy"]["p_mcnemar"] = mcnemar(other.correct, one.correct)
     return result

@@ -8,7 +8,8 @@ from newsrec.metrics.calibration import reliability_curve
 from newsrec.metrics.multiclass import apply_temperature
 from newsrec.safety.evaluation.unsafe import unsafe_score
 from newsrec.safety.labels import BENIGN, CLASSES
-from newsrec.safety.predictors import PROBABILITIES, codes
+from newsrec.safety.predictors import codes
+from newsrec.safety.tables import PROBABILITIES
 
 NUM_POINTS = 60
 UNSAFE = "unsafe"  # beside the classes' names, the curve of the question "unsafe or not"
@@ -55,5 +56,5 @@ def reliability_rows(
 
 def confusion_rows(predictions: pd.DataFrame) -> list[tuple[str, str]]:
     """`CONFUSION_HEADER` of each row, as the template `confusion` of DVC counts them."""
-    said = predictions[PROBABILITIES].to_numpy().argmax(axis=1)
-    return [*zip(predictions["label"], (CLASSES[place] for place in said), strict=True)]
+    predicted = predictions[PROBABILITIES].to_numpy().argmax(axis=1)
+    return [*zip(predictions["label"], (CLASSES[place] for place in predicted), strict=True)]

@@ -14,7 +14,7 @@ from newsrec.errors import UserError
 from newsrec.metrics.significance import ClusterBootstrap, interval
 from newsrec.safety.evaluation.unsafe import bounded, rate_key, unsafe_score
 from newsrec.safety.labels import BENIGN
-from newsrec.safety.predictors import PROBABILITIES
+from newsrec.safety.tables import PROBABILITIES
 
 RATE = 0.01
 

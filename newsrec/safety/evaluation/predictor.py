@@ -4,16 +4,17 @@ A figure `x` has the ends of its 95 % interval, from resampled clusters, as `x_l
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from sklearn.metrics import precision_recall_fscore_support
 
 from newsrec.metrics import multiclass
 from newsrec.metrics.calibration import ece
+from newsrec.metrics.classification import classification_metrics
+from newsrec.metrics.intervals import gains, intervals
 from newsrec.metrics.multiclass import (
     apply_temperature,
     average_precision_samples,
@@ -23,10 +24,11 @@ from newsrec.metrics.multiclass import (
     fit_temperature,
     one_against_rest,
 )
-from newsrec.metrics.significance import ClusterBootstrap, interval, mcnemar, paired
+from newsrec.metrics.significance import ClusterBootstrap, mcnemar
 from newsrec.safety.evaluation.unsafe import HEADLINE_RATES, rate_key, unsafe_score
 from newsrec.safety.labels import CLASSES
-from newsrec.safety.predictors import PROBABILITIES, codes
+from newsrec.safety.predictors import codes
+from newsrec.safety.tables import PROBABILITIES
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -84,6 +86,7 @@ def measure(
     figures = decision_figures(label, predicted, NUM_CLASSES)
     drawn = figures_of_confusions(confusion_samples(label, predicted, NUM_CLASSES, bootstrap))
     samples = {name: drawn[name] for name in figures}
+    decided = classification_metrics(pd.Series(label), pd.Series(predicted), range(NUM_CLASSES))
     classes: dict[str, dict[str, Any]] = {}
     ranked: dict[str, list[Floats]] = {name: [] for name in RANKED}
     for place, name in enumerate(CLASSES):
@@ -91,7 +94,12 @@ def measure(
         values, others = _ranked(label == place, probability[:, place], test["cluster"], bootstrap)
         for key in values:
             ranked[key].append(others[key])
-        classes[name] = _of_class(label, predicted, place) | values
+        classes[name] = {
+            **{key: float(decided.per_class[key].iloc[place]) for key in OF_CLASS},
+            "support": int(decided.per_class["support"].iloc[place]),
+            "predicted": dict(zip(CLASSES, decided.confusion[place].tolist(), strict=True)),
+            **values,
+        }
         classes[name] |= intervals(of_class | others)
     for key in RANKED:
         values_of = [found[key] for found in classes.values() if key in found]
@@ -122,13 +130,7 @@ def compare(one: Measured, other: Measured) -> dict[str, dict[str, float]]:
 
     `accuracy` has `p_mcnemar` beside it, which takes rows as independent.
     """
-    result: dict[str, dict[str, float]] = {}
-    for name in COMPARED:
-        if name in one.figures and name in other.figures:
-            found = paired(
-                other.figures[name], other.samples[name], one.figures[name], one.samples[name]
-            )
-            result[name] = asdict(found)
+    result = gains(one.figures, one.samples, other.figures, other.samples, COMPARED)
     result["accuracy"]["p_mcnemar"] = mcnemar(other.correct, one.correct)
     return result
 
@@ -139,31 +141,6 @@ def compare_tuned(measured: Mapping[str, Measured]) -> dict[str, dict[str, dict[
         f"tuned_vs_{name}": compare(measured["tuned"], found)
         for name, found in measured.items()
         if name != "tuned"
-    }
-
-
-def intervals(samples: Mapping[str, Floats]) -> dict[str, float]:
-    """The 95 % interval of each figure as `<name>_low` and `<name>_high`."""
-    return {
-        f"{name}_{bound}": value
-        for name, drawn in samples.items()
-        for bound, value in zip(("low", "high"), interval(drawn), strict=True)
-    }
-
-
-def _of_class(label: Ints, predicted: Ints, place: int) -> dict[str, Any]:
-    """Precision, recall, F1, support and the row of the confusion matrix of a class."""
-    of_label = label == place
-    precision, recall, f1, _ = precision_recall_fscore_support(
-        of_label, predicted == place, average="binary", zero_division=0
-    )
-    said = np.bincount(predicted[of_label], minlength=NUM_CLASSES)
-    return {
-        "precision": float(precision),
-        "recall": float(recall),
-        "f1": float(f1),
-        "support": int(of_label.sum()),
-        "predicted": dict(zip(CLASSES, said.tolist(), strict=True)),
     }
 
 

@@ -10,7 +10,8 @@ import pandas as pd
 from newsrec.metrics.significance import ClusterBootstrap, interval
 from newsrec.safety.evaluation.unsafe import bounded
 from newsrec.safety.labels import BENIGN, CLASSES
-from newsrec.safety.predictors import PROBABILITIES, codes
+from newsrec.safety.predictors import codes
+from newsrec.safety.tables import PROBABILITIES
 
 _LENGTHS = {20: "1 to 20", 50: "21 to 50", 100: "51 to 100", 200: "101 to 200"}
 _LONGER = "201 or more"
@@ -77,16 +78,16 @@ def measure_slices(
 
 
 def _figures(table: pd.DataFrame, bootstrap: ClusterBootstrap) -> dict[str, Any]:
-    said = table[PROBABILITIES].to_numpy().argmax(axis=1)
-    right = said == codes(table["label"])
+    predicted = table[PROBABILITIES].to_numpy().argmax(axis=1)
+    right = predicted == codes(table["label"])
     low, high = interval(bootstrap.mean(right))
     benign = (table["label"] == BENIGN).to_numpy()
     found = {"accuracy": float(right.mean()), "accuracy_low": low, "accuracy_high": high}
     found["num_rows"] = len(table)
     if benign.any():
-        found |= bounded("false_positive_rate", (said != 0)[benign])
+        found |= bounded("false_positive_rate", (predicted != 0)[benign])
         found["num_benign"] = int(benign.sum())
     if not benign.all():
-        found |= bounded("unsafe_recall", (said != 0)[~benign])
+        found |= bounded("unsafe_recall", (predicted != 0)[~benign])
         found["num_unsafe"] = int((~benign).sum())
     return found

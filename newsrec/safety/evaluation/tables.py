@@ -10,15 +10,13 @@ from newsrec.safety.evaluation.unsafe import require_both
 from newsrec.safety.labels import CLASSES
 from newsrec.safety.predictors import (
     PREDICTORS,
-    PROBABILITIES,
-    SETS,
     codes,
     keys_of,
     read_predictions,
     read_table,
 )
+from newsrec.safety.tables import PROBABILITIES, SETS, SPLITS
 
-SPLITS = ("train", "val", "test")
 _OF_SPLIT = ["id", "label", "cluster", "normalised"]
 
 
@@ -65,10 +63,10 @@ def report_text(tables: Mapping[str, pd.DataFrame]) -> str:
     """
     parts = []
     for name, table in tables.items():
-        said = table[PROBABILITIES].to_numpy().argmax(axis=1)
+        predicted = table[PROBABILITIES].to_numpy().argmax(axis=1)
         shown = classification_report(
             codes(table["label"]),
-            said,
+            predicted,
             labels=range(len(CLASSES)),
             target_names=CLASSES,
             digits=4,

@@ -5,7 +5,8 @@ import pandas as pd
 
 from newsrec.report.text import shortened
 from newsrec.safety.labels import BENIGN, CLASSES
-from newsrec.safety.predictors import PROBABILITIES, codes
+from newsrec.safety.predictors import codes
+from newsrec.safety.tables import PROBABILITIES
 
 FALSE_ALARM, MISSED, CONFUSED = "false alarm", "missed", "another unsafe class"
 KINDS = {

@@ -24,6 +24,7 @@ from newsrec.safety.report.verdict import (
     Metrics,
     against_others,
     allowed,
+    flags_any,
     notices,
     percent,
     verdict,
@@ -186,9 +187,10 @@ def _facts(found: Mapping[str, Any]) -> list[tuple[str, object]]:
 def _at_rate(of_predictor: Mapping[str, Any], rate: float) -> list[tuple[str, str]]:
     """Recall, rate of false positives and precision in use, each with its bounds if it has any."""
     found = of_predictor[rate_key(rate)]
-    return [
-        _cell(found, key) for key in ("recall", "false_positive_rate", "precision_at_real_share")
-    ]
+    cells = [_cell(found, key) for key in ("recall", "false_positive_rate")]
+    if not flags_any(found):
+        return [*cells, (DASH, "nothing is flagged")]
+    return [*cells, _cell(found, "precision_at_real_share")]
 
 
 def _cell(found: Mapping[str, Any], key: str) -> tuple[str, str]:

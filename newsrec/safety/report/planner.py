@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from newsrec.report.text import counted
 from newsrec.safety.labels import BENIGN
-from newsrec.safety.report.verdict import allowed, bounds, percent
+from newsrec.safety.report.verdict import allowed, bounds, percent, share_unsafe
 
 
 class Panel(NamedTuple):
@@ -43,8 +43,7 @@ def _panel(at: Mapping[str, Any], benign_share: float, is_chosen: bool) -> Panel
         f"the {BENIGN} validation texts are.",
         f"On test it flags {num_wrong:,} of {counted(num_benign, f'{BENIGN} text')}: "
         f"{bounds(at, 'false_positive_rate')}.",
-        f"Where {percent(benign_share)} of all texts are {BENIGN}, "
-        f"{percent(at['precision_at_real_share'])} of what it flags is unsafe.",
+        f"Where {percent(benign_share)} of all texts are {BENIGN}, {share_unsafe(at)}.",
         f"Proven with 95 % confidence: at most {percent(at['false_positive_rate_upper'])} of "
         f"{BENIGN} texts are flagged{'' if proven else f', which does not prove {rate}'}. To prove "
         f"{rate} takes {at['rows_to_prove']:,} clean {BENIGN} texts of which none is flagged"

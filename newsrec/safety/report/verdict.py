@@ -44,6 +44,18 @@ def allowed(rate: float) -> str:
     return f"{100 * rate:g} %"
 
 
+def flags_any(at: Mapping[str, Any]) -> bool:
+    """Whether any test text is above a threshold; else there is no precision."""
+    return bool(at["recall"] > 0 or at["false_positive_rate"] > 0)
+
+
+def share_unsafe(at: Mapping[str, Any]) -> str:
+    """How much of what is flagged at a threshold is unsafe, as the rest of a sentence."""
+    if not flags_any(at):
+        return "nothing is flagged"
+    return f"{percent(at['precision_at_real_share'])} of what it flags is unsafe"
+
+
 def bounds(row: Mapping[str, Any], key: str) -> str:
     """A share and its 95 % interval in percent."""
     low, high = percent(row[f"{key}_low"]), percent(row[f"{key}_high"])
@@ -98,7 +110,7 @@ def _unsafe(at: Mapping[str, Any], metrics: Metrics) -> str:
         f"{allowed(at['rate'])} of the {BENIGN} validation texts: it finds "
         f"{bounds(at, 'recall')} of the unsafe test texts and flags {wrong} of the {BENIGN} ones "
         f"(exact 95 % bounds). Where {percent(metrics['benign_share'])} of all texts are {BENIGN}, "
-        f"as in the source, {percent(at['precision_at_real_share'])} of what it flags is unsafe."
+        f"as in the source, {share_unsafe(at)}."
     )
 
 

@@ -1,7 +1,6 @@
 """Labelled documents as a source has them, one label of theirs, and which of them are kept."""
 
 import hashlib
-import heapq
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -11,6 +10,7 @@ from operator import itemgetter
 
 from newsrec.errors import UserError, unknown_choice
 from newsrec.safety.labels import CLASSES
+from newsrec.safety.smallest import Smallest
 
 # The order of the rule `most_severe`, worst first: what endangers life, then what the law forbids,
 # then what offends.
@@ -94,8 +94,7 @@ class Draw:
         self._limits = limits
         self._hash_key = str(seed).encode()
         self._multi_label, self._unknown_label = multi_label, unknown_label
-        # The largest hash on top, as a negative number.
-        self._kept: dict[str, list[tuple[int, Row]]] = {label: [] for label in limits}
+        self._kept = {label: Smallest[Row](limit) for label, limit in limits.items()}
 
     def add(self, document: Document) -> None:
         """Count a document, and keep it if it is among the smallest.
@@ -111,19 +110,13 @@ class Draw:
             self.counts.refused[fault] += 1
             return
         self.counts.seen[label] += 1
-        limit = self._limits.get(label, 0)
-        if limit == 0:
+        if label not in self._kept:
             return
         digest = hashlib.blake2b(document.key, digest_size=16, key=self._hash_key).digest()
-        place, kept = -int.from_bytes(digest), self._kept[label]
-        if len(kept) == limit and place <= kept[0][0]:
-            return
-        assert isinstance(document.text, str)
-        row = Row(document.id, document.text, label, _tags(document))
-        if len(kept) < limit:
-            heapq.heappush(kept, (place, row))
-        else:
-            heapq.heappushpop(kept, (place, row))
+        draw, kept = int.from_bytes(digest), self._kept[label]
+        if kept.takes(draw):
+            assert isinstance(document.text, str)
+            kept.add(draw, Row(document.id, document.text, label, _tags(document)))
 
     def rows(self) -> list[Row]:
         """The documents kept, in the order of their hashes.
@@ -131,8 +124,8 @@ class Draw:
         Raises:
             UserError: two of them have one id.
         """
-        entries = [entry for kept in self._kept.values() for entry in kept]
-        entries.sort(key=itemgetter(0), reverse=True)
+        entries = [entry for kept in self._kept.values() for entry in kept.entries()]
+        entries.sort(key=itemgetter(0))
         for one, other in pairwise(entries):
             if one[0] == other[0]:
                 raise UserError(

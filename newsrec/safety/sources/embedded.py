@@ -4,11 +4,8 @@ It speaks MongoDB's wire protocol on WiredTiger and comes from PyPI, which Mongo
 It is GPL-2.0: it is run as a program, never imported.
 """
 
-import os
 import secrets
-import shlex
 import socket
-import sys
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -22,13 +19,12 @@ from pymongo import MongoClient
 from pymongo.errors import ConnectionFailure
 
 from newsrec.errors import UserError
-from newsrec.running.copies import original
+from newsrec.running.environments import require_python
 from newsrec.running.processes import read_tail, running
 from newsrec.safety.sources.mongodb import Connection, Fields, connect
 
 PYTHON_VARIABLE = "NEWSREC_MONGODB_PYTHON"
 _ENVIRONMENT = ".venv-mongodb"
-_ROOT = Path(__file__).resolve().parents[3]
 _DATABASE, _COLLECTION = "safety", "documents"
 _SECONDS_TO_START = 60
 _NUM_TRIES = 3  # another program may take the port before the server does
@@ -37,26 +33,13 @@ _CACHE = "256M"
 
 
 def mongodb_python() -> Path:
-    """The Python of the server's environment.
-
-    Where the variable points, else beside this environment, else where `make env` makes it; in the
-    original checkout where this one is a copy.
+    """The Python of the server's environment; see `newsrec.running.environments.python_of`.
 
     Raises:
         UserError: there is none.
     """
-    beside = Path(sys.prefix).with_name(_ENVIRONMENT) / "bin/python"
-    made = original(_ROOT) / _ENVIRONMENT / "bin/python"
-    python = beside if beside.exists() else made
-    if PYTHON_VARIABLE in os.environ:
-        python = original(Path(os.environ[PYTHON_VARIABLE]))
-    if not python.exists():
-        raise UserError(
-            f"{python}: no such file; expected the Python of the embedded MongoDB server's "
-            f"environment; create it with: make -C {shlex.quote(str(original(_ROOT)))} env "
-            f"PIPELINE=safety (or point {PYTHON_VARIABLE} to another one)"
-        )
-    return python
+    whose, target = "the embedded MongoDB server's", "env PIPELINE=safety"
+    return require_python(_ENVIRONMENT, PYTHON_VARIABLE, whose, target)
 
 
 class LabelledText(Protocol):

@@ -22,7 +22,8 @@ from newsrec.safety.evaluation.unsafe import (
     unsafe_score,
 )
 from newsrec.safety.labels import BENIGN, CLASSES
-from newsrec.safety.predictors import PROBABILITIES, codes
+from newsrec.safety.predictors import codes
+from newsrec.safety.tables import PROBABILITIES
 from tests.safety import fake
 
 ROWS = fake.rows(160, seed=3)

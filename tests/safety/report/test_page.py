@@ -21,12 +21,13 @@ from newsrec.safety.evaluation.predictor import compare_tuned, measure
 from newsrec.safety.evaluation.slices import measure_slices, slices_of
 from newsrec.safety.evaluation.unsafe import choose_thresholds, measure_thresholds
 from newsrec.safety.labels import BENIGN, CLASSES
-from newsrec.safety.predictors import PREDICTORS, PROBABILITIES
+from newsrec.safety.predictors import PREDICTORS
 from newsrec.safety.report.mistakes import FALSE_ALARM, KINDS, MISSED, most_confident_mistakes
 from newsrec.safety.report.page import render
 from newsrec.safety.report.planner import panels
 from newsrec.safety.report.summary import summary_markdown
 from newsrec.safety.report.verdict import notices, verdict
+from newsrec.safety.tables import PROBABILITIES
 from tests.report.reading import HOSTILE, Page
 from tests.safety import fake
 
@@ -169,6 +170,18 @@ def test_the_verdict_is_that_of_the_worst_comparison(
     at = tuned_at(given)["at_1"]
     assert f"flags {100 * at['false_positive_rate']:.1f} % (" in found.text
     assert f"{100 * at['precision_at_real_share']:.1f} % of what it flags is unsafe" in found.text
+
+
+def test_where_nothing_is_flagged_no_precision_is_claimed(given: dict[str, Any]) -> None:
+    at = tuned_at(given)["at_1"]
+    for key in ("recall", "false_positive_rate", "precision_at_real_share"):
+        at[key] = 0.0
+    assert verdict(given["metrics"], tuned_at(given)).text.endswith(
+        "in the source, nothing is flagged."
+    )
+    shown = [sentence for panel in panels(tuned_at(given), 0.4) for sentence in panel.sentences]
+    assert sum("nothing is flagged" in sentence for sentence in shown) == 1
+    assert " 0.0 % of what it flags" not in " ".join(shown)
 
 
 def change_nothing(given: dict[str, Any]) -> None:
