@@ -13,6 +13,7 @@ BIN := $(VENV)/bin
 # The news at the root, or a pipeline of its own: make repro PIPELINE=safety
 PIPELINE ?=
 FOLDER := $(if $(PIPELINE),pipelines/$(PIPELINE),.)
+FIGURES := $(addprefix $(if $(PIPELINE),$(FOLDER)/),metrics plots dvc.lock)
 
 # vLLM is built for the CPU or for CUDA: chosen by whether the machine has an NVIDIA GPU.
 # Override: make VLLM=cuda repro
@@ -40,8 +41,8 @@ repro: doctor ## run the whole pipeline; only what changed runs again; another o
 	@$(RUN_IN) dvc repro
 	@cat $(FOLDER)/reports/summary.md
 	@echo && echo "Report: $(if $(PIPELINE),$(FOLDER)/)reports/report.html"
-	@git diff --quiet -- metrics plots pipelines || echo "Git shows changed files: timings differ from run to run," \
-	  "figures slightly by type of CPU and number of threads. Back to the committed ones: git checkout $(if $(PIPELINE),$(FOLDER),metrics plots dvc.lock)"
+	@git diff --quiet -- $(FIGURES) || echo "Git shows changed files: timings differ from run to run," \
+	  "figures slightly by type of CPU and number of threads. Back to the committed ones: git checkout $(FIGURES)"
 
 publish: env ## prepare the tuned model for others; TO=owner/name uploads it to the Hugging Face hub
 	@$(RUN) newsrec publish $(if $(TO),--to "$(TO)")
