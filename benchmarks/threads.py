@@ -21,6 +21,7 @@ from benchmarks.document import Row, save
 from benchmarks.side_by_side import Measured, run_alternately
 from newsrec.params.load import load_params
 from newsrec.params.sections import SharedParams
+from newsrec.params.train import trainer_values
 from newsrec.running.stage import run_program
 from newsrec.training.dataset import SampleSet
 
@@ -50,10 +51,10 @@ def main() -> None:
 def train(num_steps: int) -> float:
     """Seconds of so many steps of the chosen recipe, without the start of the trainer."""
     from newsrec.training.fine_tuning import fine_tune
-    from stages.train import BASE, DATA, _arguments
+    from stages.train import BASE, DATA
 
     params = load_params(SharedParams)
-    arguments = _arguments(params.train) | {"max_steps": num_steps, "save_steps": num_steps}
+    arguments = trainer_values(params.train) | {"max_steps": num_steps, "save_steps": num_steps}
     with tempfile.TemporaryDirectory() as work:
         target = Path(work) / "trained"
         target.mkdir()

@@ -122,6 +122,11 @@ class SharedParams:
             )
         return self
 
+    @property
+    def trained_as(self) -> str:
+        """What the advice on training goes by, a key of `newsrec.training.advice.LIGHTER`."""
+        return self.train.method
+
     def engine_settings(self, engine: str | None = None) -> Settings:
         """The settings of the engine that `score.engine` names, or of another one.
 

@@ -197,7 +197,7 @@ def _memory(params: SharedParams, steps: set[Step], model: Model, gpus: Memories
         needed = needs.memory_to_train(*model, train.batch_size, train.cutoff_len)
         needed += needs.CUDA if gpus else needs.PROCESS
         least = min(gpus, key=lambda gpu: gpu.free, default=ram)  # every GPU holds all of it
-        advice = memory_advice(train.method), f"choose {LIGHTER[train.method]}"
+        advice = memory_advice(params.trained_as), f"choose {LIGHTER[params.trained_as]}"
         weights = needs.weights_to_train(*model)
         yield _fits(f"train ({train.method})", needed, weights, least, *advice)
     if "merge" in steps:

@@ -76,3 +76,8 @@ class Params(SharedParams):
     audit: Audit
     evaluate: Evaluate
     report: Report
+
+    @property
+    def trained_as(self) -> str:
+        """A classifier, which is not trained in 4 bit."""
+        return "lora-classifier"

@@ -1,4 +1,4 @@
-"""Train, validation and test drawn together, and the check that nothing leaks between them.
+"""Train, validation and test drawn together.
 
 Drawn independently from one collection, a tenth to two thirds of the validation rows are in train
 too. Here near copies make one cluster, and a cluster lies in one split.
@@ -7,16 +7,11 @@ too. Here near copies make one cluster, and a cluster lies in one split.
 import hashlib
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from operator import itemgetter
 
 import numpy as np
-import pyarrow as pa
 
 from newsrec.errors import UserError
-from newsrec.safety.near_copies import cluster_near_copies
-
-_NUM_EXAMPLES = 5
 
 Quotas = Mapping[str, Mapping[str, int]]  # rows by split and label
 
@@ -113,59 +108,3 @@ def require_quotas(
         f"{where}: quotas not met: {'; '.join(parts)}; expected rows for all of them; lower "
         "extract.quotas, or set extract.allow_fewer to true"
     )
-
-
-@dataclass(frozen=True)
-class LeakGate:
-    """What lies in two splits.
-
-    Attributes:
-        num_clusters: clusters with rows in several splits.
-        num_near_copies: validation and test rows that have a near copy in another split, or a
-            chain of them, found anew whatever their clusters say.
-        examples: a few pairs of such rows, each as (split, id).
-    """
-
-    num_clusters: int
-    num_near_copies: int
-    examples: tuple[tuple[tuple[str, str], tuple[str, str]], ...]
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether nothing leaks."""
-        return self.num_clusters == 0 and self.num_near_copies == 0
-
-
-def leak_gate(tables: Mapping[str, pa.Table], threshold: float, seed: int) -> LeakGate:
-    """Look for clusters, and anew for near copies, that lie in several splits.
-
-    Args:
-        tables: the rows of each split, with id, text and cluster.
-        threshold: see `cluster_near_copies`.
-        seed: of the hashes; another one than the clusters were found with finds what they missed.
-    """
-    splits = [split for split, table in tables.items() for _ in range(table.num_rows)]
-    columns = {
-        name: [value for table in tables.values() for value in table[name].to_pylist()]
-        for name in ("id", "text", "cluster")
-    }
-    leaking = _across(cluster_near_copies(columns["text"], threshold, seed).tolist(), splits)
-    return LeakGate(
-        num_clusters=len(_across(columns["cluster"], splits)),
-        num_near_copies=sum(splits[row] != "train" for rows in leaking for row in rows),
-        examples=tuple(_example(rows, splits, columns["id"]) for rows in leaking[:_NUM_EXAMPLES]),
-    )
-
-
-def _across(clusters: Sequence[int], splits: Sequence[str]) -> list[list[int]]:
-    """The rows of each cluster that has rows in several splits."""
-    return [rows for rows in _members(clusters).values() if len({splits[row] for row in rows}) > 1]
-
-
-def _example(
-    rows: Sequence[int], splits: Sequence[str], ids: Sequence[str]
-) -> tuple[tuple[str, str], tuple[str, str]]:
-    """The first row of a cluster, and the first that is in another split."""
-    one = rows[0]
-    other = next(row for row in rows if splits[row] != splits[one])
-    return (splits[one], ids[one]), (splits[other], ids[other])

@@ -1,6 +1,7 @@
 """Turn predictions into numbers; knows no model.
 
-Reads   params: evaluate; data/processed/{train,val,test,evasion}.parquet,
+Reads   params: evaluate, extract.near_copy_threshold;
+        data/processed/{train,val,test,evasion}.parquet,
         data/predictions/{val,test,evasion}/NAME.parquet, metrics/{extract,prepare}.json,
         metrics/score_tuned.json, models/adapter (its protocol)
 Writes  metrics/{evaluate,classes,thresholds,slices,evasion}.json, plots/pr_NAME.tsv,
@@ -32,8 +33,10 @@ TEXTS = ["label", "text", "normalised", "tags"]
 
 
 def main() -> None:
-    params = load_params(Params).evaluate
-    gate = leak_gate(read_splits(PROCESSED))
+    given = load_params(Params)
+    params, threshold = given.evaluate, given.extract.near_copy_threshold
+    splits = read_splits(PROCESSED)
+    gate = leak_gate(splits, threshold, params.seed + 1)
     tables = read_tables(PROCESSED, Path("data/predictions"))
     test, val = tables["test"], tables["val"]
     benign_share = read_json(METRICS / "extract.json")["share_benign_in_source"]
@@ -49,7 +52,7 @@ def main() -> None:
     }
     figures = {name: found.figures for name, found in measured.items()}
     facts = {"leak_gate": gate, "benign_share": benign_share}
-    slices = slices_of(read_table(PROCESSED / "test.parquet", TEXTS))
+    slices = slices_of(read_table(PROCESSED / "test.parquet", TEXTS), splits["train"]["normalised"])
     draws = (params.num_resamples, params.seed)
     results: dict[str, dict[str, Any]] = {
         "evaluate": {**facts, **figures, **compare_tuned(measured)},

@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -105,3 +106,44 @@ def test_texts_are_classified(folder: Path, tmp_path: Path) -> None:
     assert not (folder / ".work/classify").exists() or not any(
         (folder / ".work/classify").iterdir()
     )
+
+
+def test_a_killed_classification_goes_on_where_it_was(folder: Path, tmp_path: Path) -> None:
+    test = pd.read_parquet(folder / "data/processed/test.parquet")["text"]
+    (tmp_path / "texts").write_text("".join(f"{text}\n" for text in [*test] * 3), "utf-8")
+    words = ["newsrec", "classify", "--engine", "transformers", "--file", tmp_path / "texts"]
+    run(folder, *words, "--output", tmp_path / "whole.jsonl")
+    work = folder / ".work/classify"
+    with subprocess.Popen(
+        [*words, "--output", tmp_path / "killed.jsonl"], cwd=folder, env=ENV
+    ) as one:
+        gone_by = time.monotonic() + 120
+        while len(found := parts(work)) < 2:
+            assert one.poll() is None
+            assert time.monotonic() < gone_by
+            time.sleep(0.002)
+        one.kill()
+    assert not (tmp_path / "killed.jsonl").exists()
+    answered = set(found.items())
+    run_again = subprocess.Popen(
+        [*words, "--output", tmp_path / "killed.jsonl"], cwd=folder, env=ENV
+    )
+    kept = False
+    with run_again:
+        while run_again.poll() is None:
+            kept |= len(now := parts(work)) > len(answered) and answered <= set(now.items())
+            time.sleep(0.002)
+    assert run_again.returncode == 0
+    assert kept, "what was answered was answered again"
+    assert (tmp_path / "killed.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+
+
+def parts(work: Path) -> dict[str, int]:
+    """Each batch of answers that is there, and when it was written."""
+    found = {}
+    for path in work.glob("*/transformers/*.parquet"):
+        try:
+            found[path.name] = path.stat().st_mtime_ns
+        except FileNotFoundError:  # removed at the end
+            continue
+    return found

@@ -1,4 +1,4 @@
-"""Clusters lie in one split, quotas are filled, and the leak gate finds what leaks."""
+"""Clusters lie in one split and quotas are filled."""
 
 from collections import Counter
 
@@ -6,10 +6,12 @@ import pyarrow as pa
 import pytest
 
 from newsrec.errors import UserError
+from newsrec.safety.evaluation.leaks import leak_gate
 from newsrec.safety.extraction import Extracted, extract, figures
 from newsrec.safety.labels import CLASSES
+from newsrec.safety.normalisation import normalise
 from newsrec.safety.sources.documents import REASONS, Document
-from newsrec.safety.splits import fill_quotas, leak_gate, short_quotas
+from newsrec.safety.splits import fill_quotas, short_quotas
 from tests.safety.planted import Text, texts
 
 QUOTAS = {
@@ -38,6 +40,16 @@ def tables(found: Extracted) -> dict[str, pa.Table]:
     return {split: found.table(split) for split in found.rows}
 
 
+def nothing_shared(found: Extracted) -> bool:
+    """Whether a search anew finds no near copy in two splits either."""
+    frames = {split: table.to_pandas() for split, table in tables(found).items()}
+    read = {
+        split: rows.assign(normalised=rows.text.map(normalise)) for split, rows in frames.items()
+    }
+    gate = leak_gate(read, 0.7, seed=99)
+    return not any(number for counts in gate.values() for number in counts.values())
+
+
 @pytest.fixture(scope="module")
 def planted() -> list[Text]:
     return list(texts(800, seed=5))
@@ -58,47 +70,7 @@ def test_the_same_seed_gives_the_same_rows_in_any_order(planted: list[Text]) -> 
 
 
 def test_no_cluster_and_no_near_copy_is_in_two_splits(planted: list[Text]) -> None:
-    gate = leak_gate(tables(extracted(planted)), 0.7, seed=99)
-    assert gate.is_closed
-    assert gate.examples == ()
-
-
-def test_the_gate_finds_what_was_drawn_independently(planted: list[Text]) -> None:
-    splits = {"train": planted[::2], "test": planted[1::2]}
-    made = {
-        split: pa.table(
-            {
-                "id": [one.id for one in rows],
-                "text": [one.text for one in rows],
-                "cluster": range(n * 1000, n * 1000 + len(rows)),  # as if none were found
-            }
-        )
-        for n, (split, rows) in enumerate(splits.items())
-    }
-    split_of = {one.id: split for split, rows in splits.items() for one in rows}
-    leaking = {
-        name
-        for one in planted
-        if one.copy_of and split_of[one.id] != split_of[one.copy_of]
-        for name in (one.id, one.copy_of)
-        if split_of[name] == "test"
-    }
-    gate = leak_gate(made, 0.7, seed=99)
-    assert len(leaking) > 20
-    assert gate.num_near_copies >= 0.95 * len(leaking)
-    assert gate.num_clusters == 0
-    assert not gate.is_closed
-    assert {split for pair in gate.examples for split, _ in pair} == {"train", "test"}
-
-
-def test_the_gate_finds_a_cluster_in_two_splits() -> None:
-    made = {
-        split: pa.table({"id": [split], "text": [text], "cluster": [7]})
-        for split, text in (("train", "甲乙丙丁"), ("val", "子丑寅卯"))
-    }
-    gate = leak_gate(made, 0.7, seed=1)
-    assert (gate.num_clusters, gate.num_near_copies) == (1, 0)
-    assert not gate.is_closed
+    assert nothing_shared(extracted(planted))
 
 
 def test_a_quota_that_is_not_met_says_how_many_there_are(planted: list[Text]) -> None:
@@ -129,7 +101,7 @@ def test_large_clusters_have_more_rows_read_until_quotas_are_met() -> None:
         "val": 50,
         "test": 50,
     }
-    assert leak_gate(tables(found), 0.7, seed=3).is_closed
+    assert nothing_shared(found)
 
 
 def test_a_cluster_of_several_labels_lies_in_one_split() -> None:

@@ -1,6 +1,7 @@
 """How often a predictor is right in parts of the test set, and where it flags benign texts."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -15,20 +16,26 @@ from newsrec.safety.tables import PROBABILITIES
 
 _LENGTHS = {20: "1 to 20", 50: "21 to 50", 100: "51 to 100", 200: "101 to 200"}
 _LONGER = "201 or more"
+# Share of the pairs of adjacent characters that no training text has.
+_NOVELTIES = {0.0: "none new", 0.05: "up to 5 % new", 1.0: "more than 5 % new"}
 
 
-def slices_of(rows: pd.DataFrame) -> dict[str, dict[str, npt.NDArray[np.bool_]]]:
+def slices_of(
+    rows: pd.DataFrame, trained_on: Iterable[str]
+) -> dict[str, dict[str, npt.NDArray[np.bool_]]]:
     """heading → slice → which rows are in it, shape (rows,).
 
-    The headings are class, length (characters of the normalised text), spelling (whether the
-    normalisation changed anything) and tag (whatever tags the source gave the rows).
+    The headings are class, length (characters of the normalised text), wording (share of its pairs
+    of adjacent characters that no training text has: words that were never labelled), spelling
+    (whether the normalisation changed anything) and tag (whatever tags the source gave the rows).
 
     Args:
         rows: of the test: label, text, normalised and tags.
+        trained_on: the normalised texts of the training rows.
     """
+    known = {pair for text in trained_on for pair in pairwise(text)}
+    shares = np.array([_share_new(text, known) for text in rows["normalised"]])
     lengths = rows["normalised"].str.len().to_numpy()
-    ends = [0, *_LENGTHS, np.inf]
-    names = [*_LENGTHS.values(), _LONGER]
     changed = (rows["text"] != rows["normalised"]).to_numpy()
     tags = [set(found) for found in rows["tags"]]
     return {
@@ -37,13 +44,26 @@ def slices_of(rows: pd.DataFrame) -> dict[str, dict[str, npt.NDArray[np.bool_]]]
         },
         "length": {
             name: (lengths > low) & (lengths <= high)
-            for name, low, high in zip(names, ends[:-1], ends[1:], strict=True)
+            for (low, high), name in zip(
+                pairwise([0, *_LENGTHS, np.inf]), [*_LENGTHS.values(), _LONGER], strict=True
+            )
+        },
+        "wording": {
+            name: (shares > low) & (shares <= high)
+            for (low, high), name in zip(
+                pairwise([-1.0, *_NOVELTIES]), _NOVELTIES.values(), strict=True
+            )
         },
         "spelling": {"unchanged": ~changed, "changed": changed},
         "tag": {
             name: np.array([name in found for found in tags]) for name in sorted(set().union(*tags))
         },
     }
+
+
+def _share_new(text: str, known: set[tuple[str, str]]) -> float:
+    pairs = set(pairwise(text))
+    return len(pairs - known) / len(pairs) if pairs else 0.0
 
 
 def measure_slices(

@@ -68,6 +68,7 @@ COMPARED = {
 SLICES = {
     "class": "By class",
     "length": "By length in characters",
+    "wording": "By pairs of characters that no training text has",
     "spelling": "By what the normalisation does to the spelling",
     "tag": "By tag of the source",
 }
@@ -165,7 +166,7 @@ def render(
         audit_counts=[(key_words(key), value) for key, value in flat(audit) if key != "method"],
         suspects=suspects,
         gate=[
-            (pair.replace("_", " and "), [counts["num_clusters"], counts["num_texts"]])
+            (pair.replace("_", " and "), [counts["num_clusters"], counts["num_near_copies"]])
             for pair, counts in metrics["leak_gate"].items()
         ],
         loss_svg=Markup(loss_curve(train_loss, val_loss, y_label="loss, nats per text")),

@@ -153,17 +153,17 @@ def notices(
         )
     )
     shared = {
-        pair.replace("_", " and "): counts["num_texts"]
+        pair.replace("_", " and "): counts["num_near_copies"]
         for pair, counts in metrics["leak_gate"].items()
-        if counts["num_texts"]
+        if counts["num_near_copies"]
     }
     listed = "; ".join(f"{pair} {number:,}" for pair, number in shared.items())
     found.append(
         (
             "warn",
-            "Equal texts in two splits.",
-            "No cluster is in two splits, but some texts are equal once they are normalised: "
-            f"{listed}."
+            "Near copies in two splits.",
+            "No cluster is in two splits, but a second search found near copies that the first had "
+            f"missed: {listed}."
             if shared
             else "",
         )

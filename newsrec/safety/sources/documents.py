@@ -20,8 +20,7 @@ SEVERITY = ("暴恐", "政治安全", "违法违规", "色情低俗", "歧视", 
 REASONS = ("no_label", "no_text", "text_is_no_string", "empty_text", "lone_surrogate")
 
 # Between several labels in one string, as people join them and as a list is written into a cell.
-SEPARATORS = r"\s,，;；、|\[\]'\""
-_SEPARATORS = re.compile(f"[{SEPARATORS}]+")
+_SEPARATORS = re.compile(r"[\s,，;；、|\[\]'\"]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 

@@ -28,7 +28,8 @@ from pymongo.errors import (
 )
 
 from newsrec.errors import UserError, unknown_choice
-from newsrec.safety.sources.documents import SEPARATORS, Document
+from newsrec.safety.labels import CLASSES
+from newsrec.safety.sources.documents import Document
 
 PASSWORD_VARIABLE = "NEWSREC_MONGODB_PASSWORD"
 _LOGIN_FAILED, _UNAUTHORIZED = 18, 13  # MongoDB's error codes
@@ -41,6 +42,7 @@ _TIMEOUTS = {
 }
 _SECRET_OPTION = re.compile(r"[?&][^=&]*(password|token)[^=&]*=|aws_session_token", re.IGNORECASE)
 _MAX_NAMES = 20
+_NO_LABEL: tuple[object, ...] = (None, "", [])
 
 Mongo = dict[str, Any]  # a document as pymongo has it
 
@@ -139,6 +141,9 @@ def read_documents(
 ) -> Iterator[Document]:
     """Every document that has one of `labels`, once: one pass over each label.
 
+    A last pass is over those whose label is no class: strings of several labels, which are found
+    by no search for one, and mistakes. Documents without a label are passed over.
+
     Only the named fields come over the network, a batch at a time.
 
     Raises:
@@ -150,9 +155,8 @@ def read_documents(
         _check_collection(collection, connection)
         found_in = Counter[str]()
         for number, label in enumerate([*labels, None]):
-            # Strings of several labels are found by what is between them, in a pass of their own:
-            # a pass for one label must be able to use an index.
-            asked = {fields.label: {"$regex": f"[{SEPARATORS}]"} if label is None else label}
+            # Apart, since a search for one label can use an index.
+            asked = {fields.label: {"$nin": [*CLASSES, *_NO_LABEL]} if label is None else label}
             # `_id` comes unasked.
             for found in collection.find(asked, dict.fromkeys(wanted, 1)):
                 given = _field(found, fields.label)

@@ -1,7 +1,5 @@
 """The page in a real browser, where one is installed."""
 
-import shutil
-import subprocess
 from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
@@ -12,33 +10,9 @@ from markdown_it import MarkdownIt
 
 from newsrec.news.report.page import render
 from newsrec.news.report.summary import summary_markdown
+from tests.report.browser import NEEDS_BROWSER, dumped, width_in_frame
 
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
-FLAGS = [
-    "--headless", "--hide-scrollbars", "--no-sandbox", "--disable-gpu", "--no-first-run",
-    "--disable-sync", "--disable-background-networking", "--disable-component-update",
-    "--virtual-time-budget=2000",
-]  # fmt: skip
-# Put in a copy of the page alone: it has no script of its own, and its policy would allow none.
-MEASURE = "<script>parent.postMessage(document.documentElement.scrollWidth, '*')</script>"
-# A window is never narrower than about 500 pixels; a frame in it can be as narrow as a phone.
-FRAME = """<!doctype html><title>waiting</title>
-<script>onmessage = (message) => { document.title = message.data + " px" }</script>
-<iframe src="page.html" style="border: 0; width: {width}px; height: 900px"></iframe>
-"""
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(BROWSER is None, reason="no chromium or google-chrome on this machine"),
-]
-
-
-def dumped(page: Path, profile: Path) -> str:
-    """The page's elements as the browser understood them."""
-    assert BROWSER is not None
-    command = [BROWSER, *FLAGS, f"--user-data-dir={profile}", "--dump-dom", page.as_uri()]
-    finished = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    return finished.stdout
+pytestmark = [pytest.mark.slow, NEEDS_BROWSER]
 
 
 def test_the_page_opens(given: dict[str, Any], tmp_path: Path) -> None:
@@ -53,12 +27,7 @@ def test_the_page_opens(given: dict[str, Any], tmp_path: Path) -> None:
 def test_nothing_is_wider_than_the_screen(
     width: int, given: dict[str, Any], tmp_path: Path
 ) -> None:
-    page, frame = tmp_path / "page.html", tmp_path / "frame.html"
-    free = render(**given).replace("Content-Security-Policy", "was")
-    page.write_text(free + MEASURE, encoding="utf-8")
-    frame.write_text(FRAME.replace("{width}", str(width)), encoding="utf-8")
-    dom = dumped(frame, tmp_path / "profile")
-    assert dom.split("<title>")[1].split("</title>")[0] == f"{width} px"
+    assert width_in_frame(render(**given), width, tmp_path) == f"{width} px"
 
 
 # What runs where a text becomes mark-up: as an element, out of an attribute, out of a style, out of

@@ -22,9 +22,11 @@ from newsrec.safety.evaluation.unsafe import (
     unsafe_score,
 )
 from newsrec.safety.labels import BENIGN, CLASSES
+from newsrec.safety.normalisation import normalise
 from newsrec.safety.predictors import codes
 from newsrec.safety.tables import PROBABILITIES
 from tests.safety import fake
+from tests.safety.planted import texts
 
 ROWS = fake.rows(160, seed=3)
 TEST = fake.predictions(ROWS, 1.8, seed=4)
@@ -129,7 +131,7 @@ def test_a_predictor_gains_nothing_over_itself_and_more_over_a_worse_one() -> No
     assert 0 < gain["low"] < gain["delta"] < gain["high"]
 
 
-def test_slices_are_of_class_length_spelling_and_tags() -> None:
+def test_slices_are_of_class_length_wording_spelling_and_tags() -> None:
     rows = rows_where(
         {
             "label": [BENIGN, "歧视", BENIGN],
@@ -140,11 +142,12 @@ def test_slices_are_of_class_length_spelling_and_tags() -> None:
     )
     found = {
         heading: {name: inside.tolist() for name, inside in parts.items() if inside.any()}
-        for heading, parts in slices_of(rows).items()
+        for heading, parts in slices_of(rows, ["长长短长A", "AB"]).items()
     }
     assert found == {
         "class": {BENIGN: [True, False, True], "歧视": [False, True, False]},
         "length": {"1 to 20": [True, True, False], "201 or more": [False, False, True]},
+        "wording": {"none new": [True, True, True]},
         "spelling": {
             "unchanged": [True, False, True],
             "changed": [False, True, False],
@@ -155,11 +158,23 @@ def test_slices_are_of_class_length_spelling_and_tags() -> None:
 
 def test_rows_without_tags_have_no_slices_by_tag() -> None:
     rows = ROWS.assign(tags=[[] for _ in range(len(ROWS))])
-    assert slices_of(rows)["tag"] == {}
+    assert slices_of(rows, [])["tag"] == {}
+
+
+def test_the_wording_is_the_share_of_pairs_that_training_has_not() -> None:
+    texts = ["甲乙丙", "甲乙" + "丁" * 50, "".join(map(chr, range(0x4E00, 0x4E18)))]
+    rows = ROWS.iloc[:3].assign(normalised=texts)
+    trained_on = ["甲乙丙", "丁丁", "".join(map(chr, range(0x4E00, 0x4E17)))]
+    found = slices_of(rows, trained_on)["wording"]
+    assert {name: inside.tolist() for name, inside in found.items()} == {
+        "none new": [True, False, False],
+        "up to 5 % new": [False, False, True],  # one of 23 pairs
+        "more than 5 % new": [False, True, False],  # one of three
+    }
 
 
 def test_a_slice_has_the_figures_of_its_rows() -> None:
-    found = measure_slices({"tuned": TEST}, slices_of(ROWS), BOOTSTRAP)
+    found = measure_slices({"tuned": TEST}, slices_of(ROWS, []), BOOTSTRAP)
     said = TEST[PROBABILITIES].to_numpy().argmax(axis=1)
     inside = np.array(["evasive" in tags for tags in ROWS["tags"]])
     figures = found["tag"]["evasive"]["tuned"]
@@ -199,14 +214,40 @@ def test_a_rewritten_text_of_another_test_is_refused() -> None:
         probe(TEST, rewritten, 0.5, num_resamples=5, seed=1)
 
 
-def test_the_gate_counts_equal_texts_and_refuses_equal_clusters() -> None:
-    one = rows_where({"cluster": [1, 2], "normalised": ["甲", "乙"]})
-    other = rows_where({"cluster": [3], "normalised": ["乙"]})
-    assert leak_gate({"train": one, "test": other}) == {
-        "train_test": {"num_clusters": 0, "num_texts": 1}
+def test_the_gate_counts_near_copies_and_refuses_equal_clusters() -> None:
+    one = rows_where({"cluster": [1, 2], "normalised": ["甲乙丙丁", "子丑寅卯辰巳"]})
+    other = rows_where({"cluster": [3, 4], "normalised": ["子丑寅卯，辰巳。", "戊己庚辛"]})
+    assert leak_gate({"train": one, "test": other}, 0.7, seed=1) == {
+        "train_test": {"num_clusters": 0, "num_near_copies": 1}
     }
     with pytest.raises(UserError, match=r"1 clusters .* in both train and test, such as 2;"):
-        leak_gate({"train": one, "test": other.assign(cluster=2)})
+        leak_gate({"train": one, "test": other.assign(cluster=2)}, 0.7, seed=1)
+
+
+def test_the_gate_finds_what_was_drawn_independently() -> None:
+    planted = list(texts(800, seed=5))
+    drawn = {"train": planted[::2], "test": planted[1::2]}
+    made = {  # each text a cluster of its own, as if no near copies had been found
+        split: pd.DataFrame(
+            {
+                "id": [one.id for one in rows],
+                "normalised": [normalise(one.text) for one in rows],
+                "cluster": range(n * 1000, n * 1000 + len(rows)),
+            }
+        )
+        for n, (split, rows) in enumerate(drawn.items())
+    }
+    split_of = {one.id: split for split, rows in drawn.items() for one in rows}
+    leaking = {
+        name
+        for one in planted
+        if one.copy_of and split_of[one.id] != split_of[one.copy_of]
+        for name in (one.id, one.copy_of)
+        if split_of[name] == "test"
+    }
+    assert len(leaking) > 20
+    found = leak_gate(made, 0.7, seed=99)["train_test"]
+    assert found["num_near_copies"] >= 0.95 * len(leaking)
 
 
 def test_curves_have_few_points_and_end_where_they_should() -> None:

@@ -52,7 +52,9 @@ def test_evaluate_writes_finite_figures_of_every_predictor_and_plots(tree: Path)
     assert figures["tuned_vs_tfidf"]["macro_f1"]["low"] > 0
     assert figures["majority"]["unsafe_recall_at_5"] == 0
     assert figures["tuned"]["unsafe_recall_at_5"] > 0.5
-    assert figures["leak_gate"]["train_test"] == {"num_clusters": 0, "num_texts": 0}
+    # Made-up texts are of few words: some are near copies though their clusters differ.
+    assert {one["num_clusters"] for one in figures["leak_gate"].values()} == {0}
+    assert figures["leak_gate"]["train_test"]["num_near_copies"] > 0
     assert set(found["slices"]["tag"]) == set(fake.TAGS)
     assert found["evasion"]["tuned"]["emoji"]["recall_change"] < -0.02
     plots = {path.stem: pd.read_csv(path, sep="\t") for path in (tree / "plots").iterdir()}

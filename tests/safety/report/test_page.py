@@ -47,7 +47,7 @@ def computed() -> dict[str, Any]:
     chosen = {name: choose_thresholds(table) for name, table in val.items()}
     at = {name: measure_thresholds(test[name], chosen[name], 0.9) for name in PREDICTORS}
     measured = {name: measure(test[name], val[name], at[name], bootstrap) for name in PREDICTORS}
-    gate = {"train_test": {"num_clusters": 0, "num_texts": 0}}
+    gate = {"train_test": {"num_clusters": 0, "num_near_copies": 0}}
     points = reliability_rows(test["tuned"], 2.0)
     return {
         "metrics": {
@@ -59,7 +59,7 @@ def computed() -> dict[str, Any]:
         },
         "classes": {name: found.classes for name, found in measured.items()},
         "thresholds": {"protocol": {"data": "ab12"}, **at},
-        "slices": measure_slices(test, slices_of(rows), bootstrap),
+        "slices": measure_slices(test, slices_of(rows, rows["normalised"][::2]), bootstrap),
         "evasion": {
             name: probe(test[name], fake.predictions(some, 0.9, 7), chosen[name][RATE], 20, 1)
             for name in PREDICTORS
@@ -147,7 +147,7 @@ def test_the_tables_hold_the_figures(given: dict[str, Any]) -> None:
     assert [row[0] for row in rows] == list(PREDICTORS)
     audit = page.table("text", "label", "suggested", "quality of the label", "id")
     assert audit == [["炸药", BENIGN, "暴恐", "0.010", "t1"]]
-    assert page.table("splits", "clusters in both", "equal normalised texts in both") == [
+    assert page.table("splits", "clusters in both", "near copies found anew") == [
         ["train and test", "0", "0"]
     ]
 
@@ -201,7 +201,7 @@ def too_many(given: dict[str, Any]) -> None:
 
 def shared(given: dict[str, Any]) -> None:
     change_nothing(given)
-    given["metrics"]["leak_gate"]["train_test"]["num_texts"] = 3
+    given["metrics"]["leak_gate"]["train_test"]["num_near_copies"] = 3
 
 
 def tiny(given: dict[str, Any]) -> None:
@@ -215,7 +215,7 @@ def tiny(given: dict[str, Any]) -> None:
         (change_nothing, []),
         (too_few, ["Too few rows to prove a rate."]),
         (too_many, ["More false positives than allowed."]),
-        (shared, ["Equal texts in two splits."]),
+        (shared, ["Near copies in two splits."]),
         (tiny, ["Tiny model."]),
     ],
 )

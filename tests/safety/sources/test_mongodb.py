@@ -27,13 +27,14 @@ def read(connection: Connection, fields: Fields = FIELDS) -> list[Document]:
 def test_every_labelled_document_is_read_once(collection: Connection) -> None:
     found = {one.id: one for one in read(collection)}
     planted = list(texts(600, seed=5))
-    assert len(found) == len(read(collection)) == 605
+    assert len(found) == len(read(collection)) == 606
     for one in planted:
         assert (found[one.id].text, labels_of(found[one.id])) == (one.text, list(one.labels))
         assert found[one.id].tags == list(one.tags)
     for name in ("list", "joined"):
         assert labels_of(found[name]) == ["歧视", "暴恐"]
     assert labels_of(found["in_list"]) == ["正常", "歧视", "暴恐"]
+    assert labels_of(found["other"]) == ["广告"]
     assert found["7"].text == 7
     (by_server,) = [one for one in found.values() if ObjectId.is_valid(one.id)]
     assert by_server.text == "_x000D_"
