@@ -21,6 +21,7 @@ ALLOWED: dict[str, set[str]] = {
     "lock_check": {"errors", "running"},
     "chat": {"errors"},
     "metrics": {"errors"},
+    "texts": {"errors"},
     "report": {"errors"},
     "models": {"chat", "errors", "files"},
     "training": {"chat", "errors", "files", "models", "running"},

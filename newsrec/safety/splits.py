@@ -14,7 +14,7 @@ import numpy as np
 import pyarrow as pa
 
 from newsrec.errors import UserError
-from newsrec.safety.near_copies import cluster_near_copies
+from newsrec.texts.near_copies import cluster_near_copies
 
 _NUM_EXAMPLES = 5
 
@@ -32,7 +32,7 @@ def fill_quotas(
 
     Args:
         labels: of the rows.
-        clusters: of the rows, see `newsrec.safety.near_copies`.
+        clusters: of the rows, see `newsrec.texts.near_copies`.
         quotas: how many rows of each label each split gets, at most.
         seed: of the order and the draws.
     """
