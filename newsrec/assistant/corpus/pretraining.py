@@ -10,7 +10,7 @@ from random import Random
 from typing import TYPE_CHECKING
 
 from newsrec.assistant.corpus import phrases, words
-from newsrec.assistant.corpus.synthetic import (
+from newsrec.assistant.corpus.sentences import (
     GENERAL,
     PLATFORM,
     UNRELATED,
