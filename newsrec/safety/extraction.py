@@ -12,7 +12,6 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from newsrec.safety.labels import BENIGN, CLASSES
-from newsrec.safety.near_copies import cluster_near_copies
 from newsrec.safety.normalisation import normalise
 from newsrec.safety.sources.documents import REASONS, Counts, Document, Draw, Row
 from newsrec.safety.splits import (
@@ -23,6 +22,7 @@ from newsrec.safety.splits import (
 )
 from newsrec.safety.tables import RAW_SCHEMA, SPLITS
 from newsrec.safety.xlsx import write_xlsx
+from newsrec.texts.near_copies import cluster_near_copies
 
 XLSX_COLUMNS = ("text_cn", "extracted_label")
 # Rows kept of a label beyond its quotas, since of a cluster that fills one the rest is left out;
@@ -74,7 +74,7 @@ def extract(
         multi_label: see `newsrec.safety.sources.documents.Draw`.
         unknown_label: see there.
         allow_fewer: whether a quota may be missed.
-        threshold: see `newsrec.safety.near_copies`.
+        threshold: see `newsrec.texts.near_copies`.
         seed: of the draws.
 
     Raises:

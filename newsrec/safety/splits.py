@@ -27,7 +27,7 @@ def fill_quotas(
 
     Args:
         labels: of the rows.
-        clusters: of the rows, see `newsrec.safety.near_copies`.
+        clusters: of the rows, see `newsrec.texts.near_copies`.
         quotas: how many rows of each label each split gets, at most.
         seed: of the order and the draws.
     """

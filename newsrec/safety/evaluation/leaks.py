@@ -6,7 +6,7 @@ from itertools import combinations
 import pandas as pd
 
 from newsrec.errors import UserError
-from newsrec.safety.near_copies import cluster_near_copies
+from newsrec.texts.near_copies import cluster_near_copies
 
 _SHOWN = 3
 
@@ -18,7 +18,7 @@ def leak_gate(
 
     Args:
         splits: by name, with id, cluster and normalised.
-        threshold: see `newsrec.safety.near_copies.cluster_near_copies`.
+        threshold: see `newsrec.texts.near_copies.cluster_near_copies`.
         seed: of the hashes; another one than the clusters were found with finds what they missed.
 
     Returns:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from newsrec.safety.near_copies import cluster_near_copies, similarity
+from newsrec.texts.near_copies import cluster_near_copies, similarity
 from tests.safety.planted import texts
 
 

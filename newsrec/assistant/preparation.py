@@ -1,0 +1,183 @@
+"""From rows of the tasks to the samples that are trained on and the rows that are measured on."""
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from tqdm import tqdm
+
+from newsrec.assistant.corpus.synthetic import made_up_rows
+from newsrec.assistant.prompts import sample_input
+from newsrec.assistant.rows import Row, check_row, check_together, read_rows
+from newsrec.assistant.splits import Splits, split_rows
+from newsrec.assistant.tables import ROWS_SCHEMA, SAMPLES, SPLITS
+from newsrec.assistant.tasks import Task
+from newsrec.errors import UserError, unknown_choice
+from newsrec.training import dataset
+
+
+def gather_rows(
+    tasks: Mapping[str, Task], folder: Path, max_chars: int, made_up: tuple[int, int] | None
+) -> list[Row]:
+    """The checked rows of every task, those of its file first.
+
+    Args:
+        tasks: by name.
+        folder: of the files.
+        max_chars: of an input and of an output.
+        made_up: how many made-up rows each task that has some gets beside, and their seed.
+
+    Raises:
+        UserError: see `read_rows`.
+    """
+    rows = []
+    for task in tasks.values():
+        read = read_rows(folder, task, max_chars)
+        rows += tqdm(read, desc=f"reading {task.name}", unit=" rows", disable=None)
+        for number, values in enumerate(made_up_rows(task.name, *made_up) if made_up else ()):
+            where = f"made-up row {number} of the task {task.name!r}"
+            rows.append(check_row(values, task, f"made-{number}", where, max_chars))
+    return rows
+
+
+def prepare(
+    rows: Sequence[Row],
+    tasks: Mapping[str, Task],
+    target: Path,
+    *,
+    threshold: float,
+    val_share: float,
+    test_share: float,
+    leave_out: str | None,
+    seed: int,
+) -> dict[str, Any]:
+    """Split rows, and write the rows of each split and the samples to train and validate on.
+
+    Args:
+        rows: of all tasks.
+        tasks: by name.
+        target: an existing folder; gets train.parquet, val.parquet and test.parquet, whose columns
+            are `ROWS_SCHEMA`, and a data set for LLaMA-Factory.
+        threshold: see `split_rows`, as the shares and the seed.
+        val_share: of the rows that are named for no split.
+        test_share: the same.
+        leave_out: a task without samples; its rows stay in their splits.
+        seed: of the splits.
+
+    Returns:
+        Counts of rows, and their lengths in characters, by task.
+
+    Raises:
+        UserError: see `check_together`; `leave_out` is no task, or the only one; or a task has no
+            row in a split.
+    """
+    trained = _trained(tasks, leave_out)
+    num_repeated = check_together(rows)
+    found = split_rows(
+        rows, threshold=threshold, val_share=val_share, test_share=test_share, seed=seed
+    )
+    _require_rows(rows, found, tasks)
+    for split in SPLITS:
+        pq.write_table(_table(rows, found, split), target / f"{split}.parquet", compression="zstd")
+    samples = dataset.SampleSet(target, SAMPLES)
+    for split in dataset.SPLITS:
+        path = target / f"{samples.dataset(split)}.jsonl"
+        with path.open("w", encoding="utf-8", newline="\n") as stream:
+            for row, of in zip(rows, found.splits, strict=True):
+                if of == split and row.task in trained:
+                    record = json.dumps(_sample(row, tasks[row.task]), ensure_ascii=False)
+                    stream.write(record + "\n")
+    dataset.write_dataset_info(samples)
+    return {"num_repeated": num_repeated, **_figures(rows, found, tasks)}
+
+
+def _trained(tasks: Mapping[str, Task], leave_out: str | None) -> set[str]:
+    """The tasks that there are samples of."""
+    if leave_out is not None and leave_out not in tasks:
+        raise unknown_choice("prepare.leave_out", leave_out, tasks)
+    trained = set(tasks) - {leave_out}
+    if not trained:
+        raise UserError(
+            f"prepare.leave_out is {leave_out!r}, the only task of tasks.yaml; expected another "
+            "one to train on; set it to null"
+        )
+    return trained
+
+
+def _require_rows(rows: Sequence[Row], found: Splits, tasks: Mapping[str, Task]) -> None:
+    counts = Counter(zip((row.task for row in rows), found.splits, strict=True))
+    for task in tasks:
+        numbers = {split: counts[task, split] for split in SPLITS}
+        for split, number in numbers.items():
+            if not number:
+                there = ", ".join(f"{num:,} {name}" for name, num in numbers.items())
+                raise UserError(
+                    f"task {task!r}: no row in {split} ({there}); expected some in each split, and "
+                    "near copies lie in one: add rows that differ more, or give rows a split"
+                )
+
+
+def _table(rows: Sequence[Row], found: Splits, split: str) -> pa.Table:
+    records = [
+        {
+            "id": row.id,
+            "task": row.task,
+            "input": row.input,
+            "output": row.output,
+            "tags": list(row.tags),
+            "cluster": cluster,
+        }
+        for row, cluster, of in zip(rows, found.clusters, found.splits, strict=True)
+        if of == split
+    ]
+    return pa.Table.from_pylist(records, schema=ROWS_SCHEMA)
+
+
+def _sample(row: Row, task: Task) -> dict[str, str]:
+    """A record in alpaca form; what trainers do not read says where it is from."""
+    return {
+        "instruction": task.instruction,
+        "input": sample_input(row.input),
+        "output": row.output,
+        "task": row.task,
+        "id": row.id,
+    }
+
+
+def _figures(rows: Sequence[Row], found: Splits, tasks: Mapping[str, Task]) -> dict[str, Any]:
+    sizes = Counter(found.clusters)
+    figures: dict[str, Any] = {
+        "num_rows": len(rows),
+        "num_clusters": len(sizes),
+        "num_near_copies": sum(size for size in sizes.values() if size > 1),
+        "num_left_out": found.splits.count(None),
+        "num_made_plain": sum(row.was_made_plain for row in rows),
+        "tasks": {},
+    }
+    for task in tasks:
+        own = [
+            (row, split)
+            for row, split in zip(rows, found.splits, strict=True)
+            if row.task == task and split is not None
+        ]
+        splits = Counter(split for _, split in own)
+        figures["tasks"][task] = {
+            **{split: splits[split] for split in SPLITS},
+            "input_chars": _lengths([len(row.input) for row, _ in own]),
+            "output_chars": _lengths([len(row.output) for row, _ in own]),
+            "test_tags": dict(Counter(tag for row, of in own if of == "test" for tag in row.tags)),
+        }
+    return figures
+
+
+def _lengths(lengths: Sequence[int]) -> dict[str, float]:
+    return {
+        "median": float(np.median(lengths)),
+        "p95": float(np.quantile(lengths, 0.95)),
+        "max": max(lengths),
+    }

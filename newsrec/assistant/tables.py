@@ -1,0 +1,33 @@
+"""The tables between the stages: their columns and names."""
+
+import pyarrow as pa
+
+SAMPLES = "assistant"  # the data sets assistant_train and assistant_val for LLaMA-Factory
+SPLITS = ("train", "val", "test")
+
+# Rows of a split, in data/processed. `task` is a name of the table of tasks; `tags` are for slices;
+# near copies share a cluster, which lies in one split.
+ROWS_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("task", pa.string()),
+        ("input", pa.string()),
+        ("output", pa.string()),
+        ("tags", pa.list_(pa.string())),
+        ("cluster", pa.int64()),
+    ]
+)
+# What a system answers to rows of the test split, in data/predictions: `output` is its own text,
+# `choice` the label it picks where only labels are allowed, null for tasks without labels. A system
+# that does not know a task has no rows of it.
+PREDICTIONS_SCHEMA = pa.schema(
+    [
+        ("id", pa.string()),
+        ("task", pa.string()),
+        ("output", pa.string()),
+        ("choice", pa.string()),
+    ]
+)
+
+MODELS = ("base", "tuned")
+BASELINES = ("majority", "tfidf", "nearest", "pattern")

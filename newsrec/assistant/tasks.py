@@ -1,0 +1,69 @@
+"""The tasks of the assistant, as a table: another task is an entry and a file, and no code."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+from pydantic.dataclasses import dataclass
+
+from newsrec.params.load import load_params
+from newsrec.params.sections import STRICT
+
+TABLE = Path("tasks.yaml")
+
+_Line = Annotated[str, Field(pattern=r"\A\S[^\r\n]*\z")]
+
+
+@dataclass(frozen=True, config=STRICT)
+class Task:
+    """One task.
+
+    Attributes:
+        name: in ASCII, of the task's file `<name>.jsonl`, and of its figures.
+        instruction: the first line of every prompt.
+        answer: `labels`, one of a list; `text`, free; `span`, a part of the input.
+        labels: the list, of at least two; empty for other answers.
+        none: the answer to an input without a span; null: there always is one.
+    """
+
+    name: Annotated[str, Field(pattern=r"\A[a-z][a-z0-9_]*\z")]
+    instruction: _Line
+    answer: Literal["labels", "text", "span"]
+    labels: tuple[_Line, ...] = ()
+    none: _Line | None = None
+
+    @model_validator(mode="after")
+    def _labels_belong_to_the_answer(self) -> "Task":
+        if self.answer == "labels" and len(set(self.labels)) < 2:
+            raise ValueError("labels has fewer than two; expected the list to choose from")
+        if self.answer != "labels" and self.labels:
+            raise ValueError(f"labels is given, but answer is {self.answer}; expected no labels")
+        if len(set(self.labels)) < len(self.labels):
+            raise ValueError("labels names one twice; expected each once")
+        if self.answer != "span" and self.none is not None:
+            raise ValueError(f"none is given, but answer is {self.answer}; expected answer: span")
+        return self
+
+
+@dataclass(frozen=True, config=STRICT)
+class _Table:
+    tasks: Annotated[tuple[Task, ...], Field(min_length=1)]
+
+    @model_validator(mode="after")
+    def _names_differ(self) -> "_Table":
+        for what in ("name", "instruction"):
+            values = [getattr(task, what) for task in self.tasks]
+            twice = next((value for value in values if values.count(value) > 1), None)
+            if twice is not None:
+                raise ValueError(f"tasks: two of them have the {what} {twice!r}; expected another")
+        return self
+
+
+def read_tasks(path: Path = TABLE) -> Mapping[str, Task]:
+    """The tasks by name, in the order of the table.
+
+    Raises:
+        UserError: the table is missing or no YAML, or an entry is not as `Task` says.
+    """
+    return {task.name: task for task in load_params(_Table, path).tasks}

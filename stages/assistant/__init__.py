@@ -1,0 +1,1 @@
+"""The stages of the assistant pipeline, one script each; run in pipelines/assistant."""

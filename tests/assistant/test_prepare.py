@@ -1,0 +1,224 @@
+"""The stage `prepare` as DVC runs it: its files, its figures, and nothing half-written."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+import yaml
+
+from newsrec.assistant.prompts import user_message
+from newsrec.assistant.tables import ROWS_SCHEMA, SAMPLES
+from newsrec.assistant.tasks import read_tasks
+from newsrec.errors import UserError
+from newsrec.training.dataset import SampleSet, read_samples
+from stages.assistant import prepare
+from tests import ROOT
+
+PIPELINE = ROOT / "pipelines/assistant"
+NAMES = ["scenario", "kind", "answer", "file_name"]
+DATA = Path("data/processed")
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The pipeline as it is committed, with few made-up rows."""
+    shutil.copytree(PIPELINE / "rows", tmp_path / "rows")
+    shutil.copyfile(PIPELINE / "tasks.yaml", tmp_path / "tasks.yaml")
+    monkeypatch.chdir(tmp_path)
+    set_values(corpus={"num_rows": 40, "seed": 1})
+    return tmp_path
+
+
+def set_values(**prepare: Any) -> None:
+    values = yaml.safe_load((PIPELINE / "params.yaml").read_text())
+    values["prepare"] |= prepare
+    Path("params.yaml").write_text(yaml.safe_dump(values))
+
+
+def figures() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(Path("metrics/prepare.json").read_text())
+    return found
+
+
+def rows(split: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = pq.read_table(DATA / f"{split}.parquet").to_pylist()
+    return found
+
+
+def records(split: str) -> list[dict[str, str]]:
+    path = SampleSet(DATA, SAMPLES).file(split)
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def content() -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in DATA.iterdir()}
+
+
+def test_every_file_and_figure_is_there(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    prepare.main()
+    assert sorted(content()) == [
+        *("assistant_train.jsonl", "assistant_val.jsonl", "dataset_info.json", "protocol.json"),
+        *("test.parquet", "train.parquet", "val.parquet"),
+    ]
+    found = figures()
+    assert json.loads((DATA / "protocol.json").read_text()) == found["protocol"]
+    assert found["protocol"]["data"].startswith("embedded, ")
+    assert all(isinstance(value, str) for value in found["protocol"].values())
+    assert list(found["tasks"]) == NAMES
+    total = 0
+    for split in ("train", "val", "test"):
+        assert pq.read_schema(DATA / f"{split}.parquet") == ROWS_SCHEMA
+        for task in NAMES:
+            total += (num := sum(one["task"] == task for one in rows(split)))
+            assert num == found["tasks"][task][split]
+    assert total == found["num_rows"] == 4 * 40 + sum(1 for _ in hand_written())
+    assert found["tasks"]["file_name"]["test_tags"]["no-file"] > 3
+    assert 4 < found["tasks"]["answer"]["input_chars"]["median"] < 40
+    assert "test rows of 4 tasks, in data/processed" in capsys.readouterr().out
+
+
+def hand_written() -> list[dict[str, Any]]:
+    return [
+        json.loads(line)
+        for path in sorted((PIPELINE / "rows").glob("*.jsonl"))
+        for line in path.read_text(encoding="utf-8").splitlines()
+    ]
+
+
+def test_samples_are_the_rows_of_their_split_as_the_prompt_has_them(project: Path) -> None:
+    prepare.main()
+    tasks = read_tasks()
+    for split in ("train", "val"):
+        path = SampleSet(DATA, SAMPLES).file(split)
+        expected = [
+            (user_message(tasks[one["task"]], one["input"]), one["output"]) for one in rows(split)
+        ]
+        assert list(read_samples(path)) == expected
+        assert [one["id"] for one in records(split)] == [one["id"] for one in rows(split)]
+    ids = [one["id"] for split in ("train", "val", "test") for one in rows(split)]
+    assert len(ids) == len(set(ids))
+
+
+def test_no_cluster_lies_in_two_splits_and_the_same_run_makes_the_same_files(project: Path) -> None:
+    prepare.main()
+    clusters = [{one["cluster"] for one in rows(split)} for split in ("train", "val", "test")]
+    assert not clusters[0] & clusters[1] | clusters[0] & clusters[2] | clusters[1] & clusters[2]
+    before = content()
+    prepare.main()
+    assert content() == before
+    set_values(corpus={"num_rows": 40, "seed": 1}, seed=7)
+    prepare.main()
+    assert content() != before
+
+
+def test_a_task_is_left_out_of_training_alone(project: Path) -> None:
+    prepare.main()
+    whole = {split: rows(split) for split in ("train", "val", "test")}
+    set_values(corpus={"num_rows": 40, "seed": 1}, leave_out="kind")
+    prepare.main()
+    assert {split: rows(split) for split in ("train", "val", "test")} == whole
+    for split in ("train", "val"):
+        assert {one["task"] for one in records(split)} == set(NAMES) - {"kind"}
+        others = [one["id"] for one in whole[split] if one["task"] != "kind"]
+        assert [one["id"] for one in records(split)] == others
+
+
+def test_a_task_to_leave_out_that_is_none_is_answered_with_the_list(project: Path) -> None:
+    set_values(leave_out="kinds")
+    expected = "leave_out is 'kinds'; expected one of: answer, file_name, kind, scenario; did you"
+    with pytest.raises(UserError, match=expected):
+        prepare.main()
+    assert not DATA.exists()
+
+
+FIFTH: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "labels": ({"labels": ["急", "不急"]}, ["急", "不急"]),
+    "text": ({}, ["收到", "稍等"]),
+    "span": ({"none": "没有"}, ["没有", "没有"]),
+}
+
+
+@pytest.mark.parametrize("answer", FIFTH)
+def test_another_task_is_an_entry_and_a_file(project: Path, answer: str) -> None:
+    entry, outputs = FIFTH[answer]
+    table = yaml.safe_load(Path("tasks.yaml").read_text())
+    table["tasks"].append({"name": "fifth", "instruction": "任务: 第五", "answer": answer, **entry})
+    Path("tasks.yaml").write_text(yaml.safe_dump(table))
+    texts = (
+        "马上要用",
+        "下个月再说",
+        "随便哪天都行",
+        "领导在等结果",
+        "今晚之前做完",
+        "没想好要不要",
+    )
+    lines = [
+        json.dumps({"input": text, "output": outputs[number % 2]})
+        for number, text in enumerate(texts)
+    ]
+    Path("rows/fifth.jsonl").write_text("\n".join(lines))
+    prepare.main()
+    counts = figures()["tasks"]["fifth"]
+    assert (counts["train"], counts["val"], counts["test"]) == (4, 1, 1)
+    fifth = [one for one in records("train") if one["task"] == "fifth"]
+    assert [one["instruction"] for one in fifth] == ["任务: 第五"] * 4
+    assert {one["output"] for one in fifth} <= set(outputs)
+
+
+def test_a_user_s_own_folder_is_read_alone(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("tasks.yaml").write_text(
+        "tasks: [{name: own, instruction: 'Task: own', answer: labels, labels: [a, b]}]"
+    )
+    Path("own").mkdir()
+    texts = ("red car", "blue boat", "green train", "old horse")
+    lines = [json.dumps({"input": text, "output": "a"}) for text in texts]
+    Path("own/own.jsonl").write_text("\n".join(lines))
+    Path("own/owl.jsonl").write_text("\n".join(lines))
+    set_values(path="own", corpus=None)
+    prepare.main()
+    assert figures()["num_rows"] == 4
+    assert figures()["protocol"]["data"].startswith("files, ")
+    assert "warning: own/owl.jsonl is of no task of tasks.yaml" in capsys.readouterr().err
+
+
+def test_rows_that_are_left_out_are_said_of(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with Path("rows/kind.jsonl").open("a") as stream:
+        for text, split in (
+            ("特别的一个新问题在这里问", "test"),
+            ("特别的一个新问题在这里问呢", "train"),
+        ):
+            stream.write(json.dumps({"input": text, "output": "问题回答", "split": split}) + "\n")
+    prepare.main()
+    assert figures()["num_left_out"] == 1
+    assert "warning: 1 rows named for a split have a near copy" in capsys.readouterr().err
+    inputs = {one["input"] for split in ("train", "val", "test") for one in rows(split)}
+    assert "特别的一个新问题在这里问" in inputs
+    assert "特别的一个新问题在这里问呢" not in inputs
+
+
+def test_a_task_without_a_row_in_a_split_is_refused(project: Path) -> None:
+    set_values(corpus=None)
+    line = json.dumps({"input": "只有这一行", "output": "无"})
+    Path("rows/file_name.jsonl").write_text(line)
+    expected = r"task 'file_name': no row in train \(0 train, 0 val, 1 test\)"
+    with pytest.raises(UserError, match=expected):
+        prepare.main()
+
+
+def test_a_fault_leaves_the_earlier_result_as_it_was(project: Path) -> None:
+    prepare.main()
+    before, metrics = content(), Path("metrics/prepare.json").read_bytes()
+    with Path("rows/answer.jsonl").open("a") as stream:
+        stream.write('{"input": "半行')
+    with pytest.raises(UserError, match=r"rows/answer\.jsonl, line \d+: not JSON"):
+        prepare.main()
+    assert content() == before
+    assert Path("metrics/prepare.json").read_bytes() == metrics
+    assert [path.name for path in Path("data").iterdir()] == ["processed"]
