@@ -45,18 +45,14 @@ def doctor() -> None:
     from newsrec.params.sections import SharedParams
     from newsrec.preflight.doctor import report
 
-    if "fetch_mind:" in _params_text():
+    path = Path("params.yaml")
+    if not path.exists():
+        raise UserError(f"{path}: no such file; run newsrec in the folder of a pipeline")
+    if "fetch_mind:" in path.read_text(encoding="utf-8"):
         params = load_params(Params)
         report(params, data_needs(params.fetch_mind), {"fetch_mind"})
     else:
         report(load_params(SharedParams), None, set())
-
-
-def _params_text() -> str:
-    path = Path("params.yaml")
-    if not path.exists():
-        raise UserError(f"{path}: no such file; run newsrec in the folder of a pipeline")
-    return path.read_text(encoding="utf-8")
 
 
 @app.command()
@@ -243,9 +239,38 @@ def classify(
     if found.label is None:
         raise UserError("the text has nothing to read; expected a visible character")
     print("P       class")
-    ranked = sorted(found.probabilities.items(), key=lambda one: -one[1])
-    for name, probability in ranked:
+    for name, probability in sorted(found.probabilities.items(), key=lambda one: -one[1]):
         print(f"{probability:6.4f}  {printable(name)}")
+
+
+@app.command()
+def ask(
+    task: Annotated[
+        str | None, typer.Option(help="a name of tasks.yaml; else the first one chooses")
+    ] = None,
+    file: Annotated[Path | None, typer.Option(help="of JSON lines, or a text a line")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON lines")] = False,
+) -> None:
+    """Ask the base and the tuned assistant side by side, in the terminal or from a file."""
+    from newsrec.assistant.asking import ask as ask_both
+
+    ask_both(task, file, as_json=as_json)
+
+
+@app.command()
+def serve(
+    model: Annotated[Path, typer.Option(help="folder of a whole model")] = Path("models/merged"),
+    port: Annotated[int, typer.Option(help="on this machine alone")] = 8000,
+) -> None:
+    """Serve a model by vLLM's OpenAI-compatible server until Ctrl-C."""
+    from newsrec.engines.serving import serve as serve_model
+    from newsrec.engines.settings import VllmSettings
+    from newsrec.params.load import load_params
+    from newsrec.params.sections import SharedParams
+
+    settings = load_params(SharedParams).engine_settings("vllm")
+    assert isinstance(settings, VllmSettings)
+    serve_model(settings, model, port)
 
 
 def _lines(source: str) -> Iterator[str]:
