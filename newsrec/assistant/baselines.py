@@ -30,10 +30,10 @@ _CHUNK_ROWS = 1_000  # compared with all training rows at once
 
 _QUOTES = ("“”", "‘’", "「」", "『』", "《》", "〈〉", "【】", '""', "''", "``")
 _QUOTED = re.compile("|".join(f"{one[0]}([^{one}]+){one[1]}" for one in _QUOTES))
-_NO_NAME = r"\s\\/:*?<>|，。、；：？！…（）()" + "".join(_QUOTES)
+_NO_NAME = r"\s\\/:*?<>|，。、；：？！…" + "".join(_QUOTES)
 # What file systems allow in a name, a dot, and an extension that begins with a letter.
 _FILE_NAME = re.compile(
-    rf"[^{_NO_NAME}.][^{_NO_NAME}]*\.[A-Za-z][A-Za-z0-9]{{0,7}}(?![A-Za-z0-9_]|\.[A-Za-z0-9])"
+    rf"[^{_NO_NAME}.(（][^{_NO_NAME}]*\.[A-Za-z][A-Za-z0-9]{{0,7}}(?![A-Za-z0-9_]|\.[A-Za-z0-9])"
 )
 
 

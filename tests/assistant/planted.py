@@ -14,7 +14,6 @@ import yaml
 from newsrec.assistant.answers import write_predictions
 from newsrec.assistant.tables import BASELINES, MODELS, ROWS_SCHEMA
 from newsrec.assistant.tasks import Task
-from newsrec.files import sha256_file
 from tests import ROOT
 
 LABELS = ("甲类", "乙类", "丙类")
@@ -110,11 +109,13 @@ def write_tree(folder: Path, test: list[dict[str, Any]], **sections: Mapping[str
     for name in BASELINES:
         write_answers([], {}, folder / f"data/predictions/{name}.parquet")
     protocol = {"data": "made up", "tasks": "ab12"}
-    scored = {"data": sha256_file(folder / "data/processed/test.parquet")[:12], "engine": "vllm"}
     files: dict[str, Any] = {
         "data/processed/protocol.json": protocol,
         "models/adapter/protocol.json": {**protocol, "method": "lora"},
-        **{f"metrics/score_{name}.json": {"protocol": scored} for name in MODELS},
+        **{
+            f"metrics/score_{name}.json": {"protocol": {**protocol, "engine": "vllm"}}
+            for name in MODELS
+        },
     }
     for name, values in files.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)

@@ -55,6 +55,7 @@ def test_nearest_compares_many_questions_in_parts(monkeypatch: pytest.MonkeyPatc
         ("帮我打开 report_2023.xlsx 看看", "report_2023.xlsx"),
         ("打开 archive.tar.gz。", "archive.tar.gz"),
         ("Open a-b.csv.", "a-b.csv"),
+        ("看看 (2018坡度(2).docx)", "2018坡度(2).docx"),
         ("删除“人口统计.csv”和《经济.xlsx》", "人口统计.csv"),
         ("下载《上海市人口统计表》和《年报》", "上海市人口统计表"),
         ("请问「 空间图层 」在哪", "空间图层"),
