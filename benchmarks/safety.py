@@ -22,6 +22,7 @@ import numpy.typing as npt
 from sklearn.metrics import f1_score
 
 from benchmarks.document import Row, save
+from newsrec.files import read_table
 from newsrec.metrics.multiclass import confusion_samples, figures_of_confusions
 from newsrec.metrics.rates import exact_rate
 from newsrec.metrics.significance import ClusterBootstrap
@@ -34,7 +35,7 @@ from newsrec.safety.corpus.synthetic import UNLABELLED_WORD, Document, clean_doc
 from newsrec.safety.labels import BENIGN, CLASSES
 from newsrec.safety.normalisation import normalise
 from newsrec.safety.params import Params
-from newsrec.safety.predictors import codes, read_table
+from newsrec.safety.predictors import codes
 from newsrec.training.classification import fine_tune_classifier
 from newsrec.training.labelled import LabelledTexts
 

@@ -8,9 +8,12 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 from newsrec.errors import UserError, unknown_choice
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MAX_LINE_BYTES = 1 << 24
 
@@ -51,7 +54,7 @@ def write_text(target: Path, text: str) -> None:
         draft.write_text(text, encoding="utf-8", newline="\n")
 
 
-def write_json(target: Path, values: Mapping[str, Any]) -> None:
+def write_json(target: Path, values: Mapping[str, Any] | Sequence[Any]) -> None:
     """Write `values` as indented JSON, atomically.
 
     Raises:
@@ -101,6 +104,21 @@ def read_json(source: Path) -> dict[str, Any]:
     Raises:
         UserError: the file is missing, or holds no JSON object.
     """
+    found: dict[str, Any] = _read_json(source, dict, "object")
+    return found
+
+
+def read_json_list(source: Path) -> list[Any]:
+    """Read a JSON array.
+
+    Raises:
+        UserError: the file is missing, or holds no JSON array.
+    """
+    found: list[Any] = _read_json(source, list, "array")
+    return found
+
+
+def _read_json(source: Path, kind: type, expected: str) -> Any:
     try:
         values = json.loads(source.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -108,9 +126,9 @@ def read_json(source: Path) -> dict[str, Any]:
             f"{source}: no such file; run the stage that makes it (dvc repro)"
         ) from None
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{source}: expected a JSON object, found {error}") from None
-    if not isinstance(values, dict):
-        raise UserError(f"{source}: expected a JSON object, found {type(values).__name__}")
+        raise UserError(f"{source}: expected a JSON {expected}, found {error}") from None
+    if not isinstance(values, kind):
+        raise UserError(f"{source}: expected a JSON {expected}, found {type(values).__name__}")
     return values
 
 
@@ -143,6 +161,32 @@ def read_texts(
         ) from None
     except pa.ArrowInvalid as error:
         raise UserError(f"{source}: no whole Parquet file ({error}); make it again") from None
+
+
+def read_table(source: Path, columns: Sequence[str]) -> "pd.DataFrame":
+    """These columns of a Parquet file.
+
+    Raises:
+        UserError: the file is missing, no Parquet, or lacks a column.
+    """
+    # Most of what reads files reads no table.
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(source) as file:
+            names = file.schema_arrow.names
+            if missing := [name for name in columns if name not in names]:
+                raise UserError(
+                    f"{source}: no column {', '.join(missing)}; expected {list(columns)}, found "
+                    f"{names}; make it again with: dvc repro"
+                )
+            table: pd.DataFrame = file.read(list(columns)).to_pandas()
+    except FileNotFoundError:
+        raise UserError(f"{source}: no such file; make it with: dvc repro") from None
+    except (pa.ArrowException, OSError) as error:
+        raise UserError(f"{source}: not a Parquet file ({error}); make it again") from None
+    return table
 
 
 def write_tsv(target: Path, header: Iterable[str], rows: Iterable[Iterable[object]]) -> None:

@@ -196,7 +196,7 @@ class Client:
             if self.model not in names and names:
                 return self.error(
                     f"no model {self.model!r}; expected one of: {', '.join(names)}; set "
-                    f"{MODEL_VARIABLE}BASE or {MODEL_VARIABLE}TUNED"
+                    f"{MODEL_VARIABLE}BASE or {MODEL_VARIABLE}TUNED, or the parameter that names it"
                 )
             if not names_no_model(error):
                 return self.error(

@@ -6,6 +6,7 @@ from dataclasses import asdict
 import numpy as np
 import numpy.typing as npt
 
+from newsrec.metrics.rates import exact_rate
 from newsrec.metrics.significance import interval, paired
 
 Samples = npt.NDArray[np.float64]  # the figure of each resample, shape (resamples,)
@@ -41,3 +42,23 @@ def gains(
         for name in names
         if name in figures and name in over_figures
     }
+
+
+def share_interval(rows: npt.ArrayLike, samples: Samples, num_clusters: int) -> tuple[float, float]:
+    """The 95 % interval of a share of rows, also where it is 0 or 1.
+
+    Resamples of rows that are all alike have no spread, which would claim certainty. There the
+    bounds are exact ones (Clopper and Pearson, 1934), of as many trials as there are clusters: of
+    100, up to 0.036 for a share of 0.
+
+    Args:
+        rows: 0 or 1, NaN for a row that the share is not of, shape (rows,).
+        samples: of their mean.
+        num_clusters: of the rows that the share is of.
+    """
+    values = np.asarray(rows, dtype=np.float64)
+    values = values[~np.isnan(values)]
+    if values.min() < values.max():
+        return interval(samples)
+    bounds = exact_rate(num_clusters if values[0] else 0, num_clusters)
+    return bounds.low, bounds.high

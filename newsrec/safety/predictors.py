@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from newsrec.errors import UserError
-from newsrec.files import atomic_file
+from newsrec.files import atomic_file, read_table
 from newsrec.metrics import multiclass
 from newsrec.safety.labels import CLASSES
 from newsrec.safety.tables import PROBABILITIES
@@ -81,28 +81,6 @@ def read_predictions(source: Path, rows: pd.DataFrame) -> pd.DataFrame:
         multiclass.checked(codes(table["label"]), probability)
     except ValueError as error:
         raise UserError(f"{source}: {error}; score again (dvc repro)") from None
-    return table
-
-
-def read_table(source: Path, columns: list[str]) -> pd.DataFrame:
-    """These columns of a Parquet file.
-
-    Raises:
-        UserError: the file is missing, no Parquet, or lacks a column.
-    """
-    try:
-        file = pq.ParquetFile(source)
-        names = file.schema_arrow.names
-        if missing := [name for name in columns if name not in names]:
-            raise UserError(
-                f"{source}: no column {', '.join(missing)}; expected {columns}, found {names}; "
-                "make it again with: dvc repro"
-            )
-        table: pd.DataFrame = file.read(columns).to_pandas()
-    except FileNotFoundError:
-        raise UserError(f"{source}: no such file; make it with: dvc repro") from None
-    except (pa.ArrowException, OSError) as error:
-        raise UserError(f"{source}: not a Parquet file ({error}); make it again") from None
     return table
 
 

@@ -14,12 +14,12 @@ from newsrec.chat.texts import encode_texts
 from newsrec.chat.tokens import load_tokenizer
 from newsrec.engines.settings import TransformersSettings
 from newsrec.engines.states import pooled_states
-from newsrec.files import atomic_file, write_json
+from newsrec.files import atomic_file, read_table, write_json
 from newsrec.params.load import load_params
 from newsrec.running.stage import run_stage
 from newsrec.safety.audit import METHOD, audit, counts, out_of_fold
 from newsrec.safety.params import Params
-from newsrec.safety.predictors import codes, read_table
+from newsrec.safety.predictors import codes
 
 TRAIN, MODEL = Path("data/processed/train.parquet"), Path("models/merged")
 TARGET = Path("data/audit.parquet")

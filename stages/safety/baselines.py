@@ -8,12 +8,12 @@ Run     dvc repro baselines      (alone: python -m stages.safety.baselines)
 
 from pathlib import Path
 
-from newsrec.files import write_json
+from newsrec.files import read_table, write_json
 from newsrec.params.load import load_params
 from newsrec.running.stage import run_stage
 from newsrec.safety.baselines import CharTfidf, Keywords, Majority
 from newsrec.safety.params import Params
-from newsrec.safety.predictors import codes, keys_of, read_table, write_probabilities
+from newsrec.safety.predictors import codes, keys_of, write_probabilities
 from newsrec.safety.tables import SETS
 
 PROCESSED, PREDICTIONS = Path("data/processed"), Path("data/predictions")

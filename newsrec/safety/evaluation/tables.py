@@ -6,15 +6,10 @@ from pathlib import Path
 import pandas as pd
 from sklearn.metrics import classification_report
 
+from newsrec.files import read_table
 from newsrec.safety.evaluation.unsafe import require_both
 from newsrec.safety.labels import CLASSES
-from newsrec.safety.predictors import (
-    PREDICTORS,
-    codes,
-    keys_of,
-    read_predictions,
-    read_table,
-)
+from newsrec.safety.predictors import PREDICTORS, codes, keys_of, read_predictions
 from newsrec.safety.tables import PROBABILITIES, SETS, SPLITS
 
 _OF_SPLIT = ["id", "label", "cluster", "normalised"]

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from newsrec.safety.report.page import render
-from tests.report.browser import NEEDS_BROWSER, dumped, width_in_frame
+from tests.report.browser import MARKS, dumped, shown_width
 from tests.safety.report.test_page import computed
 
-pytestmark = [pytest.mark.slow, NEEDS_BROWSER]
+pytestmark = MARKS
 
 
 @pytest.fixture(scope="module")
@@ -25,4 +25,4 @@ def test_the_page_opens(page: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("width", [390, 1200])
 def test_nothing_is_wider_than_the_screen(width: int, page: str, tmp_path: Path) -> None:
-    assert width_in_frame(page, width, tmp_path) == f"{width} px"
+    assert shown_width(page, width, tmp_path) == f"{width} px"

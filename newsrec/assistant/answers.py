@@ -1,0 +1,109 @@
+"""Rows of the test split and what each system answered to them, checked when they are read."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from newsrec.assistant.tables import PREDICTIONS_SCHEMA, ROWS_SCHEMA
+from newsrec.assistant.tasks import TABLE, Task
+from newsrec.errors import UserError
+from newsrec.files import atomic_file, read_table
+
+
+def read_split(source: Path, tasks: Mapping[str, Task]) -> pd.DataFrame:
+    """The rows of a split: the columns of `ROWS_SCHEMA`, in the order of the file.
+
+    Raises:
+        UserError: see `newsrec.files.read_table`; or a row is of a task that the table of tasks
+            does not have, an id occurs twice, or a label is none of its task's.
+    """
+    rows = read_table(source, ROWS_SCHEMA.names)
+    if strange := sorted(set(rows["task"]) - set(tasks)):
+        raise UserError(
+            f"{source}: rows of the task {strange[0]!r}; expected those of {TABLE}: "
+            f"{', '.join(tasks)}; run dvc repro prepare"
+        )
+    _refuse_twice(rows["id"], source, "run dvc repro prepare")
+    for task in tasks.values():
+        of_task = rows[rows["task"] == task.name]
+        wrong = of_task[~of_task["output"].isin(task.labels)]
+        if task.labels and len(wrong):
+            raise UserError(
+                f"{source}: row {wrong['id'].iloc[0]!r} has the label {wrong['output'].iloc[0]!r}; "
+                f"expected one of: {', '.join(task.labels)}; run dvc repro prepare"
+            )
+    return rows
+
+
+def read_predictions(
+    source: Path, rows: pd.DataFrame, tasks: Mapping[str, Task], *, whole: bool
+) -> pd.DataFrame:
+    """What a system answered to the rows of the test split, in any order.
+
+    Args:
+        source: Parquet of `PREDICTIONS_SCHEMA`.
+        rows: of the test split.
+        tasks: by name.
+        whole: whether it must answer every row; else all or none of each task.
+
+    Returns:
+        task, output and choice; the index is the place of the row in `rows`, ascending.
+
+    Raises:
+        UserError: see `newsrec.files.read_table`; or an id occurs twice, is of another row or is
+            missing, or a choice is none of the labels.
+    """
+    table = read_table(source, PREDICTIONS_SCHEMA.names)
+    _refuse_twice(table["id"], source, "score again (dvc repro)")
+    place = pd.Index(rows["id"]).get_indexer(pd.Index(table["id"]))
+    other = (place < 0) | (rows["task"].to_numpy()[place] != table["task"].to_numpy())
+    if other.any():
+        first = table[other].iloc[0]
+        raise UserError(
+            f"{source}: {other.sum():,} rows are not of the test split, like {first['id']!r} of "
+            f"the task {first['task']!r}; expected answers to its {len(rows):,} rows; score again "
+            "(dvc repro)"
+        )
+    known = set(rows["task"] if whole else table["task"])
+    missing = rows[rows["task"].isin(known) & ~rows["id"].isin(table["id"])]
+    if len(missing):
+        first = missing.iloc[0]
+        raise UserError(
+            f"{source}: {len(missing):,} rows of the test split have no answer, like "
+            f"{first['id']!r} of the task {first['task']!r}; expected one for each; score again "
+            "(dvc repro)"
+        )
+    labels = table["task"].map({name: task.labels for name, task in tasks.items()})
+    for choice, allowed, id_ in zip(table["choice"], labels, table["id"], strict=True):
+        if choice is not None and choice not in allowed:
+            raise UserError(
+                f"{source}: row {id_!r} has the choice {choice!r}; expected one of: "
+                f"{', '.join(allowed) or 'null, for want of labels'}; score again (dvc repro)"
+            )
+    table["output"] = table["output"].fillna("")
+    return table.set_index(place)[["task", "output", "choice"]].sort_index()
+
+
+def write_predictions(answers: Iterable[tuple[str, str, str, str | None]], target: Path) -> None:
+    """Write what a system answered.
+
+    Args:
+        answers: id, task, its own text, and the label it picks where only labels are allowed.
+        target: Parquet of `PREDICTIONS_SCHEMA`.
+    """
+    names = PREDICTIONS_SCHEMA.names
+    rows = [dict(zip(names, answer, strict=True)) for answer in answers]
+    with atomic_file(target) as draft:
+        pq.write_table(pa.Table.from_pylist(rows, schema=PREDICTIONS_SCHEMA), draft)
+
+
+def _refuse_twice(ids: pd.Series, source: Path, remedy: str) -> None:
+    twice = ids[ids.duplicated()]
+    if len(twice):
+        raise UserError(
+            f"{source}: {len(twice):,} ids occur more than once, like {twice.iloc[0]!r}; expected "
+            f"each once; {remedy}"
+        )

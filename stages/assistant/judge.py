@@ -1,0 +1,64 @@
+"""Let a language model judge the answers of base and tuned; where none is named, judge nothing.
+
+A stage of its own, so that figures can be computed again without asking again.
+
+Reads   params: evaluate.judge, score; tasks.yaml, data/processed/test.parquet,
+        data/predictions/{base,tuned}.parquet
+Writes  data/judged.parquet, metrics/judge.json
+Run     dvc repro judge      (alone: python -m stages.assistant.judge)
+
+An interrupted run asks only for what was not answered, from .work/judge.
+"""
+
+import shutil
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from newsrec.assistant.answers import read_predictions, read_split
+from newsrec.assistant.judge import JUDGED_SCHEMA, PROMPT, SYSTEMS, ask_judge, choose_pairs
+from newsrec.assistant.params import Params
+from newsrec.assistant.tasks import read_tasks
+from newsrec.engines.settings import ApiSettings
+from newsrec.files import atomic_file, write_json
+from newsrec.params.load import load_params
+from newsrec.running.stage import run_stage
+
+TARGET, WORK = Path("data/judged.parquet"), Path(".work/judge")
+
+
+def main() -> None:
+    params = load_params(Params)
+    judge, settings = params.evaluate.judge, params.engine_settings("openai-api")
+    assert isinstance(settings, ApiSettings)
+    judged, protocol = [], {}
+    if judge is not None:
+        tasks = read_tasks()
+        rows = read_split(Path("data/processed/test.parquet"), tasks)
+        folder = Path("data/predictions")
+        answers = {
+            name: read_predictions(folder / f"{name}.parquet", rows, tasks, whole=True)
+            for name in SYSTEMS
+        }
+        pairs = choose_pairs(rows, answers, tasks, judge.num_rows, judge.seed)
+        WORK.mkdir(parents=True, exist_ok=True)  # what an interrupted run had answered is not lost
+        replies = ask_judge(pairs, judge.model, settings, WORK)
+        for pair, said in zip(pairs, replies, strict=True):
+            values = (pair.id, pair.task, pair.same, *said)
+            judged.append(dict(zip(JUDGED_SCHEMA.names, values, strict=True)))
+        protocol = {
+            "judge_model": judge.model,
+            "judge_prompt": PROMPT,
+            "judge_rows": f"{judge.num_rows} of a task at most, seed {judge.seed}; both orders",
+        }
+    with atomic_file(TARGET) as draft:
+        pq.write_table(pa.Table.from_pylist(judged, schema=JUDGED_SCHEMA), draft)
+    write_json(Path("metrics/judge.json"), {"protocol": protocol, "num_pairs": len(judged)})
+    shutil.rmtree(WORK, ignore_errors=True)
+    by = "no judge is named" if judge is None else f"by {judge.model}"
+    print(f"judge: {len(judged):,} pairs of answers, {by}, in {TARGET}")
+
+
+if __name__ == "__main__":
+    run_stage(main)
