@@ -165,8 +165,8 @@ def ask_judge(
     url = os.environ.get(URL_VARIABLE)
     if url is None:
         raise UserError(
-            f"evaluate.judge names the model {model!r}, and {URL_VARIABLE} is not set; set it to "
-            "the address of an OpenAI-compatible server with /v1, or evaluate.judge to null"
+            f"judge.model is {model!r}, and {URL_VARIABLE} is not set; set it to "
+            "the address of an OpenAI-compatible server with /v1, or judge to null"
         )
     asked = [pair for pair in pairs if not pair.same]
     chats = [question(pair, first) for pair in asked for first in (0, 1)]

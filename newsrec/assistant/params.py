@@ -50,11 +50,10 @@ class Judge:
 
 @dataclass(frozen=True, config=STRICT)
 class Evaluate:
-    """How intervals are drawn, and who judges."""
+    """How intervals are drawn."""
 
     num_resamples: Annotated[int, Field(gt=0)]
     seed: int
-    judge: Judge | None
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -71,5 +70,6 @@ class Params(SharedParams):
 
     data: Data
     prepare: Prepare
+    judge: Judge | None
     evaluate: Evaluate
     report: Report

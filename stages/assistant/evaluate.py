@@ -1,8 +1,9 @@
 """Turn predictions into numbers, task by task; knows no model.
 
-Reads   params: evaluate, prepare.leave_out; tasks.yaml, data/processed (test.parquet and its
-        protocol), data/predictions/{base,tuned,majority,tfidf,nearest,pattern}.parquet,
-        data/judged.parquet, metrics/{judge,score_base,score_tuned}.json, models/adapter (its
+Reads   params: evaluate, judge, prepare.leave_out; tasks.yaml, data/processed/test.parquet,
+        data/processed/protocol.json,
+        data/predictions/{base,tuned,majority,tfidf,nearest,pattern}.parquet, data/judged.parquet,
+        metrics/{judge,score_base,score_tuned}.json, models/adapter (its
         protocol)
 Writes  metrics/{evaluate,slices,confusion}.json
 Run     dvc repro evaluate      (alone: python -m stages.assistant.evaluate)
@@ -78,7 +79,7 @@ def main() -> None:
             "protocol": protocol,
             "left_out": params.prepare.leave_out,
             "tasks": figures,
-            "judge": judge_figures(judged, test, *draws) if params.evaluate.judge else None,
+            "judge": judge_figures(judged, test, *draws) if params.judge else None,
         },
     )
     write_json(METRICS / "slices.json", slices)

@@ -2,7 +2,7 @@
 
 A stage of its own, so that figures can be computed again without asking again.
 
-Reads   params: evaluate.judge, score; tasks.yaml, data/processed/test.parquet,
+Reads   params: judge, score; tasks.yaml, data/processed/test.parquet,
         data/predictions/{base,tuned}.parquet
 Writes  data/judged.parquet, metrics/judge.json
 Run     dvc repro judge      (alone: python -m stages.assistant.judge)
@@ -30,7 +30,7 @@ TARGET, WORK = Path("data/judged.parquet"), Path(".work/judge")
 
 def main() -> None:
     params = load_params(Params)
-    judge, settings = params.evaluate.judge, params.engine_settings("openai-api")
+    judge, settings = params.judge, params.engine_settings("openai-api")
     assert isinstance(settings, ApiSettings)
     judged, protocol = [], {}
     if judge is not None:

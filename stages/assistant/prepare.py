@@ -1,9 +1,8 @@
 """Check the rows of every task, split them, and write the samples of training.
 
 Reads   params: prepare; tasks.yaml, the files NAME.jsonl of the folder prepare.path
-Writes  data/processed/{train,val,test}.parquet, data/processed/protocol.json, and the data sets
-        assistant_train and assistant_val of data/processed/dataset_info.json;
-        metrics/prepare.json
+Writes  data/processed/{train,val,test}.parquet, data/processed/{dataset_info,protocol}.json,
+        data/processed/assistant_{train,val}.jsonl, metrics/prepare.json
 Run     dvc repro prepare      (alone: python -m stages.assistant.prepare)
 """
 

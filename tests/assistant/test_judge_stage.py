@@ -27,7 +27,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Right answers of tuned, and of base two that are longer; params with a judge."""
     test = rows_of(NUM, "t")
     judged = {"model": "a-judge", "num_rows": 100, "seed": 1}
-    write_tree(tmp_path, test, evaluate={"num_resamples": 30, "judge": judged})
+    write_tree(tmp_path, test, evaluate={"num_resamples": 30}, judge=judged)
     answers = right(test)
     for place in range(NUM):
         said = answers[f"rt{place}"][0]
