@@ -13,6 +13,7 @@ import yaml
 from typer.main import get_command
 from typer.testing import CliRunner
 
+from newsrec.assistant.params import Params as AssistantParams
 from newsrec.cli import app
 from newsrec.news.params import Params
 from newsrec.news.ranking import read_requests
@@ -25,10 +26,22 @@ from tests.documents import NAMES, TEXTS, blocks, commands, links, of_program, s
 
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 NEWSREC = Path(sys.executable).with_name("newsrec")
+# What each pipeline's params.yaml is composed of, and read as; the root's is the news'.
+PIPELINES = {"config": Params, "safety": SafetyParams, "assistant": AssistantParams}
+
+
+def pipeline_of(name: str) -> str:
+    """The pipeline that a document's commands are of."""
+    folder = Path(name).parts[:2]
+    return folder[1] if folder[0] == "pipelines" else "config"
+
+
 OVERRIDES = {
-    tuple(word for word in words if "=" in word): None
-    for program in ("dvc", "newsrec")
-    for words in of_program(program)
+    (pipeline_of(name), *overrides): None
+    for name, text in TEXTS.items()
+    for words in commands(text)
+    if words[0] in ("dvc", "newsrec")
+    if (overrides := [word for word in words if "=" in word])
 }
 # A span like `train.lr` that ends so is a file.
 SUFFIXES = ("cff", "html", "json", "lock", "md", "parquet", "py", "tsv", "txt", "yaml", "zip")
@@ -103,13 +116,13 @@ def test_every_python_module_exists(words: list[str]) -> None:
 
 
 @pytest.mark.slow  # four seconds
-@pytest.mark.parametrize("overrides", [*filter(None, OVERRIDES)], ids=" ".join)
-def test_every_choice_and_value_composes(overrides: tuple[str, ...], tmp_path: Path) -> None:
+@pytest.mark.parametrize("chosen", OVERRIDES, ids=" ".join)
+def test_every_choice_and_value_composes(chosen: tuple[str, ...], tmp_path: Path) -> None:
     from dvc.utils.hydra import get_hydra_sweeps
 
-    of_safety = bool({"data=mongodb", "data=files"} & set(overrides))
-    config, kind = ("safety", SafetyParams) if of_safety else ("config", Params)
-    for one in get_hydra_sweeps({"params.yaml": list(overrides)}):
+    config, *overrides = chosen
+    kind: Any = PIPELINES[config]
+    for one in get_hydra_sweeps({"params.yaml": overrides}):
         compose(tmp_path / "params.yaml", one["params.yaml"], config)
         load_params(kind, tmp_path / "params.yaml")
 
@@ -165,8 +178,9 @@ def test_every_key_exists(tmp_path: Path) -> None:
     for choice in (ROOT / "conf/train").glob("*.yaml"):
         compose(tmp_path / "params.yaml", [f"train={choice.stem}"])
         keys |= set(_flat(yaml.safe_load((tmp_path / "params.yaml").read_text())))
-    compose(tmp_path / "params.yaml", [], "safety")
-    keys |= set(_flat(yaml.safe_load((tmp_path / "params.yaml").read_text())))
+    for pipeline in PIPELINES:
+        compose(tmp_path / "params.yaml", [], pipeline)
+        keys |= set(_flat(yaml.safe_load((tmp_path / "params.yaml").read_text())))
     found = {span.partition(":")[0] for text in TEXTS.values() for span in spans(text)}
     named = {name for name in found if re.fullmatch(r"[a-z]\w*(\.[a-z]\w*)+", name)}
     named = {name for name in named if name.rpartition(".")[2] not in SUFFIXES}
