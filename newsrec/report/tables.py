@@ -15,21 +15,23 @@ class Gain(NamedTuple):
     low: float
     high: float
     p: float
+    digits: int = 3  # after the point: fewer for a metric whose scale is not 0 to 1
 
     @classmethod
     def of(cls, found: Mapping[str, float]) -> Self:
         """From delta, low, high and p as a metrics file holds them."""
-        return cls(*(found[name] for name in cls._fields))
+        return cls(found["delta"], found["low"], found["high"], found["p"])
 
     @property
     def outcome(self) -> str:
         """BETTER, WORSE, or SAME where the interval holds 0; by the digits that are printed."""
-        if round(self.low, 3) > 0:
+        if round(self.low, self.digits) > 0:
             return BETTER
-        return WORSE if round(self.high, 3) < 0 else SAME
+        return WORSE if round(self.high, self.digits) < 0 else SAME
 
     def __str__(self) -> str:
-        return f"{signed(self.delta)}, 95 % interval {signed(self.low)} to {signed(self.high)}"
+        delta, low, high = (signed(end, self.digits) for end in (self.delta, self.low, self.high))
+        return f"{delta}, 95 % interval {low} to {high}"
 
 
 def figure(row: Mapping[str, Any], key: str) -> tuple[str, str]:
@@ -66,6 +68,12 @@ def comparison_rows(
         (name, [Gain.of(found[key]) if key in found else None for key in keys])
         for name, found in comparisons.items()
     ]
+
+
+def facts(found: Mapping[str, Any]) -> list[tuple[str, object]]:
+    """Every leaf of a metrics file but its protocol and its lists, in words."""
+    kept = {key: value for key, value in found.items() if key != "protocol"}
+    return [(key_words(key), value) for key, value in flat(kept) if not isinstance(value, list)]
 
 
 def count_rows(columns: Iterable[Mapping[str, Any]]) -> list[tuple[str, list[object]]]:

@@ -45,18 +45,23 @@ def _columns(char: str) -> int:
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
 
-def score(value: float | None) -> str:
-    """Three digits after the point; a dash for None."""
+def score(value: float | None, digits: int = 3) -> str:
+    """So many digits after the point; a dash for None."""
     if value is None:
         return DASH
-    shown = f"{abs(value):.3f}"
+    shown = f"{abs(value):.{digits}f}"
     return f"{MINUS}{shown}" if value < 0 and float(shown) else shown
 
 
-def signed(value: float) -> str:
+def signed(value: float, digits: int = 3) -> str:
     """A difference with its sign, unless it is printed as zero."""
-    shown = score(value)
-    return f"+{shown}" if float(f"{value:.3f}") > 0 else shown
+    shown = score(value, digits)
+    return f"+{shown}" if float(f"{value:.{digits}f}") > 0 else shown
+
+
+def percent(share: float) -> str:
+    """A share in percent: one digit after the point, two below 1 %."""
+    return f"{100 * share:.{1 if share >= 0.01 or share == 0 else 2}f} %"
 
 
 def p_value(p: float) -> str:

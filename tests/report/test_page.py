@@ -1,5 +1,6 @@
 """The shell and the macros that every report is made of."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,7 @@ TEMPLATE = """{% extends "shell.html.j2" %}
 {% from "macros.html.j2" import card_rules, cards, columns, comparison_table, drawn, figure_table %}
 {% block style %}
 {{ card_rules(groups) }}
+{{ card_rules(groups, "other") }}
 {% endblock %}
 {% block content %}
 <p>{{ name }} {{ 0.12345 | score }} {{ -0.5 | signed }} {{ 0.0001 | p_value }}
@@ -31,6 +33,9 @@ TEMPLATE = """{% extends "shell.html.j2" %}
 {{ drawn("Loss", svg) }}
 {% call(item) cards(groups) %}
 <b>{{ item }}</b>
+{% endcall %}
+{% call(item) cards(groups, "other") %}
+<i>{{ item }}</i>
 {% endcall %}
 {% endblock %}
 """
@@ -89,10 +94,18 @@ def test_cards_are_shown_group_by_group(folder: Path) -> None:
     text = page(folder)
     assert "all (2)" in text
     assert '<label for="show-1">joy read as anger (2)</label>' in text
-    assert text.count('<article class="group-1">') == 2
+    assert text.count('<article class="group-1">') == 4
     assert '<p class="group-2 muted">No unparsed answers.</p>' in text
     assert "#show-2:checked ~ .cards > :not(.group-2) { display: none; }" in text
     assert "#show-3" not in text
+
+
+def test_two_uses_of_cards_are_chosen_from_apart(folder: Path) -> None:
+    text = page(folder)
+    assert '<input class="filter" type="radio" name="other" id="other-2">' in text
+    assert "#other-2:checked ~ .cards > :not(.group-2) { display: none; }" in text
+    ids = re.findall(r' id="([^"]*)"', text)
+    assert len(ids) == len(set(ids)) == 6
 
 
 def test_text_from_outside_stays_text(folder: Path) -> None:

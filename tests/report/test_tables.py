@@ -9,6 +9,7 @@ from newsrec.report.tables import (
     Gain,
     comparison_rows,
     count_rows,
+    facts,
     figure_rows,
     markdown_table,
 )
@@ -33,6 +34,17 @@ def test_an_outcome_follows_from_the_printed_interval(
 
 def test_a_gain_is_printed_with_its_interval() -> None:
     assert str(Gain(0.0104, -0.01, 0.03, 0.5)) == "+0.010, 95 % interval \u22120.010 to +0.030"
+
+
+def test_a_gain_of_a_wider_scale_has_fewer_digits_and_its_outcome_follows_from_them() -> None:
+    assert str(Gain(10.44, 0.06, 20.0, 0.5, digits=1)) == "+10.4, 95 % interval +0.1 to +20.0"
+    assert Gain(1.0, 0.06, 2.0, 0.5, digits=1).outcome == BETTER
+    assert Gain(1.0, 0.04, 2.0, 0.5, digits=1).outcome == SAME
+
+
+def test_facts_are_the_leaves_without_protocol_and_lists() -> None:
+    found = {"protocol": {"data": "x"}, "num_rows": 3, "length": {"max": 9}, "names": ["a"]}
+    assert facts(found) == [("rows", 3), ("length / max", 9)]
 
 
 def test_a_figure_without_an_interval_or_without_a_value_has_a_row_too() -> None:

@@ -1,6 +1,6 @@
 """Text from outside, as a report shows it."""
 
-from newsrec.report.text import code, printable, shortened, text_width
+from newsrec.report.text import code, percent, printable, shortened, text_width
 
 
 def test_a_name_is_never_cut_between_a_letter_and_its_marks() -> None:
@@ -48,3 +48,12 @@ def test_joiners_are_printed_and_nothing_changes_the_direction_of_what_follows()
     assert printable("ספורט\u200f \u200eC++") == "ספורט C++"
     assert printable("a\u202eb\u2066c\x07") == "a\ufffdb\ufffdc\ufffd"
     assert code("a|हि") == "<code>a&#124;ह&#2367;</code>"
+
+
+def test_a_small_share_has_two_digits_in_percent() -> None:
+    assert [percent(share) for share in (0, 0.0042, 0.01, 1)] == [
+        "0.0 %",
+        "0.42 %",
+        "1.0 %",
+        "100.0 %",
+    ]

@@ -3,12 +3,12 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from newsrec.report.text import signed
+from newsrec.report.text import percent, signed
 from newsrec.safety.evaluation.evasion import RATE
 from newsrec.safety.evaluation.unsafe import rate_key
 from newsrec.safety.labels import BENIGN
 from newsrec.safety.predictors import PREDICTORS
-from newsrec.safety.report.verdict import allowed, percent
+from newsrec.safety.report.verdict import allowed
 
 Cell = tuple[str, str]
 

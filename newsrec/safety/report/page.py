@@ -11,8 +11,8 @@ from markupsafe import Markup
 from newsrec.report.curves import loss_curve, precision_recall_curves, reliability
 from newsrec.report.figures import Dot, confusion_matrix, dot_limits, dot_plot
 from newsrec.report.page import render_page
-from newsrec.report.tables import comparison_rows, figure, figure_rows
-from newsrec.report.text import DASH, flat, key_words, shortened
+from newsrec.report.tables import comparison_rows, facts, figure, figure_rows
+from newsrec.report.text import DASH, flat, key_words, percent, shortened
 from newsrec.safety.evaluation.curves import UNSAFE
 from newsrec.safety.evaluation.unsafe import HEADLINE_RATES, rate_key
 from newsrec.safety.labels import BENIGN, CLASSES
@@ -26,7 +26,6 @@ from newsrec.safety.report.verdict import (
     allowed,
     flags_any,
     notices,
-    percent,
     verdict,
 )
 
@@ -169,19 +168,13 @@ def render(
             for pair, counts in metrics["leak_gate"].items()
         ],
         loss_svg=Markup(loss_curve(train_loss, val_loss, y_label="loss, nats per text")),
-        training=_facts(train),
-        row_counts=[(stage, _facts(found)) for stage, found in row_counts.items()],
+        training=facts(train),
+        row_counts=[(stage, facts(found)) for stage, found in row_counts.items()],
     )
 
 
 def _classes(found: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return {name: found[name] for name in CLASSES}
-
-
-def _facts(found: Mapping[str, Any]) -> list[tuple[str, object]]:
-    """Every leaf of a metrics file but its protocol, in words."""
-    kept = {key: value for key, value in found.items() if key != "protocol"}
-    return [(key_words(key), value) for key, value in flat(kept) if not isinstance(value, list)]
 
 
 def _at_rate(of_predictor: Mapping[str, Any], rate: float) -> list[tuple[str, str]]:

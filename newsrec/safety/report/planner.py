@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from newsrec.report.text import counted
+from newsrec.report.text import counted, percent
 from newsrec.safety.labels import BENIGN
-from newsrec.safety.report.verdict import allowed, bounds, percent, share_unsafe
+from newsrec.safety.report.verdict import allowed, bounds, share_unsafe
 
 
 class Panel(NamedTuple):

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from newsrec.metrics.rates import trials_to_prove
 from newsrec.report.tables import BETTER, SAME, WORSE, Gain
-from newsrec.report.text import counted, p_value, score, tiny_notice
+from newsrec.report.text import counted, p_value, percent, score, tiny_notice
 from newsrec.safety.evaluation.unsafe import HEADLINE_RATES, rate_key
 from newsrec.safety.labels import BENIGN
 from newsrec.safety.predictors import PREDICTORS
@@ -32,11 +32,6 @@ class Verdict(NamedTuple):
 
     title: str
     text: str
-
-
-def percent(share: float) -> str:
-    """A share in percent: one digit after the point, two below 1 %."""
-    return f"{100 * share:.{1 if share >= 0.01 or share == 0 else 2}f} %"
 
 
 def allowed(rate: float) -> str:
