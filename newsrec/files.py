@@ -104,6 +104,21 @@ def read_json(source: Path) -> dict[str, Any]:
     Raises:
         UserError: the file is missing, or holds no JSON object.
     """
+    found: dict[str, Any] = _read_json(source, dict, "object")
+    return found
+
+
+def read_json_list(source: Path) -> list[Any]:
+    """Read a JSON array.
+
+    Raises:
+        UserError: the file is missing, or holds no JSON array.
+    """
+    found: list[Any] = _read_json(source, list, "array")
+    return found
+
+
+def _read_json(source: Path, kind: type, expected: str) -> Any:
     try:
         values = json.loads(source.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -111,9 +126,9 @@ def read_json(source: Path) -> dict[str, Any]:
             f"{source}: no such file; run the stage that makes it (dvc repro)"
         ) from None
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{source}: expected a JSON object, found {error}") from None
-    if not isinstance(values, dict):
-        raise UserError(f"{source}: expected a JSON object, found {type(values).__name__}")
+        raise UserError(f"{source}: expected a JSON {expected}, found {error}") from None
+    if not isinstance(values, kind):
+        raise UserError(f"{source}: expected a JSON {expected}, found {type(values).__name__}")
     return values
 
 

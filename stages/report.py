@@ -22,6 +22,7 @@ from newsrec.news.report.page import render
 from newsrec.news.report.summary import summary_markdown
 from newsrec.params.load import load_params
 from newsrec.provenance import provenance
+from newsrec.report.curves import read_plot
 from newsrec.running.stage import run_stage
 
 METRICS = Path("metrics")
@@ -72,7 +73,7 @@ def main() -> None:
 
 
 def _curve(name: str) -> pd.DataFrame:
-    return pd.read_csv(PLOTS / f"{name}.tsv", sep="\t")
+    return read_plot(PLOTS / f"{name}.tsv")
 
 
 if __name__ == "__main__":

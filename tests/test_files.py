@@ -7,7 +7,14 @@ from pathlib import Path
 import pytest
 
 from newsrec.errors import UserError
-from newsrec.files import atomic_file, atomic_folder, read_json, sha256_folder, write_json
+from newsrec.files import (
+    atomic_file,
+    atomic_folder,
+    read_json,
+    read_json_list,
+    sha256_folder,
+    write_json,
+)
 
 
 def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
@@ -61,6 +68,16 @@ def test_json_comes_back_as_it_was(tmp_path: Path) -> None:
     (tmp_path / "b.json").write_text(json.dumps([1]))
     with pytest.raises(UserError, match="found list"):
         read_json(tmp_path / "b.json")
+
+
+def test_a_json_array_is_read_where_one_is_expected(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text('[{"n": 1}]')
+    assert read_json_list(tmp_path / "a.json") == [{"n": 1}]
+    (tmp_path / "b.json").write_text("{}")
+    with pytest.raises(UserError, match=r"b\.json: expected a JSON array, found dict"):
+        read_json_list(tmp_path / "b.json")
+    with pytest.raises(UserError, match=r"c\.json: no such file; run the stage"):
+        read_json_list(tmp_path / "c.json")
 
 
 def test_a_folders_digest_follows_names_and_contents(tmp_path: Path) -> None:

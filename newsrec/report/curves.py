@@ -1,18 +1,42 @@
 """Curves of a report, as inline SVG."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
+from newsrec.errors import UserError
 from newsrec.report.looks import BLUE, ORANGE, looks, placeholders
 from newsrec.report.svg import INK, drawing, inline_svg
 from newsrec.report.text import printable, score
 
 # A line through fewer points than this is hard to distinguish from a line through many.
 MARKER_MAX_POINTS = 40
+
+
+def read_plot(source: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
+    """A table of `plots/`, as `newsrec.files.write_tsv` writes it.
+
+    Raises:
+        UserError: the file is missing, no such table, or lacks one of the columns.
+    """
+    try:
+        table = pd.read_csv(source, sep="\t")
+    except FileNotFoundError:
+        raise UserError(
+            f"{source}: no such file; run the stage that makes it (dvc repro)"
+        ) from None
+    except ValueError as error:  # of pandas' parser, too
+        raise UserError(f"{source}: no table ({error}); make it again with: dvc repro") from None
+    if missing := [name for name in columns if name not in table]:
+        raise UserError(
+            f"{source}: no column {', '.join(missing)}; expected {list(columns)}, found "
+            f"{list(table)}; make it again with: dvc repro"
+        )
+    return table
 
 
 def loss_curve(train: pd.DataFrame, val: pd.DataFrame, *, y_label: str) -> str:

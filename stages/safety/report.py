@@ -16,6 +16,7 @@ import pandas as pd
 from newsrec.files import atomic_folder, read_json, read_table, write_json, write_text
 from newsrec.params.load import load_params
 from newsrec.provenance import provenance
+from newsrec.report.curves import read_plot
 from newsrec.running.stage import run_stage
 from newsrec.safety.audit import most_suspect
 from newsrec.safety.params import Params
@@ -60,7 +61,7 @@ def main() -> None:
 
 
 def _plot(name: str) -> pd.DataFrame:
-    return pd.read_csv(PLOTS / f"{name}.tsv", sep="\t")
+    return read_plot(PLOTS / f"{name}.tsv")
 
 
 if __name__ == "__main__":
