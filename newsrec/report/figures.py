@@ -11,12 +11,14 @@ from matplotlib.ticker import MaxNLocator
 
 from newsrec.report.looks import BLUE, looks, placeholders
 from newsrec.report.svg import INK, drawing, inline_svg
-from newsrec.report.text import printable, signed
+from newsrec.report.text import printable, signed, text_width
 
 # Under half: the page's own text colour has to stay readable on the fullest cell in both modes.
 CELL_MAX_ALPHA = 0.45
 # Columns of text to an inch of a tick label.
 _COLUMNS_PER_INCH = 9
+# Inches up to which the columns of a confusion matrix grow for their names.
+_MAX_COLUMNS_WIDTH = 7.2
 
 
 class Dot(NamedTuple):
@@ -46,7 +48,8 @@ def confusion_matrix(
     """
     matrix = np.asarray(counts)
     wide = len(column_names) <= 3
-    cell_width, cell_height = (1.7, 1.0) if wide else (1.0, 0.65)  # inches
+    least_width, cell_height = (1.7, 1.0) if wide else (1.0, 0.65)  # inches
+    cell_width = max(least_width, _fitting_width(column_names))
     columns = placeholders(column_names, int(cell_width * _COLUMNS_PER_INCH))
     rows = placeholders(row_names, start=len(columns))
     lines = []
@@ -138,6 +141,12 @@ def _dots(rows: Sequence[tuple[str, Mapping[str, Dot]]]) -> str:
         + "."
         for name, dots in rows
     )
+
+
+def _fitting_width(names: Sequence[str]) -> float:
+    """Inches for the longest name of a column, as far as all of them fit side by side."""
+    longest = max(map(text_width, names)) / _COLUMNS_PER_INCH
+    return min(longest, _MAX_COLUMNS_WIDTH / len(names))
 
 
 def _cell(axes: Axes, row: int, column: int, count: int, row_total: int, unit: str) -> None:

@@ -116,7 +116,7 @@ def test_a_matrix_has_any_number_of_classes_and_names_of_any_characters() -> Non
     rows = list(dict.fromkeys(row for row, _ in cells))
     assert rows == ["<scrip", "$x^2$", "\u65b0\u95fb", "w" * 26 + "\u2026", ":0:", "joy"]
     columns = list(dict.fromkeys(column for _, column in cells))
-    assert columns == ["<scrip", "$x^2$", "\u65b0\u95fb", "w" * 9 + "\u2026", ":0:", "joy"]
+    assert columns == ["<scrip", "$x^2$", "\u65b0\u95fb", "w" * 10 + "\u2026", ":0:", "joy"]
 
 
 def test_a_name_is_drawn_as_text_whatever_it_holds() -> None:
@@ -174,3 +174,12 @@ def test_limits_leave_room_for_every_interval_and_the_reference() -> None:
     assert dot_limits([Dot(0.5, 0.4, 0.6), Dot(0.7, 0.6, 0.9)], 0.5) == pytest.approx((0.37, 0.93))
     assert dot_limits([Dot(0.5, 0.4, 0.6)], 0.0) == pytest.approx((-0.036, 0.636))
     assert dot_limits([], 0.5) == pytest.approx((0.45, 0.55))
+
+
+def test_four_long_column_names_are_whole_and_a_dozen_are_cut() -> None:
+    names = ("数据平台相关问题", "通用问题", "无关问题", "outside the list")
+    shown = texts(matrix([[1, 2, 3, 4]], rows=names[:1], columns=names))
+    assert set(names) <= set(shown)
+    many = [f"{place}{names[0]}" for place in range(12)]
+    shown = texts(matrix([[1] * 12], rows=["a"], columns=many))
+    assert many[0] not in shown

@@ -1,9 +1,5 @@
 """The page in a real browser, where one is installed."""
 
-import shutil
-import subprocess
-from collections import Counter
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -12,33 +8,10 @@ from markdown_it import MarkdownIt
 
 from newsrec.news.report.page import render
 from newsrec.news.report.summary import summary_markdown
+from tests.report.browser import ATTACKS, MARKS, attacked, check_inert, dumped, shown_width
 
-BROWSER = shutil.which("chromium") or shutil.which("google-chrome")
-FLAGS = [
-    "--headless", "--hide-scrollbars", "--no-sandbox", "--disable-gpu", "--no-first-run",
-    "--disable-sync", "--disable-background-networking", "--disable-component-update",
-    "--virtual-time-budget=2000",
-]  # fmt: skip
-# Put in a copy of the page alone: it has no script of its own, and its policy would allow none.
-MEASURE = "<script>parent.postMessage(document.documentElement.scrollWidth, '*')</script>"
-# A window is never narrower than about 500 pixels; a frame in it can be as narrow as a phone.
-FRAME = """<!doctype html><title>waiting</title>
-<script>onmessage = (message) => { document.title = message.data + " px" }</script>
-<iframe src="page.html" style="border: 0; width: {width}px; height: 900px"></iframe>
-"""
-
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(BROWSER is None, reason="no chromium or google-chrome on this machine"),
-]
-
-
-def dumped(page: Path, profile: Path) -> str:
-    """The page's elements as the browser understood them."""
-    assert BROWSER is not None
-    command = [BROWSER, *FLAGS, f"--user-data-dir={profile}", "--dump-dom", page.as_uri()]
-    finished = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    return finished.stdout
+pytestmark = MARKS
+KEPT = ("kind", "engine")  # names of the code's own
 
 
 def test_the_page_opens(given: dict[str, Any], tmp_path: Path) -> None:
@@ -53,82 +26,23 @@ def test_the_page_opens(given: dict[str, Any], tmp_path: Path) -> None:
 def test_nothing_is_wider_than_the_screen(
     width: int, given: dict[str, Any], tmp_path: Path
 ) -> None:
-    page, frame = tmp_path / "page.html", tmp_path / "frame.html"
-    free = render(**given).replace("Content-Security-Policy", "was")
-    page.write_text(free + MEASURE, encoding="utf-8")
-    frame.write_text(FRAME.replace("{width}", str(width)), encoding="utf-8")
-    dom = dumped(frame, tmp_path / "profile")
-    assert dom.split("<title>")[1].split("</title>")[0] == f"{width} px"
-
-
-# What runs where a text becomes mark-up: as an element, out of an attribute, out of a style, out of
-# a drawing. Each puts its mark into the title of the page, which the browser then shows.
-SCRIPT = "document.title='RUN'"
-ATTACKS = [
-    f"<script>{SCRIPT}</script>",
-    f"<img src=x onerror={SCRIPT}>",
-    f"</bdi></li><svg onload={SCRIPT}>",
-    f'"><body onload={SCRIPT}>',
-    f"</style><script>{SCRIPT}</script>",
-    f"]]></text></svg><script>{SCRIPT}</script>",
-    f"{{{{ self }}}}<!--><script>{SCRIPT}</script>",
-    f"<\u200b/title><script>{SCRIPT}</script>",
-    f"<iframe srcdoc='<script>parent.{SCRIPT}</script>'></iframe>",
-]
-KEPT = ("kind", "engine")  # names of the code's own
-
-
-def attacked(value: Any, attack: str) -> Any:
-    """The value with an attack in every text, and for every name that comes from the data."""
-    if isinstance(value, str):
-        return f"{value} {attack}"
-    if isinstance(value, list):
-        return [attacked(one, attack) for one in value]
-    if isinstance(value, dict):
-        return {name: one if name in KEPT else attacked(one, attack) for name, one in value.items()}
-    return value
+    assert shown_width(render(**given), width, tmp_path) == f"{width} px"
 
 
 @pytest.fixture
 def attacks(given: dict[str, Any]) -> dict[str, Any]:
     """The arguments of a page in whose every text, title and name of a topic is an attack."""
     for number, attack in enumerate(ATTACKS):
-        given["mistakes"].append(attacked(given["mistakes"][0], attack))
+        given["mistakes"].append(attacked(given["mistakes"][0], attack, KEPT))
         given["slices"]["topic"][f"{number} {attack}"] = given["slices"]["topic"]["food"]
         name = f"{number} {attack}"
         given["metrics"][name] = dict(given["metrics"]["nrms"])
         given["metrics"][f"tuned_vs_{name}"] = dict(given["metrics"]["tuned_vs_nrms"])
     every = " ".join(ATTACKS)
     for name in ("model", "probe", "audits"):
-        given[name] = attacked(given[name], every)
-    given["metrics"]["protocol"] = attacked(given["metrics"]["protocol"], every)
+        given[name] = attacked(given[name], every, KEPT)
+    given["metrics"]["protocol"] = attacked(given["metrics"]["protocol"], every, KEPT)
     return given
-
-
-class Names(HTMLParser):
-    """The names of the elements and of their attributes."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.elements: Counter[str] = Counter()
-        self.attributes: Counter[str] = Counter()
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.elements[tag] += 1
-        self.attributes.update(name for name, _ in attrs)
-
-
-def check_inert(page: str, folder: Path) -> Names:
-    """Open a page without any policy: no script runs, and nothing of the data is an element."""
-    (folder / "page.html").write_text(page, encoding="utf-8")
-    dom = dumped(folder / "page.html", folder / "profile")
-    assert dom.count("RUN") > 10, "the attacks are not in the page"
-    assert "<title>RUN" not in dom
-    found = Names(dom)
-    assert not found.elements.keys() & {"script", "img", "iframe", "object", "embed", "base"}
-    assert not [name for name in found.attributes if name.startswith("on")]
-    return found
 
 
 def test_no_script_of_the_data_runs(attacks: dict[str, Any], tmp_path: Path) -> None:
