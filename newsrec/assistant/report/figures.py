@@ -1,0 +1,93 @@
+"""How systems and figures are called and printed."""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from newsrec.assistant.tables import BASELINES, MODELS
+from newsrec.report.figures import Dot
+from newsrec.report.tables import Gain
+from newsrec.report.text import DASH, key_words, score
+
+Cell = tuple[str, str]  # a figure and its interval, as `figure_table` shows them
+Metrics = Mapping[str, Any]
+
+SYSTEMS = (*reversed(MODELS), *BASELINES)
+NAMES = {
+    "tuned": "the tuned model",
+    "base": "its untuned base",
+    "majority": "the most frequent label",
+    "tfidf": "character TF-IDF",
+    "nearest": "the answer of the nearest training question",
+    "pattern": "the pattern for names",
+}
+HEADS = {
+    "accuracy": "accuracy",
+    "macro_f1": "macro F1",
+    "free_accuracy": "accuracy, free text",
+    "outside": "outside the list",
+    "exact": "exact match",
+    "chrf": "chrF",
+    "char_f1": "character F1",
+    "invented": "invented",
+    "none_right": "none answered right",
+}
+LOWER_IS_BETTER = ("outside", "invented")
+# What the figures of each kind of answer are.
+ABOUT = {
+    "labels": "Accuracy and macro F1 are of the choice among the labels alone, of a system that "
+    "has one. Of what a model writes freely are the accuracy of its text and the share of answers "
+    "outside the list (↓: lower is better), which a constrained choice hides.",
+    "text": "All are means over rows and compare an answer with the one reference: exact match, "
+    "chrF (0 to 100, by sacreBLEU) and character F1. A right answer in other words counts as far "
+    "as it has the same characters.",
+    "span": "Exact match and character F1 compare with the reference. Invented: the share of "
+    "answers that are neither a part of the input nor the word for none (↓: lower is better). None "
+    "answered right: of inputs that have no span.",
+}
+_TOPS = {"chrf": 100.0}  # of metrics whose highest figure is not 1
+
+
+def in_order(names: Iterable[str]) -> list[str]:
+    """Names of systems: the models first, then the baselines, then any other."""
+    names = list(names)
+    known = [name for name in SYSTEMS if name in names]
+    return [*known, *(name for name in names if name not in known)]
+
+
+def metrics_of(systems: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The metrics that any of the systems has, those of `HEADS` first."""
+    found = dict.fromkeys(metric for of_system in systems.values() for metric in of_system)
+    return [*(metric for metric in HEADS if metric in found), *(m for m in found if m not in HEADS)]
+
+
+def head(metric: str) -> str:
+    """The head of a metric's column."""
+    return HEADS.get(metric, key_words(metric)) + (" ↓" if metric in LOWER_IS_BETTER else "")
+
+
+def top(metric: str) -> float:
+    """The highest figure that a metric can have."""
+    return _TOPS.get(metric, 1.0)
+
+
+def digits(metric: str) -> int:
+    """After the point."""
+    return 1 if top(metric) > 1 else 3
+
+
+def cell(metric: str, found: Mapping[str, float] | None) -> Cell:
+    """A figure and its interval as printed; a dash for None."""
+    if found is None:
+        return DASH, ""
+    value, low, high = (score(found[end], digits(metric)) for end in ("value", "low", "high"))
+    return value, f"{low}{DASH}{high}"
+
+
+def gain(metric: str, found: Mapping[str, float]) -> Gain:
+    """A difference as evaluate.json holds it."""
+    return Gain(found["value"], found["low"], found["high"], found["p"], digits(metric))
+
+
+def dot(found: Mapping[str, float]) -> Dot:
+    """A figure and its interval in a plot."""
+    return Dot(*(found[name] for name in Dot._fields))

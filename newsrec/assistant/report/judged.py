@@ -1,0 +1,79 @@
+"""What a judge says of pairs of answers, base's and tuned's."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from newsrec.assistant.report.figures import Cell
+from newsrec.report.text import DASH, counted, score
+
+# What became of a pair, as metrics/evaluate.json has it, and the head of its column.
+HEADS = {
+    "tuned": "tuned",
+    "base": "base",
+    "tie": "tie",
+    "order": "another verdict in the other order",
+    "none": "no verdict",
+}
+
+
+class Judged(NamedTuple):
+    """A task with judged pairs.
+
+    Attributes:
+        name: of the task.
+        sentence: the verdict, no wider than its interval.
+        counts: pairs, pairs of the same answer and those of `HEADS`.
+        shares: tuned preferred, and agreement of the judge with itself.
+    """
+
+    name: str
+    sentence: str
+    counts: list[int]
+    shares: list[Cell]
+
+
+def judged_tasks(judge: Mapping[str, Any] | None) -> list[Judged]:
+    """The tasks that the judge was asked about; none without a judge.
+
+    Args:
+        judge: what metrics/evaluate.json holds: by task.
+    """
+    return [
+        Judged(
+            name,
+            _sentence(found),
+            [found["num_pairs"], found["num_same"], *(found["verdicts"][kind] for kind in HEADS)],
+            [_cell(found.get(key)) for key in ("tuned_preferred", "agreement")],
+        )
+        for name, found in (judge or {}).items()
+    ]
+
+
+def _cell(found: Mapping[str, float] | None) -> Cell:
+    if found is None:
+        return DASH, ""
+    return score(found["value"]), f"{score(found['low'])}{DASH}{score(found['high'])}"
+
+
+def _sentence(found: Mapping[str, Any]) -> str:
+    verdicts = found["verdicts"]
+    counts = (
+        f"of {counted(found['num_pairs'], 'pair')} {verdicts['tuned']:,} for tuned, "
+        f"{verdicts['base']:,} for base, {verdicts['tie']:,} ties"
+    )
+    preferred, agreement = found.get("tuned_preferred"), found.get("agreement")
+    if preferred is None:
+        return f"The judge gave no verdict: {counts}."
+    if round(preferred["low"], 3) > 0.5:
+        says = "The judge prefers the tuned model"
+    elif round(preferred["high"], 3) < 0.5:
+        says = "The judge prefers the base"
+    else:
+        says = "The judge does not separate the two"
+    if agreement is None:
+        return f"{says}: {counts}; it was not asked about two different answers."
+    low, high = score(agreement["low"]), score(agreement["high"])
+    return (
+        f"{says}: {counts}. With the two answers in the other order it says the same of "
+        f"{score(agreement['value'])} of them (95 % interval {low} to {high})."
+    )
