@@ -101,12 +101,14 @@ def choose_pairs(
         seed: of the draw; a larger `num_rows` adds to what a smaller one draws.
     """
     found = []
-    for name, task in tasks.items():
-        places = np.flatnonzero(rows["task"] == name) if task.answer == "text" else []
+    for task in tasks.values():
+        if task.answer != "text":
+            continue
+        places = np.flatnonzero(rows["task"] == task.name)
         for place in np.random.default_rng(seed).permutation(places)[:num_rows]:
             row = rows.iloc[int(place)]
-            written = (str(answers[system].loc[place, "output"]) for system in SYSTEMS)
-            found.append(Pair(row["id"], name, row["input"], row["output"], (*written,)))
+            base, tuned = (str(answers[system].loc[place, "output"]) for system in SYSTEMS)
+            found.append(Pair(row["id"], task.name, row["input"], row["output"], (base, tuned)))
     return found
 
 

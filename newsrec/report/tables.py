@@ -20,7 +20,7 @@ class Gain(NamedTuple):
     @classmethod
     def of(cls, found: Mapping[str, float]) -> Self:
         """From delta, low, high and p as a metrics file holds them."""
-        return cls(*(found[name] for name in ("delta", "low", "high", "p")))
+        return cls(found["delta"], found["low"], found["high"], found["p"])
 
     @property
     def outcome(self) -> str:

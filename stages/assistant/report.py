@@ -10,7 +10,7 @@ Run     dvc repro report      (alone: python -m stages.assistant.report)
 
 from pathlib import Path
 
-from newsrec.assistant.answers import read_predictions, read_rows
+from newsrec.assistant.answers import read_predictions, read_split
 from newsrec.assistant.params import Params
 from newsrec.assistant.report.answered import answered_rows
 from newsrec.assistant.report.figures import SYSTEMS
@@ -39,7 +39,7 @@ def main() -> None:
             "have; measure again (dvc repro)"
         )
     stages = {name: read_json(METRICS / f"{name}.json") for name in STAGES}
-    rows = read_rows(Path("data/processed/test.parquet"), tasks)
+    rows = read_split(Path("data/processed/test.parquet"), tasks)
     predictions = {
         name: read_predictions(PREDICTIONS / f"{name}.parquet", rows, tasks, whole=name in MODELS)
         for name in SYSTEMS

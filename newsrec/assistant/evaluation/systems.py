@@ -99,9 +99,8 @@ def gains(one: Measured, other: Measured) -> dict[str, dict[str, float]]:
     """
     found = {}
     for name in one.figures:
-        points = (measured.figures[name]["value"] for measured in (other, one))
-        pairs = zip(points, (other.samples[name], one.samples[name]), strict=True)
-        gain = paired(*(value for pair in pairs for value in pair))
+        before, after = (of.figures[name]["value"] for of in (other, one))
+        gain = paired(before, other.samples[name], after, one.samples[name])
         found[name] = {"value": gain.delta, "low": gain.low, "high": gain.high, "p": gain.p}
     return found
 

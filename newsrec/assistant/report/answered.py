@@ -48,7 +48,7 @@ def answered_rows(
     """The rows of each task in the order of the test split, with the answers of all systems.
 
     Args:
-        rows: of the test split, see `newsrec.assistant.answers.read_rows`.
+        rows: of the test split, see `newsrec.assistant.answers.read_split`.
         predictions: by system, see `newsrec.assistant.answers.read_predictions`.
     """
     columns = ("id", "input", "output", "tags")

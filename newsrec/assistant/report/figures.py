@@ -85,8 +85,7 @@ def cell(metric: str, found: Mapping[str, float] | None) -> Cell:
 
 def gain(metric: str, found: Mapping[str, float]) -> Gain:
     """A difference as evaluate.json holds it."""
-    ends = (found[name] for name in ("value", "low", "high", "p"))
-    return Gain(*ends, digits=digits(metric))
+    return Gain(found["value"], found["low"], found["high"], found["p"], digits(metric))
 
 
 def dot(found: Mapping[str, float]) -> Dot:

@@ -1,12 +1,12 @@
 """What the tuned model gets wrong: its most telling mistakes, and names that it invents."""
 
 from collections.abc import Sequence
-from difflib import SequenceMatcher
 from typing import Any
 
 from newsrec.assistant.report.answered import Answer, Answered
 from newsrec.assistant.tables import MODELS
 from newsrec.assistant.tasks import Task
+from newsrec.metrics import text_overlap
 from newsrec.report.text import shortened
 
 TEXT_WIDTH = 400  # columns of a text that are shown
@@ -39,15 +39,15 @@ def fault(task: Task, row: Answered, answer: Answer) -> str | None:
 
 def is_invented(task: Task, row: Answered, answer: Answer) -> bool:
     """Whether an answer is neither a part of the input nor the word for none."""
-    return task.answer == "span" and answer.said != task.none and answer.said not in row.input
+    (is_so,) = text_overlap.invented([answer.said], [row.input], task.none)
+    return task.answer == "span" and bool(is_so)
 
 
 def telling_mistakes(task: Task, rows: Sequence[Answered], num: int) -> list[dict[str, Any]]:
     """Up to `num` mistakes of the tuned model, the most telling first.
 
-    First those where the base or a baseline is right, then the least like the reference, by the
-    share of characters in common runs (difflib). Right choices with other words come last. Ties
-    keep the order of the rows.
+    First those where the base or a baseline is right, then the least like the reference, by
+    character F1. Right choices with other words come last. Ties keep the order of the rows.
 
     Args:
         task: of the rows.
@@ -63,9 +63,8 @@ def telling_mistakes(task: Task, rows: Sequence[Answered], num: int) -> list[dic
 
 
 def _telling(row: Answered, problem: str) -> tuple[bool, bool, float]:
-    said = row.answers["tuned"].said
-    alike = SequenceMatcher(None, said, row.reference, autojunk=False).ratio()
-    return problem == HIDDEN, not _others_right(row), alike
+    (alike,) = text_overlap.char_f1([row.answers["tuned"].said], [row.reference])
+    return problem == HIDDEN, not _others_right(row), float(alike)
 
 
 def _others_right(row: Answered) -> list[str]:

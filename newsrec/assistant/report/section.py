@@ -43,6 +43,7 @@ class Section(NamedTuple):
         about: what its figures are.
         is_left_out: of training.
         num_rows: of the test split.
+        primary: the head of the primary metric.
         heads: of the metrics.
         rows: of each system the figures.
         comparisons: of each other system the gains of tuned.

@@ -188,7 +188,7 @@ def notices(tasks: Sequence[TaskVerdict], model: Mapping[str, Any]) -> list[tupl
             "warn",
             f"{task.name} was left out of training.",
             "Its figures are those of a model that was trained on the other tasks alone; what it "
-            "loses by that is the difference from a run that was trained on it.",
+            f"loses by that is the difference from a run that was trained on it. {sentences(task)}",
         )
         for task in tasks
         if task.left_out

@@ -267,18 +267,29 @@ def write_run(folder: Path, num: int = 40) -> None:
     figures = metrics(num=num)
     compose(folder / "params.yaml", (), "assistant")
     (folder / "tasks.yaml").write_bytes((ROOT / "pipelines/assistant/tasks.yaml").read_bytes())
-    for name in ("metrics/timings", "plots", "data/processed", "data/predictions"):
+    for name in ("metrics", "data/processed", "data/predictions"):
         (folder / name).mkdir(parents=True)
     _write_table(found, ROWS_SCHEMA, folder / "data/processed/test.parquet")
     for name, table in said.items():
         _write_table(table, PREDICTIONS_SCHEMA, folder / f"data/predictions/{name}.parquet")
-    of_file: dict[str, object] = {"evaluate": figures, "slices": slices(figures), **stages()}
-    of_file["confusion"] = confusion(found, said)
-    of_file |= {f"timings/{name}": timing for name, timing in timings().items()}
+    of_file = {"evaluate": figures, "slices": slices(figures), "confusion": confusion(found, said)}
     for name, values in of_file.items():
         (folder / f"metrics/{name}.json").write_text(json.dumps(values))
+    write_facts(folder)
+
+
+def write_facts(folder: Path) -> None:
+    """What the stages before `evaluate` write of themselves, where it is not there yet."""
+    of_file = {**stages(), **{f"timings/{name}": timing for name, timing in timings().items()}}
+    for name, values in of_file.items():
+        target = folder / f"metrics/{name}.json"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not target.exists():
+            target.write_text(json.dumps(values))
     for name in ("train", "val"):
-        (folder / f"plots/loss_{name}.tsv").write_text("step\tloss\n100\t1.5\n200\t0.8\n")
+        target = folder / f"plots/loss_{name}.tsv"
+        target.parent.mkdir(exist_ok=True)
+        target.write_text("step\tloss\n100\t1.5\n200\t0.8\n")
 
 
 def _write_table(table: pd.DataFrame, schema: pa.Schema, target: Path) -> None:

@@ -6,8 +6,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from newsrec.assistant.report.figures import HEADS, LOWER_IS_BETTER
 from newsrec.errors import UserError
-from stages.assistant import report
+from stages.assistant import baselines, evaluate, judge, report
+from tests.assistant import planted
 from tests.assistant.report import made_up
 from tests.report.reading import Page
 
@@ -33,6 +35,31 @@ def test_page_summary_and_provenance_are_written(run: Path) -> None:
     assert made["seeds"] == {"prepare": 42, "train": 42, "evaluate": 42}
     assert made["report"]["python"]
     assert {path.name for path in (run / "reports").iterdir()} == {"report.html", "summary.md"}
+
+
+def test_what_evaluate_writes_is_what_the_page_shows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planted.write_tree(tmp_path, planted.rows_of(12, "t"))
+    made_up.write_facts(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    for stage in (baselines, judge, evaluate, report):
+        stage.main()
+    figures = json.loads((tmp_path / "metrics/evaluate.json").read_text())["tasks"]
+    text = (tmp_path / "reports/report.html").read_text(encoding="utf-8")
+    tables = [rows for rows in Page(text).tables if rows[0][0] == "system"]
+    assert list(figures) == list(planted.TASKS)
+    for rows, task in zip(tables, figures.values(), strict=True):
+        shown = {row[0]: row[1:] for row in rows[1:]}
+        assert set(shown) == set(task["systems"])
+        for system, of_system in task["systems"].items():
+            found = {
+                head: cell.split()[0] for head, cell in zip(rows[0][1:], shown[system], strict=True)
+            }
+            for metric, figure in of_system.items():
+                digits = 1 if metric == "chrf" else 3
+                head = HEADS[metric] + (" ↓" if metric in LOWER_IS_BETTER else "")
+                assert found[head] == f"{figure['value']:.{digits}f}", (system, metric)
 
 
 MISSING = [

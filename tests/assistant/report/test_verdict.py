@@ -162,7 +162,10 @@ def test_a_task_without_training_is_marked_wherever_it_is_named(metrics: dict[st
     one_left_out(metrics)
     assert of_task(metrics, "answer").startswith("It was not trained on this task. The tuned")
     tasks = task_verdicts(metrics)
-    assert [title for _, title, _ in notices(tasks, MODEL)] == ["answer was left out of training."]
+    ((kind, title, text),) = notices(tasks, MODEL)
+    assert (kind, title) == ("warn", "answer was left out of training.")
+    assert text.startswith("Its figures are those of a model that was trained on the other tasks")
+    assert text.endswith(of_task(metrics, "answer"))
     assert "| `answer` (not trained on) | 40 | chrF |" in summary_markdown(metrics, MODEL)
     assert [title for _, title, _ in notices(tasks, MODEL | {"source": "tiny"})] == [
         "Tiny model.",
