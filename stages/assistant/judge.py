@@ -17,9 +17,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from newsrec.assistant.answers import read_predictions, read_split
-from newsrec.assistant.judge import JUDGED_SCHEMA, PROMPT, SYSTEMS, ask_judge, choose_pairs
+from newsrec.assistant.judge import PROMPT, ask_judge, choose_pairs
 from newsrec.assistant.params import Params
+from newsrec.assistant.tables import MODELS
 from newsrec.assistant.tasks import read_tasks
+from newsrec.assistant.verdicts import JUDGED_SCHEMA
 from newsrec.engines.settings import ApiSettings
 from newsrec.files import atomic_file, write_json
 from newsrec.params.load import load_params
@@ -39,7 +41,7 @@ def main() -> None:
         folder = Path("data/predictions")
         answers = {
             name: read_predictions(folder / f"{name}.parquet", rows, tasks, whole=True)
-            for name in SYSTEMS
+            for name in MODELS
         }
         pairs = choose_pairs(rows, answers, tasks, judge.num_rows, judge.seed)
         WORK.mkdir(parents=True, exist_ok=True)  # what an interrupted run had answered is not lost

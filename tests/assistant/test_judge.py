@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from newsrec.assistant.answers import read_predictions, read_split
-from newsrec.assistant.judge import Pair, choose_pairs, question, verdict
+from newsrec.assistant.judge import Pair, choose_pairs, question
+from newsrec.assistant.verdicts import verdict
 from tests.assistant.planted import TASKS, row, rows_of, write_tree
 
 

@@ -7,7 +7,8 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from newsrec.assistant.judge import JUDGED_SCHEMA, PROMPT
+from newsrec.assistant.judge import PROMPT
+from newsrec.assistant.verdicts import JUDGED_SCHEMA
 from newsrec.engines.settings import KEY_VARIABLE, URL_VARIABLE
 from newsrec.errors import UserError
 from newsrec.files import read_json

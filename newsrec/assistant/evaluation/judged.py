@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from newsrec.assistant.evaluation.systems import Figure
-from newsrec.assistant.judge import verdict
+from newsrec.assistant.verdicts import verdict
 from newsrec.errors import UserError
 from newsrec.metrics.intervals import share_interval
 from newsrec.metrics.significance import ClusterBootstrap, interval
@@ -19,7 +19,7 @@ def judge_figures(
     """By task what the judge says of its pairs.
 
     Args:
-        judged: of `newsrec.assistant.judge.JUDGED_SCHEMA`.
+        judged: of `newsrec.assistant.verdicts.JUDGED_SCHEMA`.
         rows: of the test split: id and cluster.
         num_resamples: of clusters, for intervals.
         seed: of the draws.
