@@ -6,7 +6,7 @@ exported as they are, so that `score` finds the tuned model in one place.
 What its card says of the task comes from a module, which has a function `task_card(protocol)`.
 
 Reads   params: merge; models/base, models/adapter, metrics/fetch_model.json, and of data/processed
-        dataset_info.json and NAME_val.jsonl
+        dataset_info.json and NAME_val.jsonl; tasks.yaml, where the card reads it
 Writes  models/merged, metrics/merge.json
 Run     dvc repro merge      (alone: python -m stages.merge mind newsrec.news.card)
 """
