@@ -62,6 +62,7 @@ class Prompt:
     """What is shown of a candidate beside its title."""
 
     facts: tuple[Literal["description", "price", "average_rating", "rating_number"], ...]
+    max_title_words: _Positive
     max_description_words: _Positive
 
 
