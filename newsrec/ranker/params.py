@@ -67,11 +67,43 @@ class Prompt:
 
 
 @dataclass(frozen=True, config=STRICT)
+class Teach:
+    """Who answers the questions that the model is fine-tuned on, and how many are asked."""
+
+    teacher: Literal["none", "local", "url"]
+    model: str | None  # the server's name of it, where teacher is url
+    num_train: int | None  # questions, each of another list; null: one of every list
+    num_val: int | None
+    max_tokens: _Positive  # of an answer
+    price_prompt: float  # of a million tokens of prompts
+    price_completion: float  # of a million tokens of answers
+    seed: int
+
+
+@dataclass(frozen=True, config=STRICT)
+class Compare:
+    """Two more systems, neither by default."""
+
+    teacher: str | None  # model of the server at NEWSREC_API_URL that ranks whole lists
+    max_tokens: _Positive  # of its answer
+    price_prompt: float
+    price_completion: float
+    reasoner: str | None  # folder of a model that embeds users and products
+    max_user_tokens: int  # of what it writes about a user before that; 0: nothing
+    max_item_tokens: int
+    batch_size: _Positive
+    seed: int
+
+
+@dataclass(frozen=True, config=STRICT)
 class Evaluate:
-    """How intervals are drawn."""
+    """How intervals are drawn, and the random order of a policy."""
 
     num_resamples: _Positive
     seed: int
+    temperature: Annotated[float, Field(gt=0)]  # of the random order alone
+    num_rollouts: _Positive  # orders drawn of each list
+    delta: Annotated[float, Field(gt=0, lt=1)]  # the difference in NDCG@10 that is planned for
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -89,5 +121,7 @@ class Params(SharedParams):
     fetch_reviews: FetchReviews
     prepare: Prepare
     prompt: Prompt
+    teach: Teach
+    compare: Compare
     evaluate: Evaluate
     report: Report
