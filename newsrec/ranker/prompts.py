@@ -7,7 +7,7 @@ YES, NO = "Yes", "No"
 
 _BEFORE = "A person bought these products, the latest last, and rated them from 1 to 5:\n"
 _NONE = "- nothing yet\n"
-_CANDIDATE = "A product:\n"
+CANDIDATE_HEAD = "A product:\n"
 QUESTION = f"Will this person buy it next? Answer {YES} or {NO}."
 
 _UNITS = ((365, "year"), (30, "month"), (1, "day"))
@@ -31,7 +31,7 @@ def history_part(titles: Sequence[str], ratings: Sequence[float], ages: Sequence
 
 def candidate_part(title: str, facts: Sequence[str]) -> str:
     """The part of one candidate: its title, and a line for each fact."""
-    return f"{_CANDIDATE}- {title}\n" + "".join(f"- {fact}\n" for fact in facts)
+    return f"{CANDIDATE_HEAD}- {title}\n" + "".join(f"- {fact}\n" for fact in facts)
 
 
 def user_message(history: str, candidate: str) -> str:

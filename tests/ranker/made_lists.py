@@ -9,20 +9,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from newsrec.ranker.tables import ITEMS_SCHEMA, LISTS_SCHEMA, PREDICTIONS_SCHEMA
+from newsrec.ranker.reference import lists_digest
+from newsrec.ranker.tables import ITEMS_SCHEMA, LISTS_SCHEMA, PREDICTIONS_SCHEMA, PURCHASES_SCHEMA
 
-DIGEST = "ab12cd34"
 NUM_ITEMS, NUM_CANDIDATES = 60, 20
 KINDS = ("guitar", "drum", "flute", "piano")
 _MONTH = 30 * 24 * 3600 * 1000
-PURCHASES_SCHEMA = pa.schema(
-    [
-        ("user", pa.string()),
-        ("item", pa.string()),
-        ("rating", pa.float64()),
-        ("timestamp", pa.int64()),
-    ]
-)
 
 
 def items() -> list[dict[str, Any]]:
@@ -93,7 +85,7 @@ def write_processed(folder: Path, num_train: int = 60, num_test: int = 80) -> No
 
 def write_reference(rows: list[dict[str, Any]], target: Path) -> None:
     """Write the JSON that other systems read."""
-    target.write_text(json.dumps({"digest": DIGEST, "lists": rows}))
+    target.write_text(json.dumps({"digest": lists_digest(rows), "lists": rows}))
 
 
 def scores_of(rows: list[dict[str, Any]], skill: float, seed: int) -> np.ndarray:

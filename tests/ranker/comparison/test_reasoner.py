@@ -1,0 +1,1 @@
+"""The reasoning ranker on a tiny model: real texts, real embeddings, one each."""
