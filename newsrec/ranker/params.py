@@ -67,6 +67,15 @@ class Prompt:
 
 
 @dataclass(frozen=True, config=STRICT)
+class Baselines:
+    """Systems without a language model."""
+
+    sasrec_epochs: _Positive
+    sasrec_max_users: _Positive
+    seed: int
+
+
+@dataclass(frozen=True, config=STRICT)
 class Evaluate:
     """How intervals are drawn."""
 
@@ -89,5 +98,6 @@ class Params(SharedParams):
     fetch_reviews: FetchReviews
     prepare: Prepare
     prompt: Prompt
+    baselines: Baselines
     evaluate: Evaluate
     report: Report
