@@ -96,6 +96,15 @@ class Compare:
 
 
 @dataclass(frozen=True, config=STRICT)
+class Baselines:
+    """Systems without a language model."""
+
+    sasrec_epochs: _Positive
+    sasrec_max_users: _Positive
+    seed: int
+
+
+@dataclass(frozen=True, config=STRICT)
 class Evaluate:
     """How intervals are drawn, and the random order of a policy."""
 
@@ -123,5 +132,6 @@ class Params(SharedParams):
     prompt: Prompt
     teach: Teach
     compare: Compare
+    baselines: Baselines
     evaluate: Evaluate
     report: Report
