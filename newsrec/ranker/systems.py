@@ -4,6 +4,9 @@ METHODS = ("exact", "softmax", "group", "ppo")  # of training by reinforcement, 
 # Language models whose score is a logit: of these, and no others, a random order can be drawn.
 POLICIES = (*METHODS, "sft", "base")
 
+# Baselines that know something of the time after: probes of what a leak is worth.
+LEAKS = ("rating_number",)
+
 WORDS = {
     "exact": "exact expected NDCG",
     "softmax": "supervised softmax over the list",

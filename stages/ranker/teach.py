@@ -61,9 +61,8 @@ def main() -> None:
     protocol = {**read_json(Path("metrics/prepare.json"))["protocol"], "teacher": str(teacher)}
     metrics = {"protocol": protocol, "teacher": teach.teacher, **counts, "taken": taken}
     write_json(Path("metrics/teach.json"), metrics)
-    seconds = time.perf_counter() - started
-    timings = {"seconds": seconds, "num_requested": num_asked, "provenance": made_by}
-    write_json(Path("metrics/timings/teach.json"), timings)
+    timings = {"seconds": time.perf_counter() - started, "num_requested": num_asked}
+    write_json(Path("metrics/timings/teach.json"), {**timings, "provenance": made_by})
     if teach.teacher != "url":
         shutil.rmtree(WORK, ignore_errors=True)
     train = counts["train"]
