@@ -232,11 +232,14 @@ def _read(reply: Mapping[str, Any]) -> Written:
         text = message.get("content") or ""
         if not isinstance(text, str):
             raise TypeError
-        tokens = [usage.get(name) for name in ("prompt_tokens", "completion_tokens")]
+        prompt, completion = (
+            count if isinstance(count := usage.get(name), int) else None
+            for name in ("prompt_tokens", "completion_tokens")
+        )
     except (LookupError, TypeError, AttributeError):
         raise PassingError(f"expected a chat completion, found {str(reply)[:300]}") from None
     if "filter" in reason or message.get("refusal"):
         raise UnansweredError(reason)
     if "error" in reason or "abort" in reason:
         raise PassingError(f"the server ended the answer with finish_reason {reason!r}")
-    return Written(text, reason, *(one if isinstance(one, int) else None for one in tokens))
+    return Written(text, reason, prompt, completion)

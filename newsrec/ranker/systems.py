@@ -1,5 +1,10 @@
 """The systems that rank the lists: their names, as their files are called, and in words."""
 
+import re
+from collections.abc import Iterable
+
+from newsrec.errors import UserError
+
 METHODS = ("exact", "softmax", "group", "ppo")  # of training by reinforcement, and its baseline
 # Language models whose score is a logit: of these, and no others, a random order can be drawn.
 POLICIES = (*METHODS, "sft", "base")
@@ -33,7 +38,18 @@ def in_words(system: str) -> str:
     return WORDS.get(system, system)
 
 
-def ordered(names: list[str]) -> list[str]:
-    """The names in the order of `WORDS`, any others behind them; none twice."""
+def ordered(names: Iterable[str]) -> list[str]:
+    """The names in the order of `WORDS`, any others behind them; none twice.
+
+    Raises:
+        UserError: a name is more than letters, digits, `_`, `-` and dots.
+    """
+    names = list(names)
+    for name in names:
+        if not re.fullmatch(r"[\w.-]+", name):
+            raise UserError(
+                f"the system {name!r}: expected a name of letters, digits, _, - and dots, like "
+                "sft; rename its file of predictions"
+            )
     known = [name for name in WORDS if name in names]
     return [*known, *dict.fromkeys(name for name in names if name not in WORDS)]

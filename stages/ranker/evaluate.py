@@ -40,7 +40,7 @@ def main() -> None:
     evaluate = load_params(Params).evaluate
     sources = {name: PREDICTIONS / f"{name}.parquet" for name in sys.argv[1:]}
     sources |= {path.stem: path for path in (PREDICTIONS / "compare").glob("*.parquet")}
-    names = ordered([*sources])
+    names = ordered(sources)
     if len(names) < 2:
         raise UserError("expected two or more systems: python -m stages.ranker.evaluate sft exact")
     lists = load_lists(PROCESSED)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from newsrec import cli
 from newsrec.errors import UserError
 from newsrec.metrics.significance import detectable, groups_needed
 from newsrec.ranker.evaluation.figures import greedy
@@ -39,6 +40,17 @@ def test_the_sentence_holds_how_many_lists_a_difference_takes(files: tuple[Path,
 def test_one_table_is_compared_with_a_random_order(files: tuple[Path, Path]) -> None:
     found = power(0.02, files[1:], files[0].parent)
     assert "between exact and a random order (0.227)" in found
+
+
+def test_the_command_plans_lists_in_the_folder_of_the_ranker(
+    files: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = files[0].parent
+    (folder / "data").mkdir()
+    (folder / "data/processed").symlink_to(folder)
+    monkeypatch.chdir(folder)
+    cli.power([*files], 0.02)
+    assert capsys.readouterr().out == f"{power(0.02, files, folder)}\n"
 
 
 def test_a_mistake_is_a_users_error(files: tuple[Path, Path]) -> None:

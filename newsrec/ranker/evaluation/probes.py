@@ -46,9 +46,10 @@ def otherwise_prompted(
             drawn["probed"],
         )
         found[system] = {
-            name: _figure(float(values[name].mean()), drawn[name]) for name in values
-        } | {"difference": {"value": gap.delta, "low": gap.low, "high": gap.high, "p": gap.p}}
-        found[system]["random"] = random
+            **{name: _figure(float(values[name].mean()), drawn[name]) for name in values},
+            "difference": {"value": gap.delta, "low": gap.low, "high": gap.high, "p": gap.p},
+            "random": random,
+        }
     return found
 
 

@@ -149,7 +149,8 @@ def load_scores(source: Path, lists: Lists) -> Floats:
             f"{source}: {_pair(expected, ~np.isfinite(scores))} has no finite score; score in "
             "float32 or bfloat16, or train again with a lower learning rate"
         )
-    return scores.reshape(lists.candidates.shape)
+    shaped: Floats = scores.reshape(lists.candidates.shape)
+    return shaped
 
 
 def load_probes(

@@ -78,6 +78,7 @@ def test_what_is_not_ranked_ties_below() -> None:
     assert scores_of(None, order=[1, 0]) == [0.0, 0.0]
 
 
+@pytest.mark.slow  # 160 requests
 def test_a_server_that_knows_the_target_ranks_it_first_and_one_that_rambles_is_chance(
     tmp_path: Path,
 ) -> None:
