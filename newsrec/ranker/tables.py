@@ -31,6 +31,16 @@ LISTS_SCHEMA = pa.schema(
         ("candidates", pa.list_(pa.string())),
     ]
 )
+# Purchases of the period of train, in data/processed/purchases.parquet, and later ones, in
+# purchases_later.parquet, both in the order of time.
+PURCHASES_SCHEMA = pa.schema(
+    [
+        ("user", pa.string()),
+        ("item", pa.string()),
+        ("rating", pa.float64()),
+        ("timestamp", pa.int64()),
+    ]
+)
 # What a system gives each candidate of a list, in data/predictions: higher is better; candidates in
 # the order of the list.
 PREDICTIONS_SCHEMA = pa.schema(

@@ -27,7 +27,8 @@ from newsrec.models.merging import check_fidelity, export_model, merge_adapter
 from newsrec.params.load import load_params
 from newsrec.provenance import provenance
 from newsrec.ranker.card import task_card
-from newsrec.ranker.params import Params, RlMethod, rl_values
+from newsrec.ranker.params import Params
+from newsrec.ranker.rl.params import RlMethod, rl_values
 from newsrec.ranker.rl.training import Lists, some_prompts, train_by_reinforcement
 from newsrec.report.card import model_card
 from newsrec.running.stage import run_stage
