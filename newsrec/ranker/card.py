@@ -1,20 +1,23 @@
-"""What the card of a trained model says of the ranker."""
+"""What the card of a trained model says of the ranker: `python -m stages.merge` names this module.
+
+A word that changes here writes the merged model's folder again, and what follows from it.
+"""
 
 from collections.abc import Mapping
 
-from newsrec.ranker.prompts import NO, YES
+from newsrec.ranker.prompts import candidate_part, history_part, user_message
 from newsrec.report.card import TaskCard
 
 _LIMITS = (
-    "Its score is log P(Yes) - log P(No) at the first answer token, comparable within one list "
-    "alone: across lists or people it means nothing, and it is no probability of buying.",
-    "It was trained and measured on lists of a target and others that were drawn at random: how it "
-    "ranks a whole catalogue, or candidates that another system chose, was not measured.",
-    "It reads the last products of a history and not their order of importance; somebody without a "
-    "history gets what is popular with the model.",
-    "Who bought a product is taken as who liked it, whatever the rating was.",
-    "It learned the habits of a site's reviewers over some years, and their prejudices.",
-    "New products, other categories, other languages and other prompts were not measured.",
+    "It answers one question in one form, the prompt above; anything else it may answer in any "
+    "way.",
+    "Its score puts the candidates of one list in order. It is no chance of a purchase, and scores "
+    "of different lists cannot be compared.",
+    "It learned from the target and products drawn at random, among which a target is easy to "
+    "find; how it ranks a whole catalogue was not measured.",
+    "It learned what the customers of one site bought and rated, in the months that were used; "
+    "what the site showed them is part of it.",
+    "Another language, site or category was not measured.",
 )
 
 
@@ -22,28 +25,28 @@ def task_card(protocol: Mapping[str, str]) -> TaskCard:
     """The ranker's part of its card.
 
     Args:
-        protocol: of the training.
+        protocol: of the training; `rl` is there where it was trained by reinforcement.
     """
-    trained = protocol.get("rl")
-    how = (
-        f"It was first fine-tuned on answers, then trained by reinforcement ({trained}) on whole "
-        "lists."
-        if trained
-        else "It was fine-tuned on answers about single products, and not trained on whole lists."
+    month = 30 * 24 * 3600 * 1000
+    example = user_message(
+        history_part(["Steel guitar strings"], [5.0], [2 * month]),
+        candidate_part("Guitar tuner", ["Description: Clips on the head of a guitar."]),
     )
+    further = "rl" in protocol
     return TaskCard(
-        title="A ranker of products for a person",
+        title="A product ranker",
         purpose=(
-            "It orders candidate products by how likely a person buys them next, given what they "
-            f"bought before. One chat message per candidate asks whether they will, and {YES} "
-            f"against {NO} is the score. {how}"
+            "It is shown what a person bought and one more product, and asked whether the person "
+            "will buy it next; the logit of Yes minus that of No ranks the products. "
+            + ("It was trained on answers first, and then on whole lists. " if further else "")
+            + f"What it is asked, as the user's turn of a chat:\n\n```\n{example}\n```"
         ),
         data=(
-            "Ratings of products with their titles and descriptions; by default made up on the "
-            f"spot, else Amazon Reviews 2023. Lists: {protocol.get('lists', 'not recorded')}. No "
-            "row of them is part of this model's files."
+            "Ratings and products in the form of [Amazon Reviews 2023]"
+            "(https://amazon-reviews-2023.github.io); the table below says where from. No row of "
+            "them is part of this model's files."
         ),
         licence="The data: whatever holds for them where they came from.",
         limits=_LIMITS,
-        tags=("recommendation", "ranking"),
+        tags=("product-recommendation", "ranking"),
     )

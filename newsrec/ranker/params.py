@@ -6,6 +6,7 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from newsrec.params.sections import STRICT, SharedParams
+from newsrec.ranker.rl.params import Rl
 
 _Positive = Annotated[int, Field(gt=0)]
 _Month = Annotated[str, Field(pattern=r"\A\d{4}-\d{2}\z")]
@@ -131,7 +132,8 @@ class Params(SharedParams):
     prepare: Prepare
     prompt: Prompt
     teach: Teach
-    compare: Compare
+    rl: Rl
     baselines: Baselines
+    compare: Compare
     evaluate: Evaluate
     report: Report

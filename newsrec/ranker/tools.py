@@ -10,7 +10,7 @@ from newsrec.errors import UserError
 from newsrec.ranker.preparation.items import clean_text
 from newsrec.ranker.preparation.ratings import load_ratings
 from newsrec.ranker.reviews.files import read_metadata, read_ratings
-from newsrec.ranker.reviews.sources import find_raw
+from newsrec.ranker.reviews.sources import find_raw, find_raw_ratings
 
 _LONG_TITLE = 20  # words: the published rule
 
@@ -93,7 +93,7 @@ def shared_users(one: Path, other: Path) -> str:
     """
     users = []
     for folder in (one, other):
-        users.append({user for user, *_ in read_ratings(find_raw(folder)[0])})
+        users.append({user for user, *_ in read_ratings(find_raw_ratings(folder))})
     shared = len(users[0] & users[1])
     shares = [f"{shared / max(len(found), 1):.1%} of {len(found):,}" for found in users]
     return f"{shared:,} users in both: {shares[0]} in {one}, {shares[1]} in {other}"

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from io import TextIOWrapper
-from itertools import accumulate
+from itertools import accumulate, cycle
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -29,7 +29,7 @@ _DAYS = 990
 # Of a user: what the family liked best is bought with, the second, and all together.
 _TASTE = (0.72, 0.14, 0.14)
 _POPULARITY_SPREAD = 0.65  # of its logarithm
-_LATE_SHARE = 0.2  # of products: not in the shop from the start
+_LATE_SHARE = 0.3  # of products: not in the shop from the start
 _CASUAL_SHARE = 0.15  # of users: fewer than five purchases
 _MEAN_FURTHER = 4.5  # purchases beyond five of the others
 _BASKET_SHARE = 0.1  # of purchases: at the same moment as the one before
@@ -40,7 +40,7 @@ _TEXT_SHARE = 0.03  # of products: text that careless readers stumble over
 _RATINGS = ((5, 4, 3, 2, 1), (0.63, 0.16, 0.09, 0.05, 0.07))
 
 # Titles that the published rules drop, and ones that must arrive as text.
-ODD_TITLES: tuple[Any, ...] = (
+ODD_TITLES: tuple[str | None, ...] = (
     None,
     "",
     '<span id="productTitle">{}</span>',
@@ -191,19 +191,20 @@ def _metadata(shop: Shop, rng: Random) -> Iterator[dict[str, Any]]:
     for _, item, rating, _ in shop.purchases:
         counts[item] += 1
         stars[item] += rating
+    odd_titles, texts = cycle(ODD_TITLES), cycle(TEXTS)  # so that a small shop has each
     for item in rng.sample(range(len(shop.items)), len(shop.items)):
         product, kind = shop.products[item], rng.random()
         if kind < _UNLISTED_SHARE:
             continue
         title: str | None = product.title
         if kind < _UNLISTED_SHARE + _ODD_SHARE:
-            odd = rng.choice(ODD_TITLES)
-            title = odd if odd is None else odd.format(product.title)
+            odd = next(odd_titles)
+            title = None if odd is None else odd.format(product.title)
         elif kind > 1 - _TEXT_SHARE:
-            title = rng.choice(TEXTS).format(product.title)
+            title = next(texts).format(product.title)
         price = rng.choice(_PRICES) if rng.random() < 0.3 else round(rng.uniform(3, 90), 2)
         # All that was ever rated, by people too who are not in the file of ratings.
-        num = int(counts[item] * rng.uniform(2, 5)) + 1
+        num = int(counts[item] * rng.uniform(2.6, 3.4)) + 1
         average = round(stars[item] / counts[item], 1) if counts[item] else None
         row = _row(shop.items[item], title, product, price, average, num)
         yield row

@@ -129,11 +129,17 @@ def choose_ratings(
         if num_items >= min_items and num_items > 0:
             break
         first = ratings.timestamp[left].min(initial=2**62)
-        if num_items >= min_items or start is None or month_start(start) <= first:
+        if num_items >= min_items:
             raise UserError(
-                f"{num_items:,} items are left of {len(kept):,} with metadata, from the first "
-                f"month on; expected {max(min_items, 1):,} or more; lower prepare.min_items or "
-                "prepare.k_core, or set a later prepare.end"
+                f"no rating is left of {len(ratings):,}; expected some of the {len(kept):,} items "
+                "with metadata; lower prepare.k_core, or set prepare.start and prepare.end to "
+                "months of the data"
+            )
+        if start is None or month_start(start) <= first:
+            raise UserError(
+                f"{num_items:,} items are left with all ratings from the first month on; expected "
+                f"{min_items:,} or more; lower prepare.min_items or prepare.k_core, or set a later "
+                "prepare.end"
             )
         start, num_moves = shift_month(start, -_MONTHS_BACK), num_moves + 1
     order = np.lexsort((chosen.item, chosen.timestamp, chosen.user))

@@ -19,6 +19,7 @@ _HUB_RATINGS, _HUB_METADATA = (
     "benchmark/5core/rating_only/{}.csv",
     "raw/meta_categories/meta_{}.jsonl",
 )
+_REMEDY = "run: dvc repro fetch_reviews"
 
 Files = tuple[Path, Path]  # of ratings and of metadata
 
@@ -73,8 +74,12 @@ def find_raw(folder: Path) -> Files:
     Raises:
         UserError: they are not there.
     """
-    advice = "run: dvc repro fetch_reviews"
-    return _find(folder, (RATINGS,), advice), _find(folder, (METADATA,), advice)
+    return find_raw_ratings(folder), _find(folder, (METADATA,), _REMEDY)
+
+
+def find_raw_ratings(folder: Path) -> Path:
+    """The first of them alone."""
+    return _find(folder, (RATINGS,), _REMEDY)
 
 
 def _find(folder: Path, names: Sequence[str], advice: str) -> Path:

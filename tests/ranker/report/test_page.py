@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 
 from newsrec.metrics.significance import ClusterBootstrap
-from newsrec.ranker.card import task_card
 from newsrec.ranker.evaluation import figures, probes, slices
 from newsrec.ranker.report.page import render
 from newsrec.ranker.report.summary import summary_markdown
@@ -284,9 +283,3 @@ def test_the_summary_has_a_row_for_each_system(given: dict[str, Any]) -> None:
         assert f"| `{name}` |" in text
     assert "Protocol: lists `ab12`" in text
     assert np.isclose(given["metrics"]["random_order"]["ndcg_at_10"], 0.227, atol=1e-3)
-
-
-def test_the_card_says_how_the_model_was_trained() -> None:
-    sft, rl = task_card({"lists": "ab"}), task_card({"lists": "ab", "rl": "exact, NDCG@10"})
-    assert "not trained on whole lists" in sft.purpose
-    assert "reinforcement (exact, NDCG@10)" in rl.purpose
