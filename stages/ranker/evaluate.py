@@ -3,8 +3,8 @@
 Reads   params: evaluate; of data/processed test.parquet, candidates_test.json, purchases.parquet
         and items.parquet; data/predictions/NAME.parquet of the systems named, and of a probe
         NAME_wrong_history.parquet, NAME_candidate_alone.parquet where there is one;
-        data/predictions/compare, plots/rl_METHOD.tsv, metrics/prepare.json, models/adapter (its
-        protocol)
+        data/predictions/compare, plots/rl_METHOD.tsv, metrics/prepare.json,
+        metrics/score_sft.json, models/adapter (its protocol)
 Writes  metrics/{evaluate,slices,probes}.json, plots/learning_curves.tsv
 Run     dvc repro evaluate      (alone: python -m stages.ranker.evaluate NAME ..., like sft exact)
 """
@@ -89,6 +89,7 @@ def _protocol(evaluate: Evaluate) -> dict[str, str]:
     return {
         **read_json(METRICS / "prepare.json")["protocol"],
         **read_json(Path("models/adapter/protocol.json")),
+        "engine": read_json(METRICS / "score_sft.json")["engine"],
         "order": "greedy, ties averaged over; expected_: Plackett-Luce at temperature "
         f"{evaluate.temperature:g}, exact",
         "intervals": f"95 %, {evaluate.num_resamples} resamples of users, seed {evaluate.seed}",

@@ -30,9 +30,10 @@ def write_tree(folder: Path, temperature: float = 1.0) -> None:
         made_lists.write_predictions(rows, scores, folder / f"data/predictions/{name}.parquet")
     write(folder / "metrics/prepare.json", {"protocol": {"data": "made up"}})
     write(folder / "models/adapter/protocol.json", {"method": "lora", "model": "tiny"})
+    write(folder / "metrics/score_sft.json", {"engine": "transformers"})
     (folder / "plots").mkdir(exist_ok=True)
     for method in ("exact", "softmax"):
-        lines = "step\tndcg_at_10\texpected_ndcg_at_10\n0\t0.3\t0.25\n10\t0.5\t0.4\n"
+        lines = "step\tndcg\texpected_ndcg\n0\t0.3\t0.25\n10\t0.5\t0.4\n"
         (folder / f"plots/rl_{method}.tsv").write_text(lines)
 
 

@@ -8,7 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from newsrec.report.curves import loss_curve, precision_recall_curves, reliability, roc_curves
+from newsrec.report.curves import (
+    loss_curve,
+    precision_recall_curves,
+    reliability,
+    roc_curves,
+    step_curves,
+)
 from newsrec.report.figures import Dot, confusion_matrix, dot_limits, dot_plot
 from tests.report.reading import HOSTILE, matrix_cells, texts
 
@@ -174,3 +180,18 @@ def test_limits_leave_room_for_every_interval_and_the_reference() -> None:
     assert dot_limits([Dot(0.5, 0.4, 0.6), Dot(0.7, 0.6, 0.9)], 0.5) == pytest.approx((0.37, 0.93))
     assert dot_limits([Dot(0.5, 0.4, 0.6)], 0.0) == pytest.approx((-0.036, 0.636))
     assert dot_limits([], 0.5) == pytest.approx((0.45, 0.55))
+
+
+def test_curves_of_several_runs_are_in_one_plot_and_told_apart() -> None:
+    series = {
+        name: pd.DataFrame({"step": [0, 100], "value": [0.3, 0.3 + 0.01 * place]})
+        for place, name in enumerate(("one", "two", "three", HOSTILE))
+    }
+    svg = step_curves(series, title="Two", y_label="figure")
+    assert {"one", "two", "three", "figure", "step"} <= set(texts(svg))
+    assert "<script" not in svg
+    lines = strokes(svg, dashes=True)
+    assert len(lines - strokes(step_curves({"a": CURVE.rename(columns={"loss": "value"})},
+                               title="One", y_label="figure"), dashes=True)) >= 3  # fmt: skip
+    label = ET.fromstring(svg).attrib["aria-label"]
+    assert "two: 0.300 at step 0, 0.310 at step 100" in label

@@ -113,7 +113,7 @@ def render(
             for sentence in (against_softmax(metrics, main), *against_others(metrics, main))
             if sentence
         ],
-        words=[(name, in_words(name)) for name in systems],
+        words=[(name, in_words(name)) for name in systems if in_words(name) != name],
         heads=[GREEDY[key] for key in known],
         rows=[
             *((name, [_cell(of, key) for key in known]) for name, of in systems.items()),
@@ -147,7 +147,7 @@ def render(
             )
             if probes[probe]
         ],
-        popularity=[(name, [_figure(of)]) for name, of in probes["popularity"].items()],
+        popularity=[(name, [_signed(of)]) for name, of in probes["popularity"].items()],
         slices=_slices(slices, main),
         audit_heads=AUDIT.values(),
         audit_rows=[
@@ -170,6 +170,10 @@ def _cell(figures: Mapping[str, Any], key: str) -> tuple[str, str]:
 
 def _figure(found: Mapping[str, float]) -> tuple[str, str]:
     return score(found["value"]), f"{score(found['low'])}{DASH}{score(found['high'])}"
+
+
+def _signed(found: Mapping[str, float]) -> tuple[str, str]:
+    return signed(found["value"]), f"{signed(found['low'])} to {signed(found['high'])}"
 
 
 def _facts(found: Mapping[str, Any]) -> list[tuple[str, object]]:
@@ -242,10 +246,7 @@ def _probe_rows(found: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str
             [
                 _figure(of["own"]),
                 _figure(of["probed"]),
-                (
-                    signed(of["difference"]["value"]),
-                    f"{signed(of['difference']['low'])} to {signed(of['difference']['high'])}",
-                ),
+                _signed(of["difference"]),
                 (score(of["random"]), ""),
             ],
         )

@@ -101,8 +101,8 @@ def verdict(metrics: Metrics, main: str, probes: Mapping[str, Any]) -> Verdict:
     for other, words in rivals(metrics, main).items():
         found = main_gain(metrics, main, other)
         sentences.append(
-            f"{words[0].upper()}{words[1:]}, has {score(value_of(metrics, other))}; the difference "
-            f"is {found}, {p_value(found.p)}."
+            f"{words[0].upper()}{words[1:]}{',' if ',' in words else ''} has "
+            f"{score(value_of(metrics, other))}; the difference is {found}, {p_value(found.p)}."
         )
     if of_probe := probes[WRONG_HISTORY].get(main):
         probed = of_probe["probed"]
@@ -142,7 +142,7 @@ def against_softmax(metrics: Metrics, main: str) -> str:
             by_outcome[one.outcome].append(f"{HEADS[key]} ({one})")
     names = {BETTER: f"{main} is better by", WORSE: "softmax is better by"}
     sentences = [
-        f"{words[0].upper()}{words[1:]} {_listed(by_outcome[outcome])}."
+        f"{words} {_listed(by_outcome[outcome])}."
         for outcome, words in names.items()
         if by_outcome[outcome]
     ]
