@@ -202,9 +202,11 @@ def gradient_noise(
 def divergence(scores: Tensor, others: Tensor, num: int, generator: torch.Generator) -> Tensor:
     """The Kullback-Leibler divergence of the rankings by `others` from those by `scores`, in nats.
 
+    Of each choice it is exact, among the items that rankings drawn by `scores` leave for it.
+
     Args:
-        scores: that rankings are drawn by.
-        others: of the same items.
+        scores: that rankings are drawn by, all finite.
+        others: of the same items, all finite.
         num: rankings that it is estimated from.
         generator: of the draws.
 
@@ -212,5 +214,19 @@ def divergence(scores: Tensor, others: Tensor, num: int, generator: torch.Genera
         Shape (...), float64.
     """
     rankings = sample_rankings(scores, num, generator)
-    difference = log_probability(scores, rankings) - log_probability(others, rankings)
-    return difference.mean(-1)
+    ours, theirs = (choices(of, rankings) for of in (scores, others))
+    # What is not left any more counts nothing.
+    return (ours.exp() * (ours - theirs).nan_to_num(nan=0.0)).sum((-1, -2)).mean(-1)
+
+
+def choices(scores: Tensor, rankings: Tensor) -> Tensor:
+    """The log-probabilities of each place's choice among the items left, in the ranking's order.
+
+    Returns:
+        Shape (..., rankings, places, items), float64, differentiable; minus infinity for an item
+        that has an earlier place.
+    """
+    ordered = scores.double().unsqueeze(-2).expand(rankings.shape).gather(-1, rankings)
+    num = ordered.shape[-1]
+    is_left = torch.ones(num, num, dtype=torch.bool, device=scores.device).triu()
+    return ordered.unsqueeze(-2).masked_fill(~is_left, -torch.inf).log_softmax(-1)

@@ -41,7 +41,7 @@ def audit_scores(start: Tensor, end: Tensor, labels: Tensor, k: int, seed: int) 
         found[f"{name}_expected_ndcg"] = -float(exact_losses(scores, labels, k).mean())
         for of, noise in _noise(scores[:_NUM_LISTS], labels[:_NUM_LISTS], k, generator).items():
             found[f"{name}_noise_{of}"] = noise
-    found["divergence"] = float(divergence(end, start, _NUM_RANKINGS, generator).mean())
+    found["divergence"] = float(divergence(end, start, _NUM_DRAWS, generator).mean())
     return found
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from newsrec.metrics.plackett_luce import gains_of, log_probability, ndcg_gains
+from newsrec.metrics.plackett_luce import choices, gains_of, log_probability, ndcg_gains
 from newsrec.ranker.rl.objectives import draw_rankings
 
 
@@ -92,12 +92,10 @@ class Ppo:
 
 def _entropy(scores: Tensor, rankings: Tensor) -> Tensor:
     """The mean entropy of a ranking's choices among those left, in nats, shape (..., rankings)."""
-    ordered = scores.double().unsqueeze(-2).expand(rankings.shape).gather(-1, rankings)
-    num = ordered.shape[-1]
-    is_left = torch.ones(num, num, dtype=torch.bool, device=scores.device).triu()
-    left = ordered.unsqueeze(-2).masked_fill(~is_left, -torch.inf)
-    shares = torch.distributions.Categorical(logits=left, validate_args=False)
-    return shares.entropy().mean(-1)
+    chosen = choices(scores, rankings)
+    # An item that is not left has no share, and no gradient.
+    logs = chosen.masked_fill(chosen.isneginf(), 0.0)
+    return -(chosen.exp() * logs).sum(-1).mean(-1)
 
 
 def _explained(rewards: Tensor, values: Tensor) -> float:

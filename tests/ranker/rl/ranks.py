@@ -1,6 +1,6 @@
-"""One of several processes that train; each leaves the weights that it ended with.
+"""One of several processes that train, with and without a fault; each leaves its weights.
 
-torchrun ... -m tests.ranker.rl.ranks JOB FOLDER [unwrapped]
+torchrun ... -m tests.ranker.rl.ranks JOB FOLDER
 """
 
 import json
@@ -24,10 +24,12 @@ class UnwrappedTrainer(RankerTrainer):
 
 
 def main() -> None:
-    job = json.loads(Path(sys.argv[1]).read_text())
-    policy = train(job, UnwrappedTrainer if sys.argv[3:] else RankerTrainer)
-    weights = {name: weight for name, weight in policy.named_parameters() if weight.requires_grad}
-    save_file(weights, Path(sys.argv[2]) / f"{os.environ['RANK']}.safetensors")
+    job, folder = json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2])
+    for kind in (RankerTrainer, UnwrappedTrainer):
+        job["trainer"]["output_dir"] = str(folder / kind.__name__)
+        policy = train(job, kind)
+        trained = {name: one for name, one in policy.named_parameters() if one.requires_grad}
+        save_file(trained, folder / f"{kind.__name__}-{os.environ['RANK']}.safetensors")
 
 
 if __name__ == "__main__":

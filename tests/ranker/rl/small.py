@@ -37,9 +37,9 @@ RECIPE: dict[str, Any] = {
     "early_stopping": None,
 }
 OPTIONS: dict[str, dict[str, Any]] = {
-    "exact": {"lr": 1e-2},
-    "softmax": {"lr": 1e-2},
-    "group": {"lr": 1e-2, "num_rankings": 8},
+    "exact": {"lr": 3e-2},
+    "softmax": {"lr": 3e-2},
+    "group": {"lr": 3e-2, "num_rankings": 8},
     "ppo": {
         "lr": 1e-2, "model_lr_share": 0.2, "critic_lr": 1e-2, "num_rankings": 1,
         "inner_epochs": 2, "clip": 0.2, "entropy": 0.01, "value_weight": 0.5,
@@ -48,7 +48,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 
 def write_lists(folder: Path, num_train: int = 26, num_val: int = 7) -> Lists:
-    """Lists of unlike lengths whose target is of the kind that was bought before."""
+    """Lists of unlike lengths; the target is of one kind, and all others are not."""
     rng = Random(3)
     items = [
         {
@@ -76,11 +76,10 @@ def arguments(base: Path, lists: Lists, place: Path, method: str, **changes: Any
 
 
 def _row(name: str, rng: Random) -> dict[str, Any]:
-    kind = rng.randrange(4)
-    bought = rng.sample(_ITEMS[kind::4], rng.randint(0, 3))
-    target = rng.choice([item for item in _ITEMS[kind::4] if item not in bought])
-    others = rng.sample([item for item in _ITEMS if item not in [*bought, target]], 4)
-    candidates = [target, *others[: rng.randint(2, 4)]]
+    bought = rng.sample(_ITEMS[1::4], rng.randint(0, 3))
+    target = rng.choice(_ITEMS[::4])
+    others = [item for item in _ITEMS if item not in [*bought, *_ITEMS[::4]]]
+    candidates = [target, *rng.sample(others, rng.randint(2, 4))]
     now = 1000 * _DAY
     return {
         "id": name,

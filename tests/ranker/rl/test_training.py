@@ -31,7 +31,6 @@ pytestmark = [
 ]
 
 ADAPTER = "adapter_model.safetensors"
-RANKS = "tests.ranker.rl.ranks"
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +75,7 @@ def test_the_ranker_learns_and_keeps_the_step_with_the_best_ndcg(
     expected = dict(outcome.metric_curves["expected_ndcg"])
     assert audit["end_expected_ndcg"] == pytest.approx(expected[outcome.kept_step], abs=1e-6)
     assert dict(outcome.val_curve) == pytest.approx({at: -of for at, of in expected.items()})
-    assert audit["end_expected_ndcg"] > audit["start_expected_ndcg"]
+    assert audit["end_ndcg"] > audit["start_ndcg"] + 0.2
     assert audit["divergence"] > 0
     assert audit["start_noise_one"] > audit["start_noise_group_masked"] > 0
     assert all(torch.isfinite(torch.tensor(value)) for value in audit.values())
@@ -135,25 +134,25 @@ def test_two_processes_end_in_the_weights_of_one_and_unwrapped_they_part(
     expected = load_file(one / "trained.safetensors")
     settings = {**RECIPE, "method": "exact", "options": OPTIONS["exact"]}
     settings |= {"batch_size": 2, "gradient_accumulation_steps": 1}
-    for fault in ((), ("unwrapped",)):
-        folder = tmp_path / "-".join(("two", *fault))
-        job = training.describe(base=tiny_model, lists=lists, work=folder, **settings)
-        # Else both would end with what the first has saved.
-        job["trainer"]["load_best_model_at_end"] = False
-        folder.mkdir()
-        (folder / "job.json").write_text(json.dumps(job))
-        command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-        subprocess.run(
-            [sys.executable, *command, "-m", RANKS, folder / "job.json", folder, *fault],
-            cwd=ROOT,
-            check=True,
-        )
-        first, second = (load_file(folder / f"{rank}.safetensors") for rank in (0, 1))
-        if fault:
-            assert max(float((first[name] - second[name]).abs().max()) for name in first) > 1e-4
-        else:
-            assert_close(first, second)
-            assert_close(first, expected)
+    job = training.describe(base=tiny_model, lists=lists, work=tmp_path / "two", **settings)
+    # Else both would end with what the first has saved.
+    job["trainer"]["load_best_model_at_end"] = False
+    (tmp_path / "job.json").write_text(json.dumps(job))
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    subprocess.run(
+        [sys.executable, *torchrun, "-m", "tests.ranker.rl.ranks", tmp_path / "job.json", tmp_path],
+        cwd=ROOT,
+        check=True,
+    )
+    first, second, *unwrapped = (
+        load_file(tmp_path / f"{name}-{rank}.safetensors")
+        for name in ("RankerTrainer", "UnwrappedTrainer")
+        for rank in (0, 1)
+    )
+    assert_close(first, second)
+    assert_close(first, expected)
+    apart, other = unwrapped
+    assert max(float((apart[name] - other[name]).abs().max()) for name in apart) > 1e-3
 
 
 def assert_close(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> None:
