@@ -71,15 +71,21 @@ def compare(
 @app.command()
 def power(
     predictions: Annotated[list[Path], typer.Argument(help="one or two predictions tables")],
-    delta: Annotated[float, typer.Option(help="the difference in mean AUC to show")] = 0.01,
+    delta: Annotated[float, typer.Option(help="the difference in mean AUC or NDCG@10")] = 0.01,
 ) -> None:
-    """How many impressions it takes to show a difference, and what those at hand show.
+    """How many impressions or lists show a difference, and what those at hand show.
 
-    With one table, the difference of its AUC from chance, 0.5.
+    With one table, the difference from chance.
     """
-    from newsrec.news.power import power as needed
+    processed = Path("data/processed")
+    if (processed / "candidates_test.json").exists():  # in the folder of the ranker
+        from newsrec.ranker.power import power as lists_needed
 
-    print(needed(delta, predictions))
+        print(lists_needed(delta, predictions, processed))
+    else:
+        from newsrec.news.power import power as needed
+
+        print(needed(delta, predictions))
 
 
 @app.command()

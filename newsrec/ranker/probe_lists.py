@@ -1,0 +1,53 @@
+"""Lists for probes: the same candidates, with another history in the prompt or none."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from newsrec.errors import UserError, unknown_choice
+from newsrec.files import atomic_file
+from newsrec.ranker.lists import Row, read_lists
+from newsrec.ranker.tables import LISTS_SCHEMA
+
+
+def write_probe(lists: Path, probe: str, target: Path) -> None:
+    """Write the lists of a probe: the same ids and candidates.
+
+    Args:
+        lists: file of `LISTS_SCHEMA`.
+        probe: `wrong_history` shows another user's history, `candidate_alone` none.
+        target: file to write.
+
+    Raises:
+        UserError: there is no probe of that name, or all lists are of one user.
+    """
+    if probe not in _PROBES:
+        raise unknown_choice("the probe", probe, _PROBES)
+    rows = _PROBES[probe](list(read_lists(lists)), lists)
+    with atomic_file(target) as draft:
+        pq.write_table(pa.Table.from_pylist(rows, schema=LISTS_SCHEMA), draft)
+
+
+def _wrong_history(rows: list[Row], source: Path) -> list[Row]:
+    """Each with the history of a list half the table further on, or of the next other user's."""
+    found, half = [], len(rows) // 2
+    for place, row in enumerate(rows):
+        further = (rows[(place + half + step) % len(rows)] for step in range(len(rows)))
+        other = next((one for one in further if one["user"] != row["user"]), None)
+        if other is None:
+            raise UserError(f"{source}: all lists are of one user; expected others, for histories")
+        # The other moment too, so that ages stay as they were.
+        found.append({**row, "history": other["history"], "timestamp": other["timestamp"]})
+    return found
+
+
+def _candidate_alone(rows: list[Row], source: Path) -> list[Row]:
+    return [{**row, "history": []} for row in rows]
+
+
+_PROBES: dict[str, Callable[[list[Row], Path], list[Row]]] = {
+    "wrong_history": _wrong_history,
+    "candidate_alone": _candidate_alone,
+}
