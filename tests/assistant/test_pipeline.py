@@ -1,0 +1,84 @@
+"""The whole assistant pipeline, once, on the tiny default, in a copy of this tree."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tests.trees import commit, copy_tree, ran_stages, run
+
+pytestmark = pytest.mark.slow
+
+STAGES = {
+    "fetch_model", "prepare", "train", "merge", "score@base", "score@tuned", "baselines", "judge",
+    "evaluate", "report",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """pipelines/assistant in a copy, run once."""
+    tree = tmp_path_factory.mktemp("assistant") / "newsrec"
+    copy_tree(tree)
+    commit(tree)
+    folder = tree / "pipelines/assistant"
+    assert "no problems found" in run(folder, "newsrec", "doctor")
+    assert ran_stages(run(folder, "dvc", "repro")) == STAGES
+    return folder
+
+
+def tasks(folder: Path) -> dict[str, Any]:
+    text = (folder / "metrics/evaluate.json").read_text(encoding="utf-8")
+    found: dict[str, Any] = json.loads(text)["tasks"]
+    return found
+
+
+def test_the_tuned_model_knows_the_tasks_and_the_base_does_not(folder: Path) -> None:
+    found = tasks(folder)
+    for name in ("scenario", "kind"):
+        systems = found[name]["systems"]
+        assert systems["tuned"]["accuracy"]["value"] >= 0.93
+        assert systems["tuned"]["outside"]["value"] <= 0.02
+        assert systems["base"]["free_accuracy"]["value"] < 0.2
+    names = found["file_name"]["systems"]
+    assert names["tuned"]["exact"]["value"] >= 0.88
+    assert names["tuned"]["invented"]["value"] <= 0.03
+    assert names["base"]["exact"]["value"] < 0.2
+    gain = found["answer"]["gains"]["nearest"]["chrf"]
+    assert gain["low"] > 0
+    assert found["answer"]["gains"]["base"]["chrf"]["low"] > 0
+
+
+def test_no_input_has_a_near_copy_in_another_split(folder: Path) -> None:
+    splits = [
+        set(pd.read_parquet(folder / f"data/processed/{name}.parquet")["cluster"])
+        for name in ("train", "val", "test")
+    ]
+    assert not splits[0] & splits[1] | splits[0] & splits[2] | splits[1] & splits[2]
+
+
+def test_the_report_is_whole(folder: Path) -> None:
+    for name in ("report.html", "summary.md"):
+        text = (folder / "reports" / name).read_text(encoding="utf-8")
+        assert "iny model" in text or "iny test model" in text, name
+        assert str(folder) not in text
+
+
+def test_nothing_runs_a_second_time(folder: Path) -> None:
+    assert "up to date" in run(folder, "dvc", "repro")
+    changed = run(folder, "git", "status", "--porcelain", ".").splitlines()
+    assert {Path(line.split()[1]).name for line in changed} <= {"dvc.lock", "metrics", "plots"}
+
+
+def test_a_file_of_inputs_is_answered(folder: Path, tmp_path: Path) -> None:
+    rows = pd.read_parquet(folder / "data/processed/test.parquet").query("task == 'file_name'")[:5]
+    inputs = tmp_path / "inputs.jsonl"
+    inputs.write_text(
+        "".join(json.dumps({"input": one}) + "\n" for one in rows["input"]), encoding="utf-8"
+    )
+    shown = run(folder, "newsrec", "ask", "--task", "file_name", "--file", inputs, "--json")
+    answers = [json.loads(line) for line in shown.splitlines() if line.startswith("{")]
+    tuned = pd.read_parquet(folder / "data/predictions/tuned.parquet").set_index("id")["output"]
+    assert [one["tuned"]["text"] for one in answers] == [tuned[one] for one in rows["id"]]
