@@ -137,7 +137,9 @@ def documented(stage: str, heading: str) -> set[str]:
     section = docstring(stage).split(f"\n{heading} ")[1]
     section = re.split(r"\n(?=[A-Z])|\n\n", section)[0]
     found = set()
-    for path in re.findall(r"(?:[a-z]+/)[\w./{},-]*[\w}]|(?<![\w./])(?:reports|tasks\.yaml)(?![\w./])", section):
+    for path in re.findall(
+        r"(?:[a-z]+/)[\w./{},-]*[\w}]|(?<![\w./])(?:reports|tasks\.yaml)(?![\w./])", section
+    ):
         found |= spelled_out(path)
     return found
 
