@@ -139,8 +139,9 @@ def advise(status: int, error: object, location: str) -> str:
         )
     if names_no_model(error):
         return f"set {MODEL_VARIABLE}BASE or {MODEL_VARIABLE}TUNED to the server's name of it"
-    if "chat_template_kwargs" in words:
-        return "set score.api_turns_thinking_off: false, which leaves out chat_template_kwargs"
+    for name in ("chat_template_kwargs", "structured_outputs"):
+        if name in words:
+            return f"set score.api_turns_thinking_off: false, which leaves out {name}"
     if "enable_thinking" in words:
         # DashScope's own field; chat_template_kwargs does not set it.
         return "choose a model that does not think unless it is asked to"

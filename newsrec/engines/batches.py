@@ -10,14 +10,14 @@ import pyarrow as pa
 from tqdm import tqdm
 
 from newsrec.engines.parts import Parts
-from newsrec.engines.request import ClassRequest, Request
+from newsrec.engines.request import Choices, ClassRequest, Request
 
 # Batches that are sorted by length together: enough that a batch holds prompts of about one length,
 # few enough that memory does not grow with the number of prompts.
 _BATCHES_SORTED_TOGETHER = 32
 
-# From prompts, the longest first, to an answer for each.
-Compute = Callable[[Sequence[Sequence[int]]], Sequence[dict[str, Any]]]
+# From prompts, the longest first, and the choices of each to an answer for each.
+Compute = Callable[[Sequence[Sequence[int]], Sequence[Choices]], Sequence[dict[str, Any]]]
 
 
 def answer_missing(
@@ -50,9 +50,10 @@ def answer_missing(
             by_length = [row for row, text in enumerate(ids) if text]
             by_length.sort(key=lambda row: len(ids[row]), reverse=True)
             rows: list[dict[str, Any]] = [{}] * len(ids)
+            choices = batch.choices or [()] * len(ids)
             for start in range(0, len(by_length), batch_size):
                 together = by_length[start : start + batch_size]
-                found = compute([ids[row] for row in together])
+                found = compute([ids[row] for row in together], [choices[row] for row in together])
                 for row, answered in zip(together, found, strict=True):
                     rows[row] = answered
                 progress.update(len(together))

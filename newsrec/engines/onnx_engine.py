@@ -14,7 +14,7 @@ from newsrec.chat.texts import padding_token
 from newsrec.chat.tokens import load_tokenizer
 from newsrec.engines.batches import Compute, answer_missing, padded
 from newsrec.engines.parts import Parts
-from newsrec.engines.request import ClassRequest
+from newsrec.engines.request import Choices, ClassRequest
 from newsrec.engines.settings import OnnxSettings
 from newsrec.files import atomic_folder
 from newsrec.models.loading import load_classifier
@@ -97,7 +97,7 @@ def _load(model: Path, work: Path) -> Compute:
         exported / FILE, options, providers=["CPUExecutionProvider"]
     )
 
-    def compute(texts: Sequence[Sequence[int]]) -> list[dict[str, Any]]:
+    def compute(texts: Sequence[Sequence[int]], _: Sequence[Choices]) -> list[dict[str, Any]]:
         (logits,) = session.run(None, {"input_ids": padded(texts, padding)})
         return [{"logits": row} for row in logits.astype(float).tolist()]
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from newsrec.engines.request import ClassRequest, Request, batched
+from newsrec.engines.request import Choices, ClassRequest, Request, batched
 from newsrec.engines.settings import OnnxSettings, TransformersSettings, VllmSettings
 from newsrec.files import atomic_file, sha256_folder
 from newsrec.models.folders import base_of
@@ -30,11 +30,13 @@ class Batch:
         ids: lists of token ids.
         part: the file to write.
         digest: of the prompts and of all else that their answers depend on.
+        choices: of each prompt; empty where all are free.
     """
 
     ids: pa.LargeListArray
     part: Path
     digest: bytes
+    choices: Sequence[Choices] = ()
 
 
 class Parts:
@@ -66,11 +68,15 @@ class Parts:
     def missing(self, size: int) -> Iterator[Batch]:
         """The request's prompts in batches of `size`, without those that are answered."""
         self._num_batches = 0
-        for ids in batched(self._request.prompts.token_ids(), size):
+        request = self._request
+        of_all = request.choices if isinstance(request, Request) else ()
+        for ids in batched(request.prompts.token_ids(), size):
+            start = self._num_batches * size
+            choices = of_all[start : start + size]
             part = self._folder / f"{self._num_batches:06}.parquet"
-            digest = self._digest(ids)
+            digest = self._digest(ids, choices)
             if _digest_of(part) != digest:
-                yield Batch(ids, part, digest)
+                yield Batch(ids, part, digest, choices)
             self._num_batches += 1
 
     def write(self, batch: Batch, answers: pa.Table) -> None:
@@ -86,10 +92,12 @@ class Parts:
                 part = pq.read_table(self._folder / f"{number:06}.parquet")
                 writer.write_table(part.replace_schema_metadata())
 
-    def _digest(self, ids: pa.LargeListArray) -> bytes:
+    def _digest(self, ids: pa.LargeListArray, choices: Sequence[Choices]) -> bytes:
         digest = hashlib.sha256(self._identity.encode())
         for numbers in (ids.value_lengths(), ids.flatten()):
             digest.update(numbers.to_numpy().tobytes())
+        if any(choices):
+            digest.update(json.dumps(choices).encode())
         return digest.hexdigest().encode()
 
 

@@ -12,6 +12,8 @@ from newsrec.chat.pieces import TOKEN_IDS
 # A log-probability for each answer of the request, in its order; null where the engine has none.
 # The text is null where a server gave no answer.
 ANSWERS_SCHEMA = pa.schema([("logprobs", pa.list_(pa.float64())), ("text", pa.string())])
+# The texts that a prompt may be answered with; none: it is answered with free text.
+Choices = Sequence[str]
 # A logit for each class, in the order of their ids; null where a text has no tokens.
 CLASSES_SCHEMA = pa.schema([("logits", pa.list_(pa.float64()))])
 
@@ -49,18 +51,41 @@ class FewPrompts:
 
 @dataclass(frozen=True)
 class Request:
-    """Prompts to answer, all in the same way.
+    """Prompts to answer, all in the same way but for what each may be answered with.
 
     Attributes:
         prompts: where they come from.
         answers: first token of each answer whose log-probability is wanted at the first position
             behind the prompt; any number of them, none for free text.
         max_tokens: to write, decoded greedily.
+        choices: of each prompt, in their order: one of its texts is written, and whole, however
+            many tokens it takes. At each token the most probable is taken of all that go on with
+            one of the texts, as vLLM's structured outputs do. Empty: every prompt is free.
+
+    Raises:
+        ValueError: there are choices, but not of each prompt, or log-probabilities are wanted
+            beside them, which engines give before or behind the constraint.
     """
 
     prompts: Prompts
     answers: tuple[int, ...]
     max_tokens: int
+    choices: Sequence[Choices] = ()
+
+    def __post_init__(self) -> None:
+        if not self.choices:
+            return
+        if len(self.choices) != len(self.prompts):
+            raise ValueError(f"{len(self.choices)} choices of {len(self.prompts)} prompts")
+        if self.answers:
+            raise ValueError("choices and answers; expected one of them")
+        if any(text == "" for choices in self.choices for text in choices):
+            raise ValueError("a choice is empty; expected a text")
+
+    def max_tokens_of(self, choices: Choices) -> int:
+        """To write for a prompt with these choices."""
+        # A token is a byte or more, and one ends the answer.
+        return max((len(text.encode()) + 1 for text in choices), default=self.max_tokens)
 
     @property
     def schema(self) -> pa.Schema:
@@ -69,7 +94,7 @@ class Request:
 
     @property
     def identity(self) -> list[object]:
-        """What is wanted of every prompt."""
+        """What is wanted of every prompt; its choices count with the prompt."""
         return [self.answers, self.max_tokens]
 
 

@@ -76,7 +76,8 @@ class ApiSettings:
         concurrency: requests under way at once.
         max_tries: of one request; only what may pass (429, 5xx, time-outs) is tried again.
         timeout: seconds of silence after which a request has failed.
-        turns_thinking_off: send vLLM's `chat_template_kwargs` to the server at `URL_VARIABLE`.
+        turns_thinking_off: send what vLLM's own server understands to the one at `URL_VARIABLE`:
+            `chat_template_kwargs`, and `structured_outputs` with a prompt that has choices.
         first_wait: seconds before the second try; doubled each time, longer if the server asks.
     """
 

@@ -13,7 +13,7 @@ from newsrec.chat.tokens import load_tokenizer
 from newsrec.engines.batches import Compute, answer_missing, padded
 from newsrec.engines.devices import default_device, load_on, memory_reported
 from newsrec.engines.parts import Parts
-from newsrec.engines.request import ClassRequest
+from newsrec.engines.request import Choices, ClassRequest
 from newsrec.engines.settings import TransformersSettings
 from newsrec.models.folders import base_of
 from newsrec.models.loading import load_classifier
@@ -42,7 +42,7 @@ def _load(settings: TransformersSettings, model: Path) -> Compute:
     network = load_on(device, lambda: load_classifier(model, settings.dtype, padding), model)
 
     @torch.inference_mode()
-    def compute(texts: Sequence[Sequence[int]]) -> list[dict[str, Any]]:
+    def compute(texts: Sequence[Sequence[int]], _: Sequence[Choices]) -> list[dict[str, Any]]:
         ids = torch.from_numpy(padded(texts, padding)).to(device)
         with memory_reported(device, texts, settings.batch_size):
             logits = network(input_ids=ids, attention_mask=(ids != padding).long()).logits

@@ -6,15 +6,23 @@ from typing import Any
 
 import torch
 import transformers
-from transformers import GenerationConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    GenerationConfig,
+    LogitsProcessorList,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from newsrec.chat.tokens import load_tokenizer
 from newsrec.engines.batches import Compute, answer_missing
+from newsrec.engines.choosing import Choosing, Vocabulary
 from newsrec.engines.devices import default_device, load_on, memory_reported
 from newsrec.engines.parts import Parts
-from newsrec.engines.request import Request
+from newsrec.engines.request import Choices, Request
 from newsrec.engines.settings import TransformersSettings
 from newsrec.models.loading import PrefixedModel, load_causal_lm
+
+_PLAIN = {"skip_special_tokens": True, "clean_up_tokenization_spaces": False}
 
 
 def answer(
@@ -28,20 +36,36 @@ def answer(
     versions = [f"{library.__name__} {library.__version__}" for library in (torch, transformers)]
     parts = Parts(work / "transformers", settings, model, request, versions)
     answer_missing(
-        parts, request, settings.batch_size, "transformers", lambda: _load(settings, model, request)
+        parts, request, settings.batch_size, "transformers", lambda: load(settings, model, request)
     )
     parts.join(target)
 
 
-def _load(settings: TransformersSettings, model: Path, request: Request) -> Compute:
+def load(settings: TransformersSettings, model: Path, request: Request) -> Compute:
+    """The model in a folder, ready to answer prompts as `request` wants, its own or others.
+
+    Raises:
+        UserError: it does not fit into the device's memory, or its tokenizer cannot be constrained.
+    """
     tokenizer = load_tokenizer(model)
     device = default_device() if settings.device == "auto" else settings.device
     network = load_for_answers(model, settings.dtype, device)
-    config = _greedy(network, tokenizer, request.max_tokens)
+    vocabulary = Vocabulary(tokenizer) if any(request.choices) else None
 
-    def compute(prompts: Sequence[Sequence[int]]) -> list[dict[str, Any]]:
+    def compute(
+        prompts: Sequence[Sequence[int]], choices: Sequence[Choices]
+    ) -> list[dict[str, Any]]:
+        limits = list(map(request.max_tokens_of, choices))
+        config = _greedy(network, tokenizer, max(limits))
+        constraints = LogitsProcessorList()
+        if vocabulary is not None and any(choices):
+            constraints.append(Choosing(vocabulary, choices, config.eos_token_id))
         with memory_reported(device, prompts, settings.batch_size):
-            return list(_answer(network, tokenizer, prompts, config, request.answers))
+            rows = _answer(network, prompts, config, request.answers, constraints)
+            return [
+                {"logprobs": logprobs, "text": tokenizer.decode(ids[:limit], **_PLAIN)}
+                for (logprobs, ids), limit in zip(rows, limits, strict=True)
+            ]
 
     return compute
 
@@ -79,12 +103,12 @@ def _greedy(
 @torch.inference_mode()
 def _answer(
     network: PreTrainedModel | PrefixedModel,
-    tokenizer: PreTrainedTokenizerBase,
     prompts: Sequence[Sequence[int]],
     config: GenerationConfig,
     answers: Sequence[int],
-) -> Iterator[dict[str, Any]]:
-    """The answers of one batch, in its order."""
+    constraints: LogitsProcessorList,
+) -> Iterator[tuple[list[float], list[int]]]:
+    """Log-probabilities and what is written of each prompt of one batch, in its order."""
     longest = max(len(ids) for ids in prompts)
     inputs = torch.full((len(prompts), longest), int(config.pad_token_id))
     mask = torch.zeros((len(prompts), longest), dtype=torch.long)
@@ -96,6 +120,7 @@ def _answer(
         inputs.to(network.device),
         attention_mask=mask.to(network.device),
         generation_config=config,
+        logits_processor=constraints,
         # Else a model's own sampling and penalties come back for whatever is unset above.
         use_model_defaults=False,
     )
@@ -105,7 +130,4 @@ def _answer(
     written = output.sequences[:, longest:].tolist()
     for row, ids in enumerate(written):
         end = next((at for at, id_ in enumerate(ids) if id_ in config.eos_token_id), len(ids))
-        text = tokenizer.decode(
-            ids[:end], skip_special_tokens=True, clean_up_tokenization_spaces=False
-        )
-        yield {"logprobs": of_answers[row], "text": text}
+        yield of_answers[row], ids[:end]

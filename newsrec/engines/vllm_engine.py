@@ -35,12 +35,17 @@ _ENVIRONMENT = ".venv-vllm"
 _WORKER = Path(__file__).with_name("vllm_worker.py")
 _RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # that vLLM has room for
 _INSTALLED = "lib/python*/site-packages/vllm*.dist-info"
-_STREAM = pa.schema([("token_ids", TOKEN_IDS)])
+_STREAM = pa.schema([("token_ids", TOKEN_IDS), ("choices", pa.list_(pa.string()))])
 
 
 def vllm_python() -> Path:
     """The Python of vLLM's environment; see `newsrec.running.environments.python_of`."""
     return python_of(_ENVIRONMENT, PYTHON_VARIABLE)
+
+
+def require_vllm() -> Path:
+    """The same, which must be there; see `newsrec.running.environments.require_python`."""
+    return require_python(_ENVIRONMENT, PYTHON_VARIABLE, "vLLM's")
 
 
 def answer(settings: VllmSettings, model: Path, request: Request, target: Path, work: Path) -> None:
@@ -73,7 +78,7 @@ def _run(
     work: Path,
 ) -> None:
     """Have the worker answer what no run before has answered; `job` is what it is given besides."""
-    python = require_python(_ENVIRONMENT, PYTHON_VARIABLE, "vLLM's")
+    python = require_vllm()
     base = base_of(model)
     read_weights(base or model)
     engine = asdict(settings) | (_beside(model) if base else {})
@@ -84,7 +89,7 @@ def _run(
     missing = parts.missing(batch_size)
     if (first := next(missing, None)) is not None:
         log = work / "vllm.log"
-        with _understood(python, base or model) as (python, whole, places):
+        with understood(python, base or model) as (python, whole, places):
             path = work / "request.json"
             named = {"model": str(whole), "adapter": str(model.absolute()) if base else None}
             draft = str(work / "vllm/draft")
@@ -121,12 +126,13 @@ def _write_stream(batches: Iterable[Batch], sink: IO[bytes]) -> None:
     """The batches for the worker; each is made while it answers the one before."""
     with pa.ipc.new_stream(sink, _STREAM) as stream:
         for batch in batches:
-            rows = pa.record_batch([batch.ids], schema=_STREAM)
+            choices = batch.choices or [()] * len(batch.ids)
+            rows = pa.record_batch([batch.ids, pa.array(choices, _STREAM.field(1).type)], _STREAM)
             stream.write_batch(rows, {DIGEST: batch.digest, "part": os.fsencode(batch.part)})
 
 
 @contextmanager
-def _understood(python: Path, model: Path) -> Iterator[tuple[Path, Path, dict[str, str]]]:
+def understood(python: Path, model: Path) -> Iterator[tuple[Path, Path, dict[str, str]]]:
     """Paths and variables that vLLM understands, by links where they must be.
 
     It puts the path of its own libraries into LD_PRELOAD and, unquoted, into a compiler's command,

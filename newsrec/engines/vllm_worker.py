@@ -26,7 +26,8 @@ CLASSES_SCHEMA = pa.schema([("logits", pa.list_(pa.float64()))])
 DIGEST = b"newsrec.digest"
 
 Prompt = dict[str, list[int]]
-Ask = Callable[[list[Prompt]], list[dict[str, Any]]]
+# From prompts and the texts that each may be answered with, to an answer for each.
+Ask = Callable[[list[Prompt], list[list[str]]], list[dict[str, Any]]]
 
 
 def main() -> None:
@@ -44,7 +45,8 @@ def main() -> None:
                 batch, metadata = stream.read_next_batch_with_custom_metadata()
             except StopIteration:
                 break
-            table = pa.Table.from_pylist(ask(_prompts(batch["token_ids"])), schema=schema)
+            answered = ask(_prompts(batch["token_ids"]), batch["choices"].to_pylist())
+            table = pa.Table.from_pylist(answered, schema=schema)
             draft = Path(request["draft"])
             pq.write_table(table.replace_schema_metadata({DIGEST: metadata[DIGEST]}), draft)
             draft.replace(os.fsdecode(metadata[b"part"]))
@@ -73,14 +75,36 @@ def _generating(request: dict[str, Any]) -> tuple[Ask, pa.Schema]:
         skip_clone=True,
     )
 
-    def ask(prompts: list[Prompt]) -> list[dict[str, Any]]:
+    def ask(prompts: list[Prompt], choices: list[list[str]]) -> list[dict[str, Any]]:
         # Each batch alone decides what is computed for it: a run that was killed and goes on here
         # ends in the same bytes.
         engine.reset_prefix_cache()
-        outputs = engine.generate(prompts, sampling, use_tqdm=True)
-        return [_answer(output.outputs[0], answers) for output in outputs]
+        ways = {texts: _choosing(texts) for texts in set(map(tuple, choices)) if texts}
+        samplings = [ways.get(tuple(texts), sampling) for texts in choices]
+        outputs = engine.generate(prompts, samplings if ways else sampling, use_tqdm=True)
+        rows = [_answer(output.outputs[0], answers) for output in outputs]
+        for row, texts in zip(rows, choices, strict=True):
+            if texts and row["text"] not in texts:
+                # Where max_model_len ends it.
+                raise ValueError(f"{row['text']!r} is none of {texts}; raise score.max_model_len")
+        return rows
 
     return ask, ANSWERS_SCHEMA
+
+
+def _choosing(texts: tuple[str, ...]) -> Any:
+    """How a prompt is answered with one of these texts, in full."""
+    from vllm import SamplingParams  # type: ignore[import-not-found,unused-ignore]
+    from vllm.sampling_params import (  # type: ignore[import-not-found,unused-ignore]
+        StructuredOutputsParams,
+    )
+
+    return SamplingParams(
+        temperature=0,
+        # A token is a byte or more, and one ends the answer.
+        max_tokens=1 + max(len(text.encode()) for text in texts),
+        structured_outputs=StructuredOutputsParams(choice=list(texts)),
+    )
 
 
 def _classifying(request: dict[str, Any]) -> tuple[Ask, pa.Schema]:
@@ -98,7 +122,7 @@ def _classifying(request: dict[str, Any]) -> tuple[Ask, pa.Schema]:
     adapter = LoRARequest("adapter", 1, request["adapter"]) if request["adapter"] else None
     raw = PoolingParams(use_activation=False)  # logits, in place of probabilities
 
-    def ask(prompts: list[Prompt]) -> list[dict[str, Any]]:
+    def ask(prompts: list[Prompt], _: list[list[str]]) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = [{"logits": None} for _ in prompts]
         # It refuses a text without tokens, which has no class.
         asked = [row for row, prompt in enumerate(prompts) if prompt["prompt_token_ids"]]

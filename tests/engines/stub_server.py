@@ -16,7 +16,7 @@ from newsrec.chat.messages import Messages, user_turn
 from newsrec.engines import api_engine
 from newsrec.engines.api_engine import Endpoint, complete_all
 from newsrec.engines.api_replies import Reply, write_replies
-from newsrec.engines.request import ANSWERS_SCHEMA, FewPrompts, Request
+from newsrec.engines.request import ANSWERS_SCHEMA, Choices, FewPrompts, Request
 from newsrec.engines.settings import KEY_VARIABLE, MODEL_VARIABLE, URL_VARIABLE, ApiSettings
 
 KEY = "sk-very-secret-123"
@@ -203,12 +203,13 @@ def answer(
     answers: tuple[int, ...],
     *,
     chats: Sequence[Messages] = CHATS,
+    choices: Sequence[Choices] = (),
     name: str = "base",
     env: dict[str, str] | None = None,
     **settings: Any,
 ) -> tuple[dict[str, object], list[dict[str, Any]]]:
     """What the engine reports of a server behind a URL, and the rows that it wrote."""
-    request = Request(FewPrompts(chats=chats), answers, max_tokens=4)
+    request = Request(FewPrompts(chats=chats), answers, max_tokens=4, choices=choices)
     with pytest.MonkeyPatch.context() as patch:
         variables = {URL_VARIABLE: url, KEY_VARIABLE: KEY, f"{MODEL_VARIABLE}BASE": "one-model"}
         for variable in (*variables, f"{MODEL_VARIABLE}TUNED"):

@@ -17,6 +17,7 @@ from tests.weights import write_weights
 SETTINGS = TransformersSettings(dtype="float32", batch_size=2)
 IDS = [[1, 2], [3], [4, 5, 6], [7], [8]]
 REQUEST = Request(FewPrompts(IDS), (1, 2), 1)
+FREE = Request(FewPrompts(IDS), (), 1)
 VERSIONS = ["library 1"]
 
 
@@ -93,6 +94,26 @@ def test_answers_of_anything_else_are_not_taken(
         change(model)
     given = {"settings": SETTINGS, "request": REQUEST, "versions": VERSIONS} | changed
     assert len(answer_all(Parts(tmp_path / "parts", model=model, **given))) == 3  # type: ignore[arg-type]
+
+
+def test_a_prompt_whose_choices_changed_is_asked_again_with_its_batch_alone(
+    tmp_path: Path, model: Path
+) -> None:
+    answer_all(make(tmp_path, model, FREE))
+    constrained = replace(FREE, choices=[(), (), ("a", "b"), (), ()])
+    assert answer_all(make(tmp_path, model, constrained)) == [IDS[2:4]]
+    assert answer_all(make(tmp_path, model, constrained)) == []
+    for changed in (("b", "a"), ("ab",)):
+        other = replace(FREE, choices=[(), (), changed, (), ()])
+        assert answer_all(make(tmp_path, model, other)) == [IDS[2:4]]
+    assert answer_all(make(tmp_path, model, FREE)) == [IDS[2:4]]
+
+
+def test_every_batch_holds_the_choices_of_its_prompts(tmp_path: Path, model: Path) -> None:
+    choices = [(), ("a",), ("b",), (), ("c", "d")]
+    parts = make(tmp_path, model, replace(FREE, choices=choices))
+    assert [batch.choices for batch in parts.missing(2)] == [choices[:2], choices[2:4], choices[4:]]
+    assert [batch.choices for batch in make(tmp_path, model, FREE).missing(2)] == [()] * 3
 
 
 def test_a_prompt_that_changed_is_asked_again_with_its_batch_alone(

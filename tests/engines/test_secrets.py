@@ -145,7 +145,7 @@ def test_of_a_run_that_ends_in_a_traceback(
     def broken(*_: object, **__: object) -> None:
         raise KeyError("a fault of ours")
 
-    monkeypatch.setattr("newsrec.engines.api_engine.read_reply", broken)
+    monkeypatch.setattr("newsrec.engines.api_completions.read_reply", broken)
     code, shown = run_score(capfd)
     assert code == 1
     assert re.search(r"KeyError: 'a fault of ours'", shown)
