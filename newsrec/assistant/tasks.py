@@ -1,12 +1,14 @@
 """The tasks of the assistant, as a table: another task is an entry and a file, and no code."""
 
 from collections.abc import Mapping
+from dataclasses import field
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
+from newsrec.errors import UserError
 from newsrec.params.load import load_params
 from newsrec.params.sections import STRICT
 
@@ -25,6 +27,8 @@ class Task:
         answer: `labels`, one of a list; `text`, free; `span`, a part of the input.
         labels: the list, of at least two; empty for other answers.
         none: the answer to an input without a span; null: there always is one.
+        next: by label the task that `newsrec ask` puts the same input to; its name is further down
+            in the table.
     """
 
     name: Annotated[str, Field(pattern=r"\A[a-z][a-z0-9_]*\z")]
@@ -32,6 +36,7 @@ class Task:
     answer: Literal["labels", "text", "span"]
     labels: tuple[_Line, ...] = ()
     none: _Line | None = None
+    next: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @model_validator(mode="after")
     def _labels_belong_to_the_answer(self) -> "Task":
@@ -43,6 +48,8 @@ class Task:
             raise ValueError("labels names one twice; expected each once")
         if self.answer != "span" and self.none is not None:
             raise ValueError(f"none is given, but answer is {self.answer}; expected answer: span")
+        if unknown := sorted(set(self.next) - set(self.labels)):
+            raise ValueError(f"next: {unknown[0]!r} is no label of the task; expected labels")
         return self
 
 
@@ -59,6 +66,17 @@ class _Table:
                 raise ValueError(f"tasks: two of them have the {what} {twice!r}; expected another")
         return self
 
+    @model_validator(mode="after")
+    def _the_next_are_further_down(self) -> "_Table":
+        for place, task in enumerate(self.tasks):
+            below = [other.name for other in self.tasks[place + 1 :]]
+            if wrong := sorted(set(task.next.values()) - set(below)):
+                raise ValueError(
+                    f"next: {wrong[0]!r} is no task below {task.name}; expected one of: "
+                    f"{', '.join(below) or 'none, it is the last'}"
+                )
+        return self
+
 
 def read_tasks(path: Path = TABLE) -> Mapping[str, Task]:
     """The tasks by name, in the order of the table.
@@ -66,4 +84,8 @@ def read_tasks(path: Path = TABLE) -> Mapping[str, Task]:
     Raises:
         UserError: the table is missing or no YAML, or an entry is not as `Task` says.
     """
+    if not path.is_file():
+        raise UserError(
+            f"{path}: no such file; expected the table of tasks; run this in pipelines/assistant"
+        )
     return {task.name: task for task in load_params(_Table, path).tasks}

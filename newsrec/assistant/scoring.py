@@ -1,0 +1,178 @@
+"""From the test split and a model to its predictions, whatever the engine.
+
+A row of a task with labels is asked twice, in one start of the engine: for free text, and for one
+of the labels alone. A constraint hides answers outside the list, so the first is needed too.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from newsrec.assistant.prompts import user_message
+from newsrec.assistant.tables import PREDICTIONS_SCHEMA
+from newsrec.assistant.tasks import TABLE, Task
+from newsrec.chat.messages import Messages, user_turn
+from newsrec.chat.pieces import TOKEN_IDS
+from newsrec.chat.text import plain_text
+from newsrec.chat.tokens import encode_chats, load_tokenizer
+from newsrec.engines.answering import answer
+from newsrec.engines.request import Choices, Request
+from newsrec.engines.settings import Settings
+from newsrec.errors import UserError, unknown_choice
+from newsrec.files import atomic_file, read_texts
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+_scored = set[Path]()  # by this process
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What scoring reports of itself.
+
+    Attributes:
+        num_rows: of the test split.
+        num_prompts: one of each row, two of a row whose task has labels.
+        longest_prompt: in tokens.
+        engine: what only the engine has to report.
+    """
+
+    num_rows: int
+    num_prompts: int
+    longest_prompt: int
+    engine: Mapping[str, object]
+
+
+class RowPrompts:
+    """The rows of a table as prompts, made into token ids anew each time that they are walked."""
+
+    def __init__(
+        self, tokenizer: "PreTrainedTokenizerBase", rows: Path, tasks: Mapping[str, Task]
+    ) -> None:
+        """The prompts of a row come one after the other: free, then with its labels as choices.
+
+        Args:
+            tokenizer: of the model.
+            rows: Parquet file of `ROWS_SCHEMA`.
+            tasks: the table of tasks.
+
+        Raises:
+            UserError: a row is of no task of the table, or see `newsrec.files.read_texts`.
+        """
+        self._tokenizer, self._rows, self._tasks = tokenizer, rows, tasks
+        self.choices: list[Choices] = []
+        for (names,) in read_texts(rows, ["task"]):
+            for name in names:
+                if name not in tasks:
+                    raise unknown_choice(f"{rows}: not of this {TABLE}: task", name, tasks)
+                self.choices += [(), tasks[name].labels] if tasks[name].labels else [()]
+
+    def __len__(self) -> int:
+        return len(self.choices)
+
+    def token_ids(self) -> Iterator[pa.LargeListArray]:
+        """Those of a thousand rows and more at once."""
+        for chats in self._chats():
+            yield pa.array(encode_chats(self._tokenizer, chats), type=TOKEN_IDS)
+
+    def messages(self) -> Iterator[Messages]:
+        """One after the other."""
+        yield from chain.from_iterable(self._chats())
+
+    def _chats(self) -> Iterator[list[Messages]]:
+        for names, inputs in read_texts(self._rows, ["task", "input"]):
+            chats: list[Messages] = []
+            for name, text in zip(names, inputs, strict=True):
+                chat = user_turn(user_message(self._tasks[name], plain_text(text)))
+                chats += [chat, chat] if self._tasks[name].labels else [chat]
+            yield chats
+
+
+def score_rows(
+    settings: Settings,
+    name: str,
+    model: Path,
+    tasks: Mapping[str, Task],
+    rows: Path,
+    target: Path,
+    work: Path,
+    *,
+    max_model_len: int,
+    max_answer_tokens: int,
+) -> Scored:
+    """Let a model answer every row, all in one run of the engine; one model a process.
+
+    PEFT puts an adapter into the base that it is given, in place, so that a process that holds both
+    models may hold one model twice. A second one is refused, whatever the engine.
+
+    Args:
+        settings: of the engine.
+        name: of what is scored, see `newsrec.engines.answering.answer`.
+        model: folder of a Hugging Face model, or of what was trained beside one.
+        tasks: the table of tasks.
+        rows: Parquet file of `ROWS_SCHEMA`.
+        target: Parquet file of `PREDICTIONS_SCHEMA` to write, in the order of the rows: the text
+            without white space around it, empty where a server did not answer; the choice null
+            where a server does not constrain what it writes.
+        work: an existing folder for answers.
+        max_model_len: tokens of a prompt and its answer; no prompt is cut.
+        max_answer_tokens: of a free answer.
+
+    Raises:
+        UserError: this process has scored another model, a prompt does not fit, a row cannot be
+            read, or the engine failed.
+    """
+    _scored.add(model.resolve())
+    if len(_scored) > 1:
+        raise UserError(
+            f"{model}: this process has scored another model ({min(_scored - {model.resolve()})}); "
+            f"expected a process for each: python -m stages.assistant.score {name} {model}"
+        )
+    prompts = RowPrompts(load_tokenizer(model), rows, tasks)
+    request = Request(prompts, (), max_answer_tokens, prompts.choices)
+    room = max(map(request.max_tokens_of, [(), *(task.labels for task in tasks.values())]))
+    longest = _longest(prompts, max_model_len - room)
+    answers = work / "answers.parquet"
+    reported = answer(settings, name, model, request, answers, work)
+    num_rows = _write(rows, tasks, answers, target)
+    return Scored(num_rows, len(prompts), longest, reported)
+
+
+def _longest(prompts: RowPrompts, limit: int) -> int:
+    """The tokens of the longest prompt; all are made once before an engine starts."""
+    lengths = [length for ids in prompts.token_ids() for length in ids.value_lengths().to_pylist()]
+    longest, num_too_long = max(lengths, default=0), sum(length > limit for length in lengths)
+    if num_too_long:
+        raise UserError(
+            f"{num_too_long} of {len(lengths)} prompts do not fit: the longest has {longest} "
+            f"tokens, and score.max_model_len leaves {limit} beside the answer; raise it by "
+            f"{longest - limit} or more"
+        )
+    return longest
+
+
+def _write(rows: Path, tasks: Mapping[str, Task], answers: Path, target: Path) -> int:
+    """Write the predictions; the number of rows."""
+    batches = pq.ParquetFile(answers).iter_batches(columns=["text"])
+    texts = chain.from_iterable(batch["text"].to_pylist() for batch in batches)
+    num_rows = 0
+    with atomic_file(target) as draft, pq.ParquetWriter(draft, PREDICTIONS_SCHEMA) as writer:
+        for ids, names in read_texts(rows, ["id", "task"]):
+            found = [
+                {
+                    "id": id_,
+                    "task": name,
+                    "output": (next(texts) or "").strip(),
+                    "choice": next(texts) if tasks[name].labels else None,
+                }
+                for id_, name in zip(ids, names, strict=True)
+            ]
+            writer.write_table(pa.Table.from_pylist(found, schema=PREDICTIONS_SCHEMA))
+            num_rows += len(found)
+    return num_rows
