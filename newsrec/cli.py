@@ -45,18 +45,14 @@ def doctor() -> None:
     from newsrec.params.sections import SharedParams
     from newsrec.preflight.doctor import report
 
-    if "fetch_mind:" in _params_text():
+    path = Path("params.yaml")
+    if not path.exists():
+        raise UserError(f"{path}: no such file; run newsrec in the folder of a pipeline")
+    if "fetch_mind:" in path.read_text(encoding="utf-8"):
         params = load_params(Params)
         report(params, data_needs(params.fetch_mind), {"fetch_mind"})
     else:
         report(load_params(SharedParams), None, set())
-
-
-def _params_text() -> str:
-    path = Path("params.yaml")
-    if not path.exists():
-        raise UserError(f"{path}: no such file; run newsrec in the folder of a pipeline")
-    return path.read_text(encoding="utf-8")
 
 
 @app.command()
@@ -243,9 +239,24 @@ def classify(
     if found.label is None:
         raise UserError("the text has nothing to read; expected a visible character")
     print("P       class")
-    ranked = sorted(found.probabilities.items(), key=lambda one: -one[1])
-    for name, probability in ranked:
+    for name, probability in sorted(found.probabilities.items(), key=lambda one: -one[1]):
         print(f"{probability:6.4f}  {printable(name)}")
+
+
+@app.command()
+def serve(
+    model: Annotated[Path, typer.Option(help="folder of a whole model")] = Path("models/merged"),
+    port: Annotated[int, typer.Option(help="on this machine alone")] = 8000,
+) -> None:
+    """Serve a model by vLLM's OpenAI-compatible server until Ctrl-C."""
+    from newsrec.engines.serving import serve as serve_model
+    from newsrec.engines.settings import VllmSettings
+    from newsrec.params.load import load_params
+    from newsrec.params.sections import SharedParams
+
+    settings = load_params(SharedParams).engine_settings("vllm")
+    assert isinstance(settings, VllmSettings)
+    serve_model(settings, model, port)
 
 
 def _lines(source: str) -> Iterator[str]:

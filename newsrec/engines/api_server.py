@@ -7,15 +7,26 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from subprocess import Popen
+from typing import NamedTuple
 
 import httpx
 
 from newsrec.engines.advice import explain_server
+from newsrec.engines.settings import VllmSettings
+from newsrec.engines.vllm_engine import require_vllm, understood
 from newsrec.errors import UserError
 from newsrec.running.processes import Finished, read_tail, running
 
 _HOST = "127.0.0.1"  # private data: nobody else on the network gets to ask or to listen
 _SECONDS_BETWEEN_LOOKS = 0.5
+
+
+class Served(NamedTuple):
+    """A server that answers: its address, up to and with `/v1`, and its process."""
+
+    url: str
+    process: Popen[bytes]
 
 
 @contextmanager
@@ -58,63 +69,54 @@ def llamafactory_server(
         "API_KEY": "",  # a key for something else would be asked for here
         "API_VERBOSE": "0",  # else every prompt goes to the log
     }
-    with _serve("LLaMA-Factory's server", command, env, model, port, work, timeout) as url:
-        yield url
+    what, other = "LLaMA-Factory's server", "score.api_port"
+    with _serve(what, command, env, str(model), port, other, work, timeout) as served:
+        yield served.url
 
 
 @contextmanager
 def vllm_server(
-    model: Path,
-    port: int,
-    work: Path,
-    timeout: float,
-    *,
-    python: Path,
-    dtype: str,
-    max_model_len: int,
-    gpu_memory_utilization: float,
-    cpu_kv_cache_gib: int,
-    enforce_eager: bool,
-) -> Iterator[str]:
-    """Serve `model`, under its path as a name, by vLLM's OpenAI-compatible API.
+    model: Path, name: str, port: int, work: Path, timeout: float, settings: VllmSettings
+) -> Iterator[Served]:
+    """Serve `model` by vLLM's OpenAI-compatible API, thinking off unless a request turns it on.
+
+    Ctrl-C in a terminal does not reach it: it ends with the block.
 
     Args:
         model: folder of a Hugging Face model.
+        name: that requests call it by.
         port: on this machine alone.
         work: for the log.
         timeout: seconds until it must answer; it loads the model first.
-        python: of vLLM's environment.
-        dtype: vLLM's: `auto` takes bfloat16 for a float32 model.
-        max_model_len: tokens of a prompt and its answer.
-        gpu_memory_utilization: share of the GPU's memory to use.
-        cpu_kv_cache_gib: memory for the cache where there is no GPU.
-        enforce_eager: start sooner, run slower.
-
-    Yields:
-        The address, up to and with `/v1`.
+        settings: of vLLM; answers are not batched here.
 
     Raises:
-        UserError: the port is in use, or the server ended or did not answer in time.
+        UserError: vLLM's environment is missing, the port is in use, or the server ended or did not
+            answer in time.
     """
-    command: list[str | Path] = [
-        *(python, "-m", "vllm.entrypoints.openai.api_server"),
-        *("--model", model, "--served-model-name", model),
-        *("--host", _HOST, "--port", str(port)),
-        *("--dtype", dtype),
-        *("--max-model-len", str(max_model_len)),
-        *("--gpu-memory-utilization", str(gpu_memory_utilization)),
-        *("--max-logprobs", "20"),
-        # Else the model's folder decides on penalties for whoever does not name them.
-        *("--generation-config", "vllm"),
-        *(["--enforce-eager"] if enforce_eager else []),
-    ]
-    env = {
-        "VLLM_CPU_KVCACHE_SPACE": str(cpu_kv_cache_gib),
-        "VLLM_LOGGING_LEVEL": "WARNING",
-        "VLLM_API_KEY": "",  # a key for something else would be asked for here
-    }
-    with _serve("vLLM's server", command, env, model, port, work, timeout) as url:
-        yield url
+    with understood(require_vllm(), model) as (python, folder, places):
+        command: list[str | Path] = [
+            *(python, "-m", "vllm.entrypoints.openai.api_server"),
+            *("--model", folder, "--served-model-name", name),
+            *("--host", _HOST, "--port", str(port)),
+            *("--dtype", settings.dtype),
+            *("--max-model-len", str(settings.max_model_len)),
+            *("--gpu-memory-utilization", str(settings.gpu_memory_utilization)),
+            *("--seed", str(settings.seed)),
+            *("--max-logprobs", "20"),
+            # Else the model's folder decides on penalties for whoever does not name them.
+            *("--generation-config", "vllm"),
+            *("--default-chat-template-kwargs", '{"enable_thinking": false}'),
+            *(["--enforce-eager"] if settings.enforce_eager else []),
+        ]
+        env = {
+            "VLLM_CPU_KVCACHE_SPACE": str(settings.cpu_kv_cache_gib),
+            "VLLM_LOGGING_LEVEL": "WARNING",
+            "VLLM_API_KEY": "",  # a key for something else would be asked for here
+            **places,
+        }
+        with _serve("vLLM's server", command, env, name, port, "--port", work, timeout) as served:
+            yield served
 
 
 @contextmanager
@@ -122,17 +124,18 @@ def _serve(
     what: str,
     command: Sequence[str | Path],
     env: Mapping[str, str],
-    model: Path,
+    name: str,
     port: int,
+    other: str,
     work: Path,
     timeout: float,
-) -> Iterator[str]:
-    _check_free(port)
+) -> Iterator[Served]:
+    _check_free(port, other)
     log = work / "server.log"
     url = f"http://{_HOST}:{port}/v1"
-    with running(command, env, log) as process:
+    with running(command, env, log, group=0) as process:
         give_up = time.monotonic() + timeout
-        while not _serves(url, model):
+        while not _serves(url, name):
             if (code := process.poll()) is not None:
                 raise UserError(explain_server(what, Finished(code, read_tail(log)), log))
             if time.monotonic() > give_up:
@@ -141,10 +144,10 @@ def _serve(
                     "a smaller model where it was still loading"
                 )
             time.sleep(_SECONDS_BETWEEN_LOOKS)
-        yield url
+        yield Served(url, process)
 
 
-def _check_free(port: int) -> None:
+def _check_free(port: int, other: str) -> None:
     with socket.socket() as probe:
         # As servers do: a port whose last connections are still closing counts as free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -155,17 +158,15 @@ def _check_free(port: int) -> None:
                 raise
             raise UserError(
                 f"port {port} of {_HOST} is in use; end the program that uses it (ss -ltnp shows "
-                "it) or choose another with score.api_port"
+                f"it) or choose another with {other}"
             ) from None
 
 
-def _serves(url: str, model: Path) -> bool:
+def _serves(url: str, name: str) -> bool:
     """Whether this model is served there, not whatever else may have taken the port."""
     try:
         # Not through a proxy, which does not reach this machine.
         reply = httpx.get(f"{url}/models", timeout=5, trust_env=False)
     except httpx.TransportError:
         return False
-    return reply.status_code == 200 and str(model) in [
-        entry["id"] for entry in reply.json()["data"]
-    ]
+    return reply.status_code == 200 and name in [entry["id"] for entry in reply.json()["data"]]

@@ -17,7 +17,15 @@ from newsrec.running.disks import FULL
 from newsrec.running.orphans import die_with_parent
 from newsrec.running.places import writable_homes
 
-__all__ = ["Finished", "die_with_parent", "read_tail", "run_group", "run_shown", "running"]
+__all__ = [
+    "Finished",
+    "conversing",
+    "die_with_parent",
+    "read_tail",
+    "run_group",
+    "run_shown",
+    "running",
+]
 
 # What the project starts runs on private data and on machines without a network: nothing calls
 # home, and nothing is looked up on a hub, since every model is a local folder by then.
@@ -163,7 +171,7 @@ def _fed(
 
 @contextmanager
 def running(
-    command: Sequence[str | Path], env: Mapping[str, str], log: Path
+    command: Sequence[str | Path], env: Mapping[str, str], log: Path, group: int | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Run `command` beside this process until the block ends; its output goes to `log` alone.
 
@@ -171,10 +179,32 @@ def running(
         command: program and arguments; terminated at the end of the block, killed if it lingers.
         env: added to this process's environment.
         log: overwritten with all of the output.
+        group: of processes; 0: one of its own, which Ctrl-C in a terminal does not reach.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     # Terminated, not killed, when this process ends: a server has processes of its own to stop.
-    with log.open("wb") as record, _start(command, env, record, signal.SIGTERM) as process:
+    with (
+        log.open("wb") as record,
+        _start(command, env, record, signal.SIGTERM, group=group) as process,
+    ):
+        try:
+            yield process
+        finally:
+            _end(process)
+
+
+@contextmanager
+def conversing(command: Sequence[str | Path], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """The same with input and output as pipes; what it says as errors goes to `log`.
+
+    Ctrl-C in a terminal does not reach it: what that ends is for this process to say.
+    """
+    log.parent.mkdir(parents=True, exist_ok=True)
+    pipe = subprocess.PIPE
+    with (
+        log.open("wb") as record,
+        _start(command, {}, pipe, signal.SIGKILL, True, errors=record, group=0) as process,
+    ):
         try:
             yield process
         finally:
@@ -220,12 +250,16 @@ def _start(
     output: int | IO[bytes],
     orphaned: signal.Signals,
     is_fed: bool = False,
+    *,
+    errors: int | IO[bytes] = subprocess.STDOUT,
+    group: int | None = None,
 ) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [str(part) for part in command],
         stdin=subprocess.PIPE if is_fed else None,
         env={**os.environ, **QUIET_AND_OFFLINE, **writable_homes(), **env},
         stdout=output,
-        stderr=subprocess.STDOUT,
+        stderr=errors,
+        process_group=group,
         preexec_fn=partial(die_with_parent, orphaned),
     )

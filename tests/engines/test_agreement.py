@@ -177,20 +177,9 @@ def test_vllms_server(
 ) -> None:
     asked = FewPrompts(chats=[CHATS[number] for number in OF_SERVER])
     request, expected = replace(request_yes_no, prompts=asked), offline.loc[OF_SERVER]
-    with vllm_server(
-        model,
-        free_port(),
-        tmp_path,
-        180,
-        python=vllm_engine.vllm_python(),
-        dtype="float32",
-        max_model_len=MAX_MODEL_LEN,
-        gpu_memory_utilization=0.3,
-        cpu_kv_cache_gib=1,
-        enforce_eager=True,
-    ) as url:
+    with vllm_server(model, str(model), free_port(), tmp_path, 180, VLLM) as served:
         extra = {"chat_template_kwargs": {"enable_thinking": False}}
-        answers = by_server(model, url, request, tmp_path, extra).set_axis(OF_SERVER)
+        answers = by_server(model, served.url, request, tmp_path, extra).set_axis(OF_SERVER)
     check_agree(answers.loc[YES_OR_NO], offline.loc[YES_OR_NO])
     assert answers["text"].tolist() == expected["text"].tolist()
     # What is not listed is given as much as it can have at most.
