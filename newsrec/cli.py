@@ -244,6 +244,20 @@ def classify(
 
 
 @app.command()
+def ask(
+    task: Annotated[
+        str | None, typer.Option(help="a name of tasks.yaml; else the first one chooses")
+    ] = None,
+    file: Annotated[Path | None, typer.Option(help="of JSON lines, or a text a line")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print JSON lines")] = False,
+) -> None:
+    """Ask the base and the tuned assistant side by side, in the terminal or from a file."""
+    from newsrec.assistant.asking import ask as ask_both
+
+    ask_both(task, file, as_json=as_json)
+
+
+@app.command()
 def serve(
     model: Annotated[Path, typer.Option(help="folder of a whole model")] = Path("models/merged"),
     port: Annotated[int, typer.Option(help="on this machine alone")] = 8000,
