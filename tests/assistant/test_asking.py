@@ -55,7 +55,7 @@ class Person:
     def type(self, text: str) -> None:
         os.write(self._screen, text.encode())
 
-    def read_until(self, sign: str, timeout: float = 90) -> str:
+    def read_until(self, sign: str, timeout: float = 300) -> str:
         """What is shown up to and with the sign, without what moves the cursor."""
         give_up = time.monotonic() + timeout
         while sign not in (shown := self._shown()):
@@ -160,7 +160,7 @@ def test_a_file_and_standard_input_give_the_same_without_a_terminal(folder: Path
                 (["--file", "rows.jsonl", "--json"], subprocess.DEVNULL), ([], stream)
             )
         ]  # fmt: skip
-        found = [run.communicate(timeout=120) for run in runs]
+        found = [run.communicate(timeout=300) for run in runs]
     assert [run.returncode for run in runs] == [0, 0], found
     assert all(errors == "ask: loading models/base, models/merged\n" for _, errors in found)
     given, table = (out for out, _ in found)
@@ -192,7 +192,7 @@ def test_a_mistake_is_one_line(words: list[str], content: str, message: str, fol
     if content:
         (folder / words[1]).write_text(content, encoding="utf-8")
     finished = subprocess.run(
-        [*NEWSREC, "ask", *words], cwd=folder, env=ENV, capture_output=True, text=True, timeout=120
+        [*NEWSREC, "ask", *words], cwd=folder, env=ENV, capture_output=True, text=True, timeout=300
     )
     assert finished.returncode == 2
     *_, line = finished.stderr.splitlines()

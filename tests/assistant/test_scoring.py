@@ -135,7 +135,7 @@ def test_the_two_stages_score_two_models(tiny_model: Path, tmp_path: Path) -> No
         for words in FOLDERS.items()
     ]
     for run in runs:
-        shown, _ = run.communicate(timeout=120)
+        shown, _ = run.communicate(timeout=300)
         assert run.returncode == 0
         assert b": 10 answers in " in shown.splitlines()[-1]
     found = {name: pq.read_table(tmp_path / f"data/predictions/{name}.parquet") for name in MODELS}
