@@ -71,7 +71,7 @@ def ask(task: str | None, file: Path | None, *, as_json: bool) -> None:
             _converse(tasks, models, chosen, as_json)
             return
         with file.open("rb") if file is not None else nullcontext(sys.stdin.buffer) as stream:
-            for where, text in _inputs(stream, file):
+            for where, text in read_inputs(stream, file):
                 try:
                     for turn in answer_text(text, chosen, tasks, models):
                         _show(turn, as_json)
@@ -120,7 +120,7 @@ def answer_text(
         current = tasks[following]
 
 
-def _inputs(stream: BinaryIO, file: Path | None) -> Iterator[tuple[str, str]]:
+def read_inputs(stream: BinaryIO, file: Path | None) -> Iterator[tuple[str, str]]:
     """Where each input is and its text; lines of white space are passed over.
 
     Raises:
@@ -151,20 +151,21 @@ def _converse(
 
     _say(f"{_KEYS} /{AUTO}, {', '.join(f'/{name}' for name in tasks)}")
     terminal = Terminal()
-    while (text := terminal.read(chosen.name if chosen else AUTO)) is not None:
-        command = text.strip().removeprefix("/") if text.strip().startswith("/") else ""
-        if command in (AUTO, *tasks):
-            chosen = tasks.get(command)
-            continue
-        if not plain_text(text):
-            continue
+    while True:
         try:
-            for turn in answer_text(text, chosen, tasks, models):
-                _show(turn, as_json)
+            text = terminal.read(chosen.name if chosen else AUTO)
+            if text is None:
+                return
+            name = text.strip().removeprefix("/")
+            if name in (AUTO, *tasks) and name != text.strip():
+                chosen = tasks.get(name)
+            elif plain_text(text):
+                for turn in answer_text(text, chosen, tasks, models):
+                    _show(turn, as_json)
         except PromptTooLongError as error:
             _say(f"ask: {error}")
         except KeyboardInterrupt:
-            _say("ask: dropped")
+            _say("ask: dropped; Ctrl-D ends")
 
 
 def _say(text: str) -> None:
