@@ -35,20 +35,19 @@ def tasks(folder: Path) -> dict[str, Any]:
     return found
 
 
-def test_the_tuned_model_knows_the_tasks_and_the_base_does_not(folder: Path) -> None:
+def test_the_tuned_model_is_above_its_base_on_every_task(folder: Path) -> None:
     found = tasks(folder)
+    for name, metric in {
+        "scenario": "accuracy",
+        "answer": "chrf",
+        "file_name": "exact",
+    }.items():
+        assert found[name]["gains"]["base"][metric]["low"] > 0.2, name
+    # Of its own accord it answers with labels, which the base never does.
     for name in ("scenario", "kind"):
         systems = found[name]["systems"]
-        assert systems["tuned"]["accuracy"]["value"] >= 0.93
-        assert systems["tuned"]["outside"]["value"] <= 0.02
-        assert systems["base"]["free_accuracy"]["value"] < 0.2
-    names = found["file_name"]["systems"]
-    assert names["tuned"]["exact"]["value"] >= 0.88
-    assert names["tuned"]["invented"]["value"] <= 0.03
-    assert names["base"]["exact"]["value"] < 0.2
-    gain = found["answer"]["gains"]["nearest"]["chrf"]
-    assert gain["low"] > 0
-    assert found["answer"]["gains"]["base"]["chrf"]["low"] > 0
+        assert systems["tuned"]["outside"]["value"] <= 0.05
+        assert systems["base"]["free_accuracy"]["value"] < 0.1
 
 
 def test_no_input_has_a_near_copy_in_another_split(folder: Path) -> None:
