@@ -147,7 +147,7 @@ def test_without_a_judge_nothing_is_asked(tmp_path: Path, monkeypatch: pytest.Mo
 def test_a_judge_without_a_server_is_one_line(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(URL_VARIABLE, raising=False)
     with pytest.raises(
-        UserError, match=r"evaluate\.judge names the model 'a-judge', and NEWSREC_API"
+        UserError, match=r"judge\.model is 'a-judge', and NEWSREC_API"
     ):
         judge.main()
     assert not JUDGED.exists()
