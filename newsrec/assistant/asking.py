@@ -14,7 +14,7 @@ from newsrec.assistant.tables import MODELS
 from newsrec.assistant.tasks import Task, read_tasks
 from newsrec.chat.messages import user_turn
 from newsrec.chat.text import plain_text
-from newsrec.engines.kept_model import Answered, KeptModel, PromptTooLongError, keep_model
+from newsrec.engines.model_process import Answered, ModelProcess, PromptTooLongError, run_model
 from newsrec.engines.settings import TransformersSettings
 from newsrec.errors import UserError, unknown_choice
 from newsrec.files import read_text_lines
@@ -29,7 +29,7 @@ _KEYS = (
     "A task is chosen by its name behind a slash:"
 )
 
-Models = Mapping[str, KeptModel]
+Models = Mapping[str, ModelProcess]
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def _loaded(settings: TransformersSettings, max_tokens: int, max_prompt: int) ->
         # Both begin before one is waited for.
         models = {
             name: stack.enter_context(
-                keep_model(FOLDERS[name], settings, _WORK / f"{name}.log", **limits)
+                run_model(FOLDERS[name], settings, _WORK / f"{name}.log", **limits)
             )
             for name in MODELS
         }
@@ -106,7 +106,7 @@ def answer_text(
     that leads to another (`Task.next`), to that.
 
     Raises:
-        UserError: see `newsrec.engines.kept_model.KeptModel.answer`.
+        UserError: see `newsrec.engines.model_process.ModelProcess.answer`.
     """
     plain = plain_text(text)
     current = task or next(iter(tasks.values()))

@@ -53,7 +53,7 @@ class Vocabulary:
         return sorted(found), text in map(str.encode, choices)
 
 
-class Choosing(LogitsProcessor):  # type: ignore[misc]
+class ChoiceProcessor(LogitsProcessor):  # type: ignore[misc]
     """Leaves each row only what its choices allow; a row without choices stays as it is."""
 
     def __init__(

@@ -8,7 +8,7 @@ import pytest
 from newsrec.assistant.asking import answer_text
 from newsrec.assistant.tasks import read_tasks
 from newsrec.chat.messages import Messages
-from newsrec.engines.kept_model import Answered
+from newsrec.engines.model_process import Answered
 from newsrec.errors import UserError
 from tests import ROOT
 
