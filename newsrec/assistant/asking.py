@@ -26,7 +26,7 @@ AUTO = "auto"
 _WORK = Path(".work/ask")
 _KEYS = (
     "Enter asks, Alt+Enter begins another line, Ctrl-C drops what is typed, Ctrl-D ends. "
-    "A task is chosen by its name behind a slash:"
+    "To choose a task, type its name after a slash:"
 )
 
 Models = Mapping[str, ModelProcess]

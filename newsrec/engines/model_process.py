@@ -55,7 +55,7 @@ class ModelProcess:
     def answer(self, messages: Messages) -> Answered:
         """Answer a chat, thinking off.
 
-        Where this is interrupted the next call answers all the same, behind the one before.
+        Where this is interrupted the next call answers all the same, after the one before.
 
         Raises:
             PromptTooLongError: it has more tokens than `run_model` was given.

@@ -64,7 +64,7 @@ class Request:
             behind the prompt; any number of them, none for free text.
         max_tokens: to write, decoded greedily.
         choices: of each prompt, in their order: one of its texts is written, and whole, however
-            many tokens it takes. At each token the most probable is taken of all that go on with
+            many tokens it takes. At each token the most probable is taken of all that continue
             one of the texts, as vLLM's structured outputs do. Empty: every prompt is free.
 
     Raises:
