@@ -26,7 +26,7 @@ RUN := env PATH="$$PWD/$(BIN):$$PATH" VIRTUAL_ENV="$$PWD/$(VENV)" DVC_NO_ANALYTI
 # The same in the folder of the pipeline.
 RUN_IN := $(RUN) bash -c 'cd "$$0" && exec "$$@"' "$(FOLDER)"
 
-.PHONY: help env doctor repro submission compare-methods bench real test check lock-check pull-request ci-pull \
+.PHONY: help env doctor repro serve submission compare-methods bench real test check lock-check pull-request ci-pull \
   ci-push ci-results fuzz audit publish push pull verify faults format params lock clean always
 
 help: ## list the commands
@@ -46,6 +46,9 @@ repro: doctor ## run the whole pipeline; only what changed runs again; another o
 
 publish: env ## prepare the tuned model for others; TO=owner/name uploads it to the Hugging Face hub
 	@$(RUN) newsrec publish $(if $(TO),--to "$(TO)")
+
+serve: env ## serve the tuned model by vLLM's OpenAI-compatible server on loopback: make serve PIPELINE=assistant
+	@$(RUN_IN) newsrec serve $(if $(PORT),--port "$(PORT)")
 
 submission: env ## rank the unlabelled split for the leaderboard: submission/prediction.zip
 	@$(RUN) dvc repro merge

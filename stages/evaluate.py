@@ -22,9 +22,10 @@ from newsrec.news.evaluation.predictor import Measured, measure
 from newsrec.news.evaluation.slices import measure_slices, slice_names
 from newsrec.news.evaluation.tables import aligned, read_aligned
 from newsrec.news.external import read_external
-from newsrec.news.params import Evaluate, Params
+from newsrec.news.params import Params
 from newsrec.news.predictions import KEYS, MODELS, decisions, read_predictions, require_same_rows
 from newsrec.params.load import load_params
+from newsrec.params.sections import Evaluate
 from newsrec.running.stage import run_stage
 
 BASELINES = ("popularity", "tfidf", "nrms", "leak_probe", "random")

@@ -11,10 +11,9 @@ Run     dvc repro score@base      (alone: python -m stages.score base models/bas
 import shutil
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
-from newsrec.engines.settings import ApiSettings, Settings
+from newsrec.engines.settings import settings_of_model
 from newsrec.engines.vllm_engine import vllm_python
 from newsrec.errors import UserError
 from newsrec.files import read_json, write_json
@@ -47,7 +46,7 @@ def main() -> None:
         CANDIDATES / "candidates_val.parquet": PREDICTIONS / "val" / f"{name}.parquet",
     }
     scored = score_candidates(
-        _settings(params, name),
+        settings_of_model(params.engine_settings(), name),
         name,
         model,
         tables,
@@ -77,14 +76,6 @@ def main() -> None:
         else f"mean answer mass {answers.mean_answer_mass:.4f}"
     )
     print(f"score@{name}: {answers.num_answers:,} answers, {mass}, in {target}")
-
-
-def _settings(params: Params, name: str) -> Settings:
-    settings = params.engine_settings()
-    if isinstance(settings, ApiSettings) and name != "base":
-        # Both models may be served at once, by stages that run side by side.
-        return replace(settings, port=settings.port + 1)
-    return settings
 
 
 if __name__ == "__main__":

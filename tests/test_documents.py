@@ -44,7 +44,20 @@ OVERRIDES = {
     if (overrides := [word for word in words if "=" in word])
 }
 # A span like `train.lr` that ends so is a file.
-SUFFIXES = ("cff", "html", "json", "lock", "md", "parquet", "py", "tsv", "txt", "yaml", "zip")
+SUFFIXES = (
+    "cff",
+    "html",
+    "json",
+    "jsonl",
+    "lock",
+    "md",
+    "parquet",
+    "py",
+    "tsv",
+    "txt",
+    "yaml",
+    "zip",
+)
 
 
 def graph(file: str = "dvc.yaml") -> dict[str, Any]:
@@ -196,10 +209,13 @@ def _flat(section: dict[str, Any], prefix: str = "") -> Iterator[str]:
 
 
 def test_every_path_exists_or_is_made_by_a_run() -> None:
+    # A pipeline's own document names paths as seen from its folder.
+    files = [("dvc.yaml", ""), ("submission/dvc.yaml", "submission/")]
+    files += [(str(path.relative_to(ROOT)), "") for path in ROOT.glob("pipelines/*/dvc.yaml")]
     made = {
         f"{folder}{path}".replace("${key}", "*")
-        for folder in ("", "submission/")
-        for stage in graph(f"{folder}dvc.yaml").values()
+        for file, folder in files
+        for stage in graph(file).values()
         for kind in ("outs", "metrics", "plots")
         for entry in stage.get("do", stage).get(kind, [])
         for path in (entry if isinstance(entry, dict) else [entry])

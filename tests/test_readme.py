@@ -29,7 +29,10 @@ def test_every_folder_and_file_of_the_tree_exists(text: str) -> None:
             assert (folders[depth] / name).exists(), line
             folders[depth + 1 :] = [folders[depth] / name]
     packages = {path.parent.name for path in (ROOT / "newsrec").glob("*/*.py")}
-    assert all(f"\n  {name}/ " in tree(text) for name in packages)
+    # Two packages may share a line.
+    assert packages <= {
+        name for line in tree(text).splitlines() for name in re.findall(r"(\w+)/ ", line)
+    }
 
 
 @pytest.mark.parametrize(("text", "to"), [(ENGLISH, "to"), (CHINESE, "至")], ids=["en", "zh"])

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
+
 from newsrec.engines.vllm_engine import PYTHON_VARIABLE, vllm_python
 from newsrec.params.compose import compose
 from tests import ROOT
@@ -55,6 +57,43 @@ def run(tree: Path, *command: str | Path) -> str:
 def secrets_in(data: bytes) -> list[str]:
     """The variables of `SECRETS` whose value is in the data."""
     return [name for name, value in SECRETS.items() if value.encode() in data]
+
+
+def run_pipeline(folder: Path, name: str, stages: set[str]) -> Path:
+    """Run a pipeline of pipelines/ once, from nothing, in a copy of this tree.
+
+    Args:
+        folder: to copy into.
+        name: of the pipeline.
+        stages: all of which must run.
+
+    Returns:
+        The pipeline's folder in the copy.
+    """
+    tree = folder / "newsrec"
+    copy_tree(tree)
+    commit(tree)
+    pipeline = tree / "pipelines" / name
+    assert "no problems found" in run(pipeline, "newsrec", "doctor")
+    assert ran_stages(run(pipeline, "dvc", "repro")) == stages
+    return pipeline
+
+
+def check_splits(pipeline: Path) -> None:
+    """No cluster of near copies lies in two splits."""
+    splits = [
+        set(pd.read_parquet(pipeline / f"data/processed/{name}.parquet")["cluster"])
+        for name in ("train", "val", "test")
+    ]
+    assert not splits[0] & splits[1] | splits[0] & splits[2] | splits[1] & splits[2]
+
+
+def check_reports(pipeline: Path) -> None:
+    """The page and the summary say that the model is a tiny one, and show no path of the copy."""
+    for name in ("report.html", "summary.md"):
+        text = (pipeline / "reports" / name).read_text(encoding="utf-8")
+        assert "iny model" in text or "iny test model" in text, name
+        assert str(pipeline) not in text
 
 
 def ran_stages(output: str) -> set[str]:

@@ -1,6 +1,7 @@
 """Rows of the test split and what each system answered to them, checked when they are read."""
 
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +12,8 @@ from newsrec.assistant.tables import PREDICTIONS_SCHEMA, ROWS_SCHEMA
 from newsrec.assistant.tasks import TABLE, Task
 from newsrec.errors import UserError
 from newsrec.files import atomic_file, read_table
+
+_BATCH_ROWS = 10_000
 
 
 def read_split(source: Path, tasks: Mapping[str, Task]) -> pd.DataFrame:
@@ -87,17 +90,20 @@ def read_predictions(
     return table.set_index(place)[["task", "output", "choice"]].sort_index()
 
 
-def write_predictions(answers: Iterable[tuple[str, str, str, str | None]], target: Path) -> None:
-    """Write what a system answered.
+def write_predictions(answers: Iterable[tuple[str, str, str, str | None]], target: Path) -> int:
+    """Write what a system answered, a batch at a time; return the number of rows.
 
     Args:
         answers: id, task, its own text, and the label it picks where only labels are allowed.
         target: Parquet of `PREDICTIONS_SCHEMA`.
     """
-    names = PREDICTIONS_SCHEMA.names
-    rows = [dict(zip(names, answer, strict=True)) for answer in answers]
-    with atomic_file(target) as draft:
-        pq.write_table(pa.Table.from_pylist(rows, schema=PREDICTIONS_SCHEMA), draft)
+    names, given, num_rows = PREDICTIONS_SCHEMA.names, iter(answers), 0
+    with atomic_file(target) as draft, pq.ParquetWriter(draft, PREDICTIONS_SCHEMA) as writer:
+        while batch := list(islice(given, _BATCH_ROWS)):
+            rows = [dict(zip(names, answer, strict=True)) for answer in batch]
+            writer.write_table(pa.Table.from_pylist(rows, schema=PREDICTIONS_SCHEMA))
+            num_rows += len(rows)
+    return num_rows
 
 
 def _refuse_twice(ids: pd.Series, source: Path, remedy: str) -> None:

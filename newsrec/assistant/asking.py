@@ -14,7 +14,7 @@ from newsrec.assistant.tables import MODELS
 from newsrec.assistant.tasks import Task, read_tasks
 from newsrec.chat.messages import user_turn
 from newsrec.chat.text import plain_text
-from newsrec.engines.kept_model import Answered, KeptModel, PromptTooLongError, keep_model
+from newsrec.engines.model_process import Answered, ModelProcess, PromptTooLongError, run_model
 from newsrec.engines.settings import TransformersSettings
 from newsrec.errors import UserError, unknown_choice
 from newsrec.files import read_text_lines
@@ -26,10 +26,10 @@ AUTO = "auto"
 _WORK = Path(".work/ask")
 _KEYS = (
     "Enter asks, Alt+Enter begins another line, Ctrl-C drops what is typed, Ctrl-D ends. "
-    "A task is chosen by its name behind a slash:"
+    "To choose a task, type its name after a slash:"
 )
 
-Models = Mapping[str, KeptModel]
+Models = Mapping[str, ModelProcess]
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def ask(task: str | None, file: Path | None, *, as_json: bool) -> None:
             _converse(tasks, models, chosen, as_json)
             return
         with file.open("rb") if file is not None else nullcontext(sys.stdin.buffer) as stream:
-            for where, text in _inputs(stream, file):
+            for where, text in read_inputs(stream, file):
                 try:
                     for turn in answer_text(text, chosen, tasks, models):
                         _show(turn, as_json)
@@ -88,7 +88,7 @@ def _loaded(settings: TransformersSettings, max_tokens: int, max_prompt: int) ->
         # Both begin before one is waited for.
         models = {
             name: stack.enter_context(
-                keep_model(FOLDERS[name], settings, _WORK / f"{name}.log", **limits)
+                run_model(FOLDERS[name], settings, _WORK / f"{name}.log", **limits)
             )
             for name in MODELS
         }
@@ -106,7 +106,7 @@ def answer_text(
     that leads to another (`Task.next`), to that.
 
     Raises:
-        UserError: see `newsrec.engines.kept_model.KeptModel.answer`.
+        UserError: see `newsrec.engines.model_process.ModelProcess.answer`.
     """
     plain = plain_text(text)
     current = task or next(iter(tasks.values()))
@@ -120,7 +120,7 @@ def answer_text(
         current = tasks[following]
 
 
-def _inputs(stream: BinaryIO, file: Path | None) -> Iterator[tuple[str, str]]:
+def read_inputs(stream: BinaryIO, file: Path | None) -> Iterator[tuple[str, str]]:
     """Where each input is and its text; lines of white space are passed over.
 
     Raises:
@@ -151,20 +151,21 @@ def _converse(
 
     _say(f"{_KEYS} /{AUTO}, {', '.join(f'/{name}' for name in tasks)}")
     terminal = Terminal()
-    while (text := terminal.read(chosen.name if chosen else AUTO)) is not None:
-        command = text.strip().removeprefix("/") if text.strip().startswith("/") else ""
-        if command in (AUTO, *tasks):
-            chosen = tasks.get(command)
-            continue
-        if not plain_text(text):
-            continue
+    while True:
         try:
-            for turn in answer_text(text, chosen, tasks, models):
-                _show(turn, as_json)
+            text = terminal.read(chosen.name if chosen else AUTO)
+            if text is None:
+                return
+            name = text.strip().removeprefix("/")
+            if name in (AUTO, *tasks) and name != text.strip():
+                chosen = tasks.get(name)
+            elif plain_text(text):
+                for turn in answer_text(text, chosen, tasks, models):
+                    _show(turn, as_json)
         except PromptTooLongError as error:
             _say(f"ask: {error}")
         except KeyboardInterrupt:
-            _say("ask: dropped")
+            _say("ask: dropped; Ctrl-D ends")
 
 
 def _say(text: str) -> None:

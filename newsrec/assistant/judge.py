@@ -22,7 +22,6 @@ from newsrec.chat.text import plain_text
 from newsrec.engines.settings import KEY_VARIABLE, URL_VARIABLE, ApiSettings
 from newsrec.errors import UserError
 
-_THINKING_OFF = {"chat_template_kwargs": {"enable_thinking": False}}  # as vLLM's server understands
 MAX_TOKENS = 8  # of a reply: one letter, and what some models write around it
 PROMPT = """\
 你是评审。下面有一个问题、它的参考答案和两个回答，每段文字都在编号为 {mark} 的标记之间。
@@ -145,7 +144,7 @@ def ask_judge(
         model,
         fingerprint="",
         top_logprobs=0,
-        extra_body=_THINKING_OFF if settings.turns_thinking_off else {},
+        extra_body=settings.extra_body,
     )
     request = Request(FewPrompts(chats=chats), (), MAX_TOKENS)
     replies, _ = complete_all(endpoint, request, (), settings, work)

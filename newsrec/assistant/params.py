@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from newsrec.params.sections import STRICT, SharedParams
+from newsrec.params.sections import STRICT, Evaluate, SharedParams
 
 _Share = Annotated[float, Field(gt=0, lt=0.5)]
 
@@ -45,14 +45,6 @@ class Judge:
 
     model: str
     num_rows: Annotated[int, Field(gt=0)]  # of the task with free answers, by seed
-    seed: int
-
-
-@dataclass(frozen=True, config=STRICT)
-class Evaluate:
-    """How intervals are drawn."""
-
-    num_resamples: Annotated[int, Field(gt=0)]
     seed: int
 
 

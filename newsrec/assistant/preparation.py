@@ -35,7 +35,7 @@ def gather_rows(
     Raises:
         UserError: see `read_rows`.
     """
-    rows = []
+    rows: list[Row] = []
     for task in tasks.values():
         read = read_rows(folder, task, max_chars)
         rows += tqdm(read, desc=f"reading {task.name}", unit=" rows", disable=None)

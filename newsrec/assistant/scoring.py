@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from newsrec.assistant.answers import write_predictions
 from newsrec.assistant.prompts import user_message
-from newsrec.assistant.tables import PREDICTIONS_SCHEMA
 from newsrec.assistant.tasks import TABLE, Task
 from newsrec.chat.messages import Messages, user_turn
 from newsrec.chat.pieces import TOKEN_IDS
@@ -24,7 +24,7 @@ from newsrec.engines.answering import answer
 from newsrec.engines.request import Choices, Request
 from newsrec.engines.settings import Settings
 from newsrec.errors import UserError, unknown_choice
-from newsrec.files import atomic_file, read_texts
+from newsrec.files import read_texts
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -140,7 +140,7 @@ def score_rows(
     longest = _longest(prompts, max_model_len - room)
     answers = work / "answers.parquet"
     reported = answer(settings, name, model, request, answers, work)
-    num_rows = _write(rows, tasks, answers, target)
+    num_rows = write_predictions(_answers(rows, tasks, answers), target)
     return Scored(num_rows, len(prompts), longest, reported)
 
 
@@ -157,22 +157,13 @@ def _longest(prompts: RowPrompts, limit: int) -> int:
     return longest
 
 
-def _write(rows: Path, tasks: Mapping[str, Task], answers: Path, target: Path) -> int:
-    """Write the predictions; the number of rows."""
+def _answers(
+    rows: Path, tasks: Mapping[str, Task], answers: Path
+) -> Iterator[tuple[str, str, str, str | None]]:
+    """Of each row id, task, free text and choice, from the answers to its prompts."""
     batches = pq.ParquetFile(answers).iter_batches(columns=["text"])
     texts = chain.from_iterable(batch["text"].to_pylist() for batch in batches)
-    num_rows = 0
-    with atomic_file(target) as draft, pq.ParquetWriter(draft, PREDICTIONS_SCHEMA) as writer:
-        for ids, names in read_texts(rows, ["id", "task"]):
-            found = [
-                {
-                    "id": id_,
-                    "task": name,
-                    "output": (next(texts) or "").strip(),
-                    "choice": next(texts) if tasks[name].labels else None,
-                }
-                for id_, name in zip(ids, names, strict=True)
-            ]
-            writer.write_table(pa.Table.from_pylist(found, schema=PREDICTIONS_SCHEMA))
-            num_rows += len(found)
-    return num_rows
+    for ids, names in read_texts(rows, ["id", "task"]):
+        for id_, name in zip(ids, names, strict=True):
+            written = (next(texts) or "").strip()
+            yield id_, name, written, next(texts) if tasks[name].labels else None

@@ -49,7 +49,7 @@ def split_rows(
         if not named:
             free.append(places)
             continue
-        split = next(name for name in ("test", "val", "train") if name in named)
+        split: str = next(name for name in ("test", "val", "train") if name in named)
         for place in places:
             splits[place] = split if splits[place] in (None, split) else None
     num_free = Counter(rows[place].task for places in free for place in places)

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
+from newsrec.errors import UserError
 from newsrec.params.load import load_params
 from newsrec.params.sections import STRICT
 
@@ -83,4 +84,8 @@ def read_tasks(path: Path = TABLE) -> Mapping[str, Task]:
     Raises:
         UserError: the table is missing or no YAML, or an entry is not as `Task` says.
     """
+    if not path.is_file():
+        raise UserError(
+            f"{path}: no such file; expected the table of tasks; run this in pipelines/assistant"
+        )
     return {task.name: task for task in load_params(_Table, path).tasks}

@@ -26,10 +26,12 @@ class Terminal:
         )
 
     def read(self, label: str) -> str | None:
-        """The next text; None at Ctrl-D, and an empty one where Ctrl-C dropped what was typed."""
+        """The next text; None at Ctrl-D.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C was typed; what stands there is dropped.
+        """
         try:
             return self._session.prompt(f"{label}> ")
-        except KeyboardInterrupt:
-            return ""
         except EOFError:
             return None

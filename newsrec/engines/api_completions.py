@@ -13,7 +13,7 @@ from newsrec.chat.messages import Messages
 from newsrec.engines.api_client import Client
 from newsrec.engines.api_errors import UnansweredError
 from newsrec.engines.api_replies import Journal, Reply, ReplyError, read_reply
-from newsrec.engines.request import Choices
+from newsrec.engines.request import Choices, choice_tokens
 
 # The share that is tolerated, and by how many roots of the number of prompts more must be found
 # before all are asked. Prompts with a text in common come together, and are filtered together.
@@ -127,9 +127,8 @@ class Completions:
 
 
 def _constraint(choices: Choices) -> dict[str, Any]:
-    """What vLLM's server understands; a token is a byte or more, and one ends the answer."""
-    longest = max(len(text.encode()) for text in choices)
-    return {"structured_outputs": {"choice": list(choices)}, "max_tokens": longest + 1}
+    """What vLLM's server understands."""
+    return {"structured_outputs": {"choice": list(choices)}, "max_tokens": choice_tokens(choices)}
 
 
 def unconstrain(replies: Sequence[Reply], choices: Sequence[Choices]) -> list[Reply]:

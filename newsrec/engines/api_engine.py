@@ -29,9 +29,6 @@ from newsrec.files import sha256_folder
 _SECONDS_TO_START = 900
 # Raised when replies are read in another way: what was stored by the old one is asked again.
 _READING = 2
-# What makes vLLM's server open the same empty think block as everywhere else; a server that was
-# started here does so by its own settings.
-_THINKING_OFF = {"chat_template_kwargs": {"enable_thinking": False}}
 
 
 @dataclass(frozen=True)
@@ -125,7 +122,7 @@ def _serving(settings: ApiSettings, name: str, model: Path, work: Path) -> Itera
         os.environ.get(f"{MODEL_VARIABLE}{name.upper()}") or str(model),
         fingerprint,
         settings.top_logprobs,
-        _THINKING_OFF if settings.turns_thinking_off else {},
+        settings.extra_body,
         constrains=settings.turns_thinking_off,
     )
 

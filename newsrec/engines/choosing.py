@@ -1,7 +1,7 @@
 """Which tokens may come next where an answer must be one of a few texts.
 
 As by vLLM's structured outputs (XGrammar, https://arxiv.org/abs/2411.15100): every token whose
-bytes go on with one of the texts, not only those that the tokenizer splits the text into. So both
+bytes continue one of the texts, not only those that the tokenizer splits the text into. So both
 engines choose alike.
 """
 
@@ -43,7 +43,7 @@ class Vocabulary:
             self._ids[text].append(id_)
 
     def next_tokens(self, choices: Choices, written: Sequence[int]) -> tuple[list[int], bool]:
-        """The tokens that go on behind `written`, and whether the answer may end there."""
+        """The tokens that may follow `written`, and whether the answer may end there."""
         text = b"".join(self._bytes[id_] for id_ in written)
         found = set[int]()
         for choice in map(str.encode, choices):
@@ -53,7 +53,7 @@ class Vocabulary:
         return sorted(found), text in map(str.encode, choices)
 
 
-class Choosing(LogitsProcessor):  # type: ignore[misc]
+class ChoiceProcessor(LogitsProcessor):  # type: ignore[misc]
     """Leaves each row only what its choices allow; a row without choices stays as it is."""
 
     def __init__(

@@ -96,7 +96,7 @@ class Parts:
         digest = hashlib.sha256(self._identity.encode())
         for numbers in (ids.value_lengths(), ids.flatten()):
             digest.update(numbers.to_numpy().tobytes())
-        if choices:
+        if any(choices):
             digest.update(json.dumps(choices).encode())
         return digest.hexdigest().encode()
 

@@ -18,6 +18,11 @@ Choices = Sequence[str]
 CLASSES_SCHEMA = pa.schema([("logits", pa.list_(pa.float64()))])
 
 
+def choice_tokens(choices: Choices) -> int:
+    """The most tokens that one of the choices takes: one for each byte, and one that ends it."""
+    return 1 + max(len(text.encode()) for text in choices)
+
+
 class Prompts(Protocol):
     """Prompts in an order, made anew each time that they are walked."""
 
@@ -59,7 +64,7 @@ class Request:
             behind the prompt; any number of them, none for free text.
         max_tokens: to write, decoded greedily.
         choices: of each prompt, in their order: one of its texts is written, and whole, however
-            many tokens it takes. At each token the most probable is taken of all that go on with
+            many tokens it takes. At each token the most probable is taken of all that continue
             one of the texts, as vLLM's structured outputs do. Empty: every prompt is free.
 
     Raises:
@@ -84,8 +89,7 @@ class Request:
 
     def max_tokens_of(self, choices: Choices) -> int:
         """To write for a prompt with these choices."""
-        # A token is a byte or more, and one ends the answer.
-        return max((len(text.encode()) + 1 for text in choices), default=self.max_tokens)
+        return choice_tokens(choices) if choices else self.max_tokens
 
     @property
     def schema(self) -> pa.Schema:

@@ -1,7 +1,7 @@
 """The settings of each engine, and the one that a name chooses."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, TypeVar, cast
 
 from newsrec.errors import unknown_choice
@@ -92,8 +92,29 @@ class ApiSettings:
     turns_thinking_off: bool
     first_wait: float = 1.0
 
+    @property
+    def extra_body(self) -> dict[str, Any]:
+        """What is added to each request to the server at `URL_VARIABLE`.
+
+        It makes vLLM's server open the same empty think block as everywhere else; a server that is
+        started does so by its own settings.
+        """
+        if not self.turns_thinking_off:
+            return {}
+        return {"chat_template_kwargs": {"enable_thinking": False}}
+
 
 Settings = VllmSettings | TransformersSettings | ApiSettings
+
+
+def settings_of_model(settings: Settings, name: str) -> Settings:
+    """The settings to score the model `name` with: `base`, or another one."""
+    if isinstance(settings, ApiSettings) and name != "base":
+        # Both models may be served at once, by stages that run side by side.
+        return replace(settings, port=settings.port + 1)
+    return settings
+
+
 ClassifierSettings = VllmSettings | TransformersSettings | OnnxSettings
 _S = TypeVar("_S")
 

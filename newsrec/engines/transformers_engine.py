@@ -15,7 +15,7 @@ from transformers import (
 
 from newsrec.chat.tokens import load_tokenizer
 from newsrec.engines.batches import Compute, answer_missing
-from newsrec.engines.choosing import Choosing, Vocabulary
+from newsrec.engines.choosing import ChoiceProcessor, Vocabulary
 from newsrec.engines.devices import default_device, load_on, memory_reported
 from newsrec.engines.parts import Parts
 from newsrec.engines.request import Choices, Request
@@ -59,7 +59,7 @@ def load(settings: TransformersSettings, model: Path, request: Request) -> Compu
         config = _greedy(network, tokenizer, max(limits))
         constraints = LogitsProcessorList()
         if vocabulary is not None and any(choices):
-            constraints.append(Choosing(vocabulary, choices, config.eos_token_id))
+            constraints.append(ChoiceProcessor(vocabulary, choices, config.eos_token_id))
         with memory_reported(device, prompts, settings.batch_size):
             rows = _answer(network, prompts, config, request.answers, constraints)
             return [

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from newsrec.params.sections import STRICT, SharedParams
+from newsrec.params.sections import STRICT, Evaluate, SharedParams
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -69,14 +69,6 @@ class Baselines:
     half_life_days: float
     max_train_impressions: int
     nrms_epochs: int
-    seed: int
-
-
-@dataclass(frozen=True, config=STRICT)
-class Evaluate:
-    """How intervals are drawn."""
-
-    num_resamples: int
     seed: int
 
 

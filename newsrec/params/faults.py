@@ -49,6 +49,12 @@ def _walk(location: tuple[int | str, ...], root: Any) -> tuple[list[str], Any, A
     keys: list[str] = []
     holder, kind = root, root
     for name in map(str, location):
+        if get_origin(kind) is Annotated and get_origin(get_args(kind)[0]) is tuple:
+            kind = get_args(kind)[0]
+        if get_origin(kind) is tuple:  # a list: this name is the place of an entry
+            keys.append(name)
+            kind = get_args(kind)[0]
+            continue
         if get_origin(kind) is Annotated:  # of several sections: this name is the kind, not a key
             kind = next(
                 one

@@ -4,10 +4,10 @@ Unknown keys and wrong values raise. The values, and what each does, are in `con
 """
 
 from dataclasses import asdict
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from omegaconf import OmegaConf
-from pydantic import ConfigDict, model_validator
+from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from newsrec.engines.settings import (
@@ -96,6 +96,14 @@ class Score:
     def max_prompt_tokens(self) -> int:
         """What fits beside the answer."""
         return self.max_model_len - self.max_answer_tokens
+
+
+@dataclass(frozen=True, config=STRICT)
+class Evaluate:
+    """How intervals are drawn."""
+
+    num_resamples: Annotated[int, Field(gt=0)]
+    seed: int
 
 
 @dataclass(frozen=True, config=_SHARED)

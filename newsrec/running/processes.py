@@ -19,12 +19,12 @@ from newsrec.running.places import writable_homes
 
 __all__ = [
     "Finished",
-    "conversing",
     "die_with_parent",
     "read_tail",
     "run_group",
     "run_shown",
     "running",
+    "running_with_pipes",
 ]
 
 # What the project starts runs on private data and on machines without a network: nothing calls
@@ -194,7 +194,9 @@ def running(
 
 
 @contextmanager
-def conversing(command: Sequence[str | Path], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+def running_with_pipes(
+    command: Sequence[str | Path], log: Path
+) -> Iterator[subprocess.Popen[bytes]]:
     """The same with input and output as pipes; what it says as errors goes to `log`.
 
     Ctrl-C in a terminal does not reach it: what that ends is for this process to say.

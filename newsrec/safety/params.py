@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from newsrec.params.sections import STRICT, SharedParams
+from newsrec.params.sections import STRICT, Evaluate, SharedParams
 from newsrec.safety.sources.params import Extract
 from newsrec.training.labelled import ClassWeights
 
@@ -45,14 +45,6 @@ class Audit:
     """Which labels of the training rows look wrong."""
 
     suspect_below: Annotated[float, Field(gt=0, lt=1)]
-    seed: int
-
-
-@dataclass(frozen=True, config=STRICT)
-class Evaluate:
-    """How intervals are drawn."""
-
-    num_resamples: Annotated[int, Field(gt=0)]
     seed: int
 
 

@@ -3,8 +3,7 @@
 Reads   params: evaluate, judge, prepare.leave_out; tasks.yaml, data/processed/test.parquet,
         data/processed/protocol.json,
         data/predictions/{base,tuned,majority,tfidf,nearest,pattern}.parquet, data/judged.parquet,
-        metrics/{judge,score_base,score_tuned}.json, models/adapter (its
-        protocol)
+        metrics/{judge,score_base,score_tuned}.json, models/adapter (its protocol)
 Writes  metrics/{evaluate,slices,confusion}.json
 Run     dvc repro evaluate      (alone: python -m stages.assistant.evaluate)
 """

@@ -40,6 +40,8 @@ def main() -> None:
         data = f"{'embedded' if corpus else 'files'}, {sha256_file(draft / 'test.parquet')[:12]}"
         drawn = f"near copies from {settings.near_copy_threshold} together, seed {settings.seed}"
         protocol = {"data": data, "split": drawn, "tasks": sha256_file(TABLE)[:12]}
+        if settings.leave_out:
+            protocol["left_out"] = settings.leave_out
         write_json(draft / "protocol.json", protocol)
     write_json(Path("metrics/prepare.json"), figures | {"protocol": protocol})
     for path in sorted(folder.glob("*.jsonl")):

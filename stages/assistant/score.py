@@ -12,13 +12,12 @@ Each model in a process of its own. An interrupted run asks only for what it had
 import shutil
 import sys
 import time
-from dataclasses import replace
 from pathlib import Path
 
 from newsrec.assistant.params import Params
 from newsrec.assistant.scoring import score_rows
 from newsrec.assistant.tasks import read_tasks
-from newsrec.engines.settings import ApiSettings
+from newsrec.engines.settings import settings_of_model
 from newsrec.engines.vllm_engine import vllm_python
 from newsrec.errors import UserError
 from newsrec.files import read_json, sha256_folder, write_json
@@ -41,16 +40,13 @@ def main() -> None:
     params = load_params(Params)
     check_machine(params, "score")
     tasks, protocol = read_tasks(), read_json(PROTOCOL)
-    engine, settings = params.score.engine, params.engine_settings()
-    if isinstance(settings, ApiSettings) and name != "base":
-        # Both models may be served at once, by stages that run side by side.
-        settings = replace(settings, port=settings.port + 1)
+    engine = params.score.engine
     made_by = provenance(vllm_python() if engine == "vllm" else None)
     target = Path(f"data/predictions/{name}.parquet")
     work = Path(".work") / f"score_{name}"
     work.mkdir(parents=True, exist_ok=True)  # what an interrupted run had answered is not lost
     scored = score_rows(
-        settings,
+        settings_of_model(params.engine_settings(), name),
         name,
         model,
         tasks,

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from newsrec.files import read_json, read_table, write_json, write_text, write_tsv
 from newsrec.metrics.significance import ClusterBootstrap
 from newsrec.params.load import load_params
+from newsrec.params.sections import Evaluate
 from newsrec.running.stage import run_stage
 from newsrec.safety.evaluation import curves
 from newsrec.safety.evaluation.evasion import RATE, probe
@@ -25,7 +26,7 @@ from newsrec.safety.evaluation.predictor import compare_tuned, measure
 from newsrec.safety.evaluation.slices import measure_slices, slices_of
 from newsrec.safety.evaluation.tables import read_splits, read_tables, report_text
 from newsrec.safety.evaluation.unsafe import choose_thresholds, measure_thresholds
-from newsrec.safety.params import Evaluate, Params
+from newsrec.safety.params import Params
 from newsrec.safety.predictors import MODELS
 
 PROCESSED, METRICS, PLOTS = Path("data/processed"), Path("metrics"), Path("plots")

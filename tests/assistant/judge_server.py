@@ -3,6 +3,7 @@
 import json
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -32,6 +33,14 @@ class JudgeServer(ThreadingHTTPServer):
         self.rule = rule
         self.asked: list[dict[str, Any]] = []
         self.keys: set[str | None] = set()
+
+    def num_asked_at_rest(self) -> int:
+        """How often it was asked, once what was under way when a client gave up has come."""
+        num = -1
+        while num != len(self.asked):
+            num = len(self.asked)
+            time.sleep(0.5)
+        return num
 
     def messages(self) -> list[str]:
         return [body["messages"][-1]["content"] for body in self.asked]

@@ -77,7 +77,9 @@ def right(rows: Iterable[Mapping[str, Any]]) -> dict[str, Answer]:
     }
 
 
-def write_tree(folder: Path, test: list[dict[str, Any]], **sections: Mapping[str, Any]) -> None:
+def write_tree(
+    folder: Path, test: list[dict[str, Any]], **sections: Mapping[str, Any] | None
+) -> None:
     """What the stages read: `test`, training rows, right answers of tuned, others of base.
 
     Args:
@@ -87,7 +89,7 @@ def write_tree(folder: Path, test: list[dict[str, Any]], **sections: Mapping[str
     """
     params = yaml.safe_load((ROOT / "pipelines/assistant/params.yaml").read_text())
     for name, section in {"evaluate": {"num_resamples": 30}, **sections}.items():
-        params[name] |= section
+        params[name] = section if section is None else {**(params[name] or {}), **section}
     (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
     tasks = [
         {

@@ -1,6 +1,7 @@
 """`newsrec ask` in a pseudo-terminal, as a person types, and without a terminal."""
 
 import fcntl
+import io
 import json
 import os
 import pty
@@ -17,6 +18,8 @@ from pathlib import Path
 import psutil
 import pytest
 
+from newsrec.assistant.asking import read_inputs
+from newsrec.errors import UserError
 from tests.assistant.two_models import ENV, NEWSREC, write_pipeline
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
@@ -52,7 +55,7 @@ class Person:
     def type(self, text: str) -> None:
         os.write(self._screen, text.encode())
 
-    def read_until(self, sign: str, timeout: float = 90) -> str:
+    def read_until(self, sign: str, timeout: float = 300) -> str:
         """What is shown up to and with the sign, without what moves the cursor."""
         give_up = time.monotonic() + timeout
         while sign not in (shown := self._shown()):
@@ -90,45 +93,40 @@ def person(folder: Path) -> Iterator[Person]:
 
 
 def test_a_person_at_a_terminal(person: Person) -> None:
-    shown = person.read_until("auto> ")
+    shown = person.read_until("auto>")
     assert "ask: loading models/base, models/merged" in shown
     assert "Ctrl-D ends" in shown
     assert "/auto, /scenario, /kind, /answer, /file_name" in shown
 
     # Chinese; the first task is asked, and both models answer, each with its time.
     person.type("怎么申请权限？\r")
-    shown = person.read_until("auto> ")
-    assert "任务: 问题场景分类" in shown
+    shown = person.read_until("─")
+    assert "任务: 问题场景分类  怎么申请权限？" in shown
     assert re.search(r"base, \d+\.\d\d s +tuned, \d+\.\d\d s", shown)
+    person.read_until("auto>")
 
     # An empty line, and one of white space, asks nothing.
-    person.type("\r")
-    person.type("   \r")
-    assert "base," not in person.read_until("auto> ") + person.read_until("auto> ")
+    person.type("\r   \r/answer\r")
+    assert "base," not in person.read_until("answer>")
 
-    person.type("/answer\r")
-    person.read_until("answer> ")
     # Two lines, typed and pasted: one turn.
-    person.type("第一行\x1b\r第二行\r")
-    shown = person.read_until("base,")
-    assert "任务: 问题回答  第一行 第二行" in shown
-    person.read_until("answer> ")
-    person.type(PASTE.format("第三行\n第四行") + "\r")
-    assert "任务: 问题回答  第三行 第四行" in person.read_until("base,")
-    person.read_until("answer> ")
+    for typed in ("第一行\x1b\r第二行\r", PASTE.format("第一行\n第二行") + "\r"):
+        person.type(typed)
+        assert "任务: 问题回答  第一行 第二行" in person.read_until("─")
+        person.read_until("answer>")
 
     # Ctrl-C drops the line.
     person.type("不要了\x03")
-    person.read_until("answer> ")
+    person.read_until("ask: dropped; Ctrl-D ends")
+    person.read_until("answer>")
     person.type("要这个\r")
-    shown = person.read_until("base,")
-    assert "任务: 问题回答  要这个" in shown
-    assert "不要了要这个" not in shown
-    person.read_until("answer> ")
+    assert "任务: 问题回答  要这个" in person.read_until("─")
+    person.read_until("answer>")
 
     # What does not fit is said, and it goes on.
     person.type("长" * 200 + "\r")
-    assert "tokens, and score.max_model_len leaves 392" in person.read_until("answer> ")
+    person.read_until("tokens, and score.max_model_len leaves 392")
+    person.read_until("answer>")
 
     # Ctrl-D ends it, and the models with it.
     models = psutil.Process(person.process.pid).children(recursive=True)
@@ -162,7 +160,7 @@ def test_a_file_and_standard_input_give_the_same_without_a_terminal(folder: Path
                 (["--file", "rows.jsonl", "--json"], subprocess.DEVNULL), ([], stream)
             )
         ]  # fmt: skip
-        found = [run.communicate(timeout=120) for run in runs]
+        found = [run.communicate(timeout=300) for run in runs]
     assert [run.returncode for run in runs] == [0, 0], found
     assert all(errors == "ask: loading models/base, models/merged\n" for _, errors in found)
     given, table = (out for out, _ in found)
@@ -187,19 +185,41 @@ def test_a_file_and_standard_input_give_the_same_without_a_terminal(folder: Path
     [
         (["--task", "kinds"], "", "did you mean 'kind'?"),
         (["--file", "none.txt"], "", "none.txt: no such file"),
-        (["--file", "bad.jsonl"], "[\n", "bad.jsonl, line 1: not JSON"),
-        (["--file", "bad.jsonl"], '{"input": "a"}\n{"text": "a"}\n', 'line 2: expected an object'),
-        (["--file", "bad.txt"], "长" * 200, "bad.txt, line 1: the prompt has "),
+        (["--file", "bad.txt"], "好\n" + "长" * 200, "bad.txt, line 2: the prompt has "),
     ],
-)  # fmt: skip
+)
 def test_a_mistake_is_one_line(words: list[str], content: str, message: str, folder: Path) -> None:
     if content:
         (folder / words[1]).write_text(content, encoding="utf-8")
     finished = subprocess.run(
-        [*NEWSREC, "ask", *words], cwd=folder, env=ENV, capture_output=True, text=True, timeout=120
+        [*NEWSREC, "ask", *words], cwd=folder, env=ENV, capture_output=True, text=True, timeout=300
     )
     assert finished.returncode == 2
     *_, line = finished.stderr.splitlines()
     assert line.startswith("newsrec: ")
     assert message in line
     assert "Traceback" not in finished.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.jsonl", b"[\n", "a.jsonl, line 1: not JSON"),
+        ("a.jsonl", b'{"input": "a"}\n\n{"text": "a"}\n', "line 3: expected an object with a text"),
+        ("a.jsonl", b'{"input": 7}\n', "line 1: expected an object with a text"),
+        ("a.jsonl", b'"input"\n', "line 1: expected an object with a text"),
+        ("a.txt", "好\n".encode() + b"\xff\n", "a.txt, line 2: not UTF-8"),
+    ],
+)
+def test_a_line_that_is_no_input_is_named(name: str, content: bytes, message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        list(read_inputs(io.BytesIO(content), Path(name)))
+
+
+def test_every_line_is_an_input_but_those_with_nothing_to_read() -> None:
+    content = "一\r\n\n \n\u200b\n二 [\n".encode()
+    assert list(read_inputs(io.BytesIO(content), None)) == [
+        ("standard input, line 1", "一"), ("standard input, line 5", "二 [")
+    ]  # fmt: skip
+    content = b'{"input": "a", "output": "b"}\n{"input": ""}\n'
+    assert list(read_inputs(io.BytesIO(content), Path("a.jsonl"))) == [("a.jsonl, line 1", "a")]

@@ -121,7 +121,7 @@ def test_an_interrupted_judge_is_asked_nothing_twice(
         with pytest.raises(UserError, match="model"):
             judge.main()
         assert not JUDGED.exists()
-        num_before = len(server.asked)
+        num_before = server.num_asked_at_rest()
         kept = len(Path(".work/judge/journal.jsonl").read_text().splitlines())
         assert 1 <= kept <= 5
         server.rule = longer
@@ -146,9 +146,7 @@ def test_without_a_judge_nothing_is_asked(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_a_judge_without_a_server_is_one_line(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(URL_VARIABLE, raising=False)
-    with pytest.raises(
-        UserError, match=r"evaluate\.judge names the model 'a-judge', and NEWSREC_API"
-    ):
+    with pytest.raises(UserError, match=r"judge\.model is 'a-judge', and NEWSREC_API"):
         judge.main()
     assert not JUDGED.exists()
 

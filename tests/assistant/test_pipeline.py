@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tests.trees import commit, copy_tree, ran_stages, run
+from tests.trees import check_reports, check_splits, run, run_pipeline
 
 pytestmark = pytest.mark.slow
 
@@ -20,13 +20,7 @@ STAGES = {
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """pipelines/assistant in a copy, run once."""
-    tree = tmp_path_factory.mktemp("assistant") / "newsrec"
-    copy_tree(tree)
-    commit(tree)
-    folder = tree / "pipelines/assistant"
-    assert "no problems found" in run(folder, "newsrec", "doctor")
-    assert ran_stages(run(folder, "dvc", "repro")) == STAGES
-    return folder
+    return run_pipeline(tmp_path_factory.mktemp("assistant"), "assistant", STAGES)
 
 
 def tasks(folder: Path) -> dict[str, Any]:
@@ -35,35 +29,28 @@ def tasks(folder: Path) -> dict[str, Any]:
     return found
 
 
-def test_the_tuned_model_knows_the_tasks_and_the_base_does_not(folder: Path) -> None:
+def test_the_tuned_model_is_above_its_base_on_every_task(folder: Path) -> None:
     found = tasks(folder)
+    for name, metric, least in (
+        ("scenario", "accuracy", 0.2),
+        ("kind", "accuracy", 0.05),
+        ("answer", "chrf", 20),  # of 100
+        ("file_name", "exact", 0.2),
+    ):
+        assert found[name]["gains"]["base"][metric]["low"] > least, name
+    # Of its own accord it answers with labels, which the base never does.
     for name in ("scenario", "kind"):
         systems = found[name]["systems"]
-        assert systems["tuned"]["accuracy"]["value"] >= 0.93
-        assert systems["tuned"]["outside"]["value"] <= 0.02
-        assert systems["base"]["free_accuracy"]["value"] < 0.2
-    names = found["file_name"]["systems"]
-    assert names["tuned"]["exact"]["value"] >= 0.88
-    assert names["tuned"]["invented"]["value"] <= 0.03
-    assert names["base"]["exact"]["value"] < 0.2
-    gain = found["answer"]["gains"]["nearest"]["chrf"]
-    assert gain["low"] > 0
-    assert found["answer"]["gains"]["base"]["chrf"]["low"] > 0
+        assert systems["tuned"]["outside"]["value"] <= 0.05
+        assert systems["base"]["free_accuracy"]["value"] < 0.1
 
 
 def test_no_input_has_a_near_copy_in_another_split(folder: Path) -> None:
-    splits = [
-        set(pd.read_parquet(folder / f"data/processed/{name}.parquet")["cluster"])
-        for name in ("train", "val", "test")
-    ]
-    assert not splits[0] & splits[1] | splits[0] & splits[2] | splits[1] & splits[2]
+    check_splits(folder)
 
 
 def test_the_report_is_whole(folder: Path) -> None:
-    for name in ("report.html", "summary.md"):
-        text = (folder / "reports" / name).read_text(encoding="utf-8")
-        assert "iny model" in text or "iny test model" in text, name
-        assert str(folder) not in text
+    check_reports(folder)
 
 
 def test_nothing_runs_a_second_time(folder: Path) -> None:

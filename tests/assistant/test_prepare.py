@@ -117,8 +117,11 @@ def test_no_cluster_lies_in_two_splits_and_the_same_run_makes_the_same_files(pro
 def test_a_task_is_left_out_of_training_alone(project: Path) -> None:
     prepare.main()
     whole = {split: rows(split) for split in ("train", "val", "test")}
+    protocol = figures()["protocol"]
     set_values(corpus={"num_rows": 40, "seed": 1}, leave_out="kind")
     prepare.main()
+    # From there the card of the model knows it.
+    assert figures()["protocol"] == {**protocol, "left_out": "kind"}
     assert {split: rows(split) for split in ("train", "val", "test")} == whole
     for split in ("train", "val"):
         assert {one["task"] for one in records(split)} == set(NAMES) - {"kind"}

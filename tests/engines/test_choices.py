@@ -10,9 +10,9 @@ from newsrec.chat.tokens import encode_chats, load_tokenizer
 from newsrec.engines.answering import answer
 from newsrec.engines.request import Choices, FewPrompts, Request
 from newsrec.engines.settings import Settings, TransformersSettings
-from newsrec.models.merging import export_adapter
+from newsrec.models.merging import export_adapter, merge_adapter
 from tests.engines.conftest import VLLM
-from tests.models.test_merging import trained_prefix
+from tests.models.test_merging import PROMPTS, trained_lora, trained_prefix
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
@@ -22,7 +22,22 @@ LABELS = (
     ("yes", "no", 'q"uo\\te', "a  b"),
     ("only",),
 )
-CHATS = [user_turn(f"任务: {number % 5}\n输入: word {number * 7 % 11}") for number in range(40)]
+WORDS = [
+    "权限",
+    "清洗",
+    "目录",
+    "发布",
+    "天气",
+    "storm",
+    "bank",
+    "recipe",
+    "北京",
+    "表",
+    "data",
+    "谁",
+    "how",
+]
+CHATS = [user_turn(f"{WORDS[row % 13]}{WORDS[row * 5 % 11]} {row}") for row in range(40)]
 # Every other prompt is free.
 CHOICES: list[Choices] = [
     () if number % 2 else LABELS[number // 2 % len(LABELS)] for number in range(len(CHATS))
@@ -40,23 +55,32 @@ def texts(engine: str, model: Path, work: Path, choices: list[Choices]) -> list[
     request = Request(prompts, (), 3, choices)
     answer(SETTINGS[engine], "base", model, request, target, work)
     found: list[str] = pq.read_table(target)["text"].to_pylist()
-    return found
+    # Of a character that is cut off, transformers shows a sign and vLLM nothing.
+    return [text.rstrip("\ufffd") for text in found]
 
 
 def test_both_engines_choose_alike_and_only_where_they_are_told_to(
     tiny_model: Path, tmp_path: Path
 ) -> None:
-    free = texts("transformers", tiny_model, tmp_path / "free", [])
-    found = {engine: texts(engine, tiny_model, tmp_path / engine, CHOICES) for engine in SETTINGS}
+    # Moved far from where it was: as it is, it chooses the same of a list whatever it is asked.
+    model = tmp_path / "model"
+    model.mkdir()
+    trained_lora(tiny_model, tmp_path / "adapter", "q_proj", "v_proj", "up_proj")
+    merge_adapter(tiny_model, tmp_path / "adapter", model, PROMPTS, "4GB")
+    free = texts("transformers", model, tmp_path / "free", [])
+    found = {engine: texts(engine, model, tmp_path / engine, CHOICES) for engine in SETTINGS}
     assert found["vllm"] == found["transformers"]
     for row, choices in enumerate(CHOICES):
         if choices:
             assert found["vllm"][row] in choices
         else:
             assert found["vllm"][row] == free[row]
-    # The test means nothing where the model takes the same of each list, or writes it anyway.
-    for labels in LABELS[:3]:
-        assert len({found["vllm"][row] for row, one in enumerate(CHOICES) if one == labels}) > 1
+    # All this means nothing where it takes the same of every list, or writes a choice anyway.
+    taken = [
+        {found["vllm"][row] for row, one in enumerate(CHOICES) if one == labels}
+        for labels in LABELS
+    ]
+    assert any(len(some) > 1 for some in taken)
     assert not any(free[row] in choices for row, choices in enumerate(CHOICES) if choices)
 
 

@@ -8,7 +8,7 @@ import torch
 from tokenizers import decoders
 
 from newsrec.chat.tokens import control_tokens, load_tokenizer
-from newsrec.engines.choosing import Choosing, Vocabulary
+from newsrec.engines.choosing import ChoiceProcessor, Vocabulary
 from newsrec.errors import UserError
 
 CHOICES = ("问题", "问题回答", "storm", "stop <|im_end|>")
@@ -58,7 +58,7 @@ def test_a_row_without_choices_keeps_its_scores_and_so_does_one_that_has_ended(t
     ids[2, 2:] = torch.tensor(tokenizer.convert_tokens_to_ids(list("st")))
     scores = torch.rand((3, size))
     before = scores.clone()
-    choosing = Choosing(Vocabulary(tokenizer), [(), CHOICES, CHOICES], [stop])
+    choosing = ChoiceProcessor(Vocabulary(tokenizer), [(), CHOICES, CHOICES], [stop])
     choosing(ids[:, :2], scores)  # where the answers begin
     found = choosing(ids, scores)
     assert torch.equal(scores, before)
@@ -76,7 +76,7 @@ def test_of_equal_scores_the_answer_is_still_a_choice(tokenizer) -> None:
     vocabulary = Vocabulary(tokenizer)
     for seed, choices in product(range(3), (CHOICES, CHOICES[:1])):
         generator = torch.Generator().manual_seed(seed)
-        choosing = Choosing(vocabulary, [choices], [stop])
+        choosing = ChoiceProcessor(vocabulary, [choices], [stop])
         ids = torch.tensor([[5]])
         while ids[0, -1] != stop:
             scores = torch.rand((1, len(tokenizer)), generator=generator)

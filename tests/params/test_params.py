@@ -4,7 +4,9 @@ from itertools import combinations, product
 from pathlib import Path
 
 import pytest
+import yaml
 
+from newsrec.assistant.params import Params as AssistantParams
 from newsrec.errors import UserError
 from newsrec.news.params import Params
 from newsrec.params.compose import compose, compose_pipeline
@@ -14,12 +16,19 @@ from newsrec.safety.params import Params as SafetyParams
 from newsrec.training.methods import UNMERGEABLE
 from tests import ROOT
 
-# Choices of the safety pipeline alone.
-OF_SAFETY = {"embedded", "files", "mongodb", "onnx"}
 GROUPS = {
-    name: sorted({file.stem for file in (ROOT / "conf" / name).glob("*.yaml")} - OF_SAFETY)
-    for name in ("data", "engine", "model", "train")
+    name: sorted(
+        {file.stem for file in (ROOT / "conf" / folder).glob("*.yaml")} - {"onnx"}  # classifiers'
+    )
+    for name, folder in {
+        "data": "news/data",
+        "engine": "engine",
+        "model": "model",
+        "train": "train",
+    }.items()
 }
+# The pipelines but the news.
+OTHERS: dict[str, type[SharedParams]] = {"safety": SafetyParams, "assistant": AssistantParams}
 CHOICES = [f"{group}={word}" for group, words in GROUPS.items() for word in words]
 # Model, data, train and engine; None leaves the engine to conf/.
 Words = tuple[str, str, str, str | None]
@@ -78,19 +87,37 @@ def test_every_shipped_choice_is_parsed(choice: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("data", ["embedded", "files", "mongodb"])
 @pytest.mark.parametrize(
-    ("model", "engine"), [("tiny", "onnx"), ("qwen3-1.7b", "vllm"), ("local", "transformers")]
+    ("pipeline", "data"),
+    [
+        (name, file.stem)
+        for name in OTHERS
+        for file in sorted((ROOT / f"conf/{name}/data").glob("*.yaml"))
+    ],
 )
-def test_choices_of_the_safety_pipeline_combine(
-    model: str, data: str, engine: str, tmp_path: Path
+@pytest.mark.parametrize(
+    ("model", "engine"), [("tiny", "vllm"), ("qwen3-1.7b", "vllm"), ("local", "transformers")]
+)
+def test_choices_of_other_pipelines_combine(
+    model: str, engine: str, pipeline: str, data: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "params.yaml"
-    compose(path, [f"model={model}", f"data={data}", f"engine={engine}"], "safety")
-    params = load_params(SafetyParams, path)
-    assert params.extract.source == data
+    compose(path, [f"model={model}", f"data={data}", f"engine={engine}"], pipeline)
+    params = load_params(OTHERS[pipeline], path)
     assert params.score.engine == engine
-    assert (params.train.batch_size == 32) == (model == "tiny")
+    assert (params.fetch_model.tiny is not None) == (model == "tiny")
+    own = yaml.safe_load((ROOT / f"conf/{pipeline}.yaml").read_text("utf-8"))["train"]
+    assert (params.train.lr == own["lr"]) == (model != "tiny")
+
+
+def test_every_choice_of_data_is_of_a_pipeline() -> None:
+    of_pipelines = {file.stem for file in (ROOT / "conf").glob("*/data/*.yaml")}
+    assert {file.stem for file in (ROOT / "conf/data").glob("*.yaml")} == of_pipelines
+
+
+def test_classifiers_have_an_engine_of_their_own(tmp_path: Path) -> None:
+    compose(tmp_path / "params.yaml", ["engine=onnx"], "safety")
+    assert load_params(SafetyParams, tmp_path / "params.yaml").score.engine == "onnx"
 
 
 def test_an_engine_of_classifiers_is_refused_for_news(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ def planted(seed: int = 1) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarr
     rng = np.random.default_rng(seed)
     true = np.repeat(rng.integers(len(CLASSES), size=NUM // 2), 2)
     states = rng.normal(size=(NUM, 12)).astype(np.float32)
-    states[np.arange(NUM), true] += 5
+    states[np.arange(NUM), true] += 8
     label = true.copy()
     wrong = rng.choice(NUM, NUM // 30, replace=False)
     label[wrong] = (label[wrong] + rng.integers(1, len(CLASSES), len(wrong))) % len(CLASSES)

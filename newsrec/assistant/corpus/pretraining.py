@@ -1,9 +1,9 @@
 """The corpus that the tiny base is pre-trained on; `python -m stages.fetch_model` names its module.
 
 As a base from a hub can, this one can read the language of the made-up platform and copy text,
-names of random characters too, without which a few hundred rows teach it no name (docs/LOG.md).
-It knows nothing of the four tasks: no prompt of theirs is here, and neither is a phrase, a place or
-a layer of the test split.
+without which a few hundred rows teach it no name (docs/LOG.md). As such a base it has read the
+names of places and layers, those of the test split too, but none of its phrases. It knows nothing
+of the four tasks: no prompt of theirs is here.
 """
 
 from random import Random
@@ -31,8 +31,6 @@ _COPY = ("照抄一遍：{text}", "请重复：{text}", "{text}\n把上面这行
 _QUOTED = ("写出引号里的字：{text}", "{text}\n引号里写了什么")
 _PLACE = ("写出地名：{text}", "{text}\n说的是哪里")
 _LAYER = ("写出图层的全名：{text}", "{text}\n说的是哪个图层")
-# Common characters, so that a name of random ones is no word of the platform.
-_RANDOM = "".join(map(chr, range(0x4E00, 0x9FA6)))
 _LATIN = "abcdefghijklmnopqrstuvwxyz0123456789_-."
 _SUFFIXES = "市区县镇"
 
@@ -40,15 +38,13 @@ _SUFFIXES = "市区县镇"
 def examples(num: int, seed: int) -> "list[Example]":
     """`num` examples: texts to be continued from nothing, and chats that ask for a copy."""
     rng = Random(f"pretraining:{seed}")
-    return [([], _text(rng)) if rng.random() < _TEXT_SHARE else _copy(rng) for _ in range(num)]
+    return [_text(rng) if rng.random() < _TEXT_SHARE else _copy(rng) for _ in range(num)]
 
 
-def _text(rng: Random) -> str:
+def _text(rng: Random) -> "Example":
     """What users say, and what is known of a layer."""
-    draw = Draw(rng)
-    if draw.chance(0.3):
-        return ask(draw)[1]
-    return _said(draw)
+    draw = _draw(rng)
+    return [], ask(draw)[1] if draw.chance(0.3) else _said(draw)
 
 
 def _said(draw: Draw) -> str:
@@ -57,7 +53,7 @@ def _said(draw: Draw) -> str:
 
 
 def _copy(rng: Random) -> "Example":
-    draw = Draw(rng)
+    draw = _draw(rng)
     kind = rng.choice(
         (_from_all, _from_quotes, _from_quotes, _from_place, _from_layer, _from_layer)
     )
@@ -97,23 +93,30 @@ def _from_layer(draw: Draw) -> "Example":
 
 
 def _place(draw: Draw) -> str:
-    if draw.chance(0.3):
+    if draw.chance(0.6):
         return draw.fill("{place}")
-    return _name(draw.rng) + draw.rng.choice(_SUFFIXES)
+    return draw.rng.choice(_PIECES) + draw.rng.choice(_SUFFIXES)
 
 
 def _name(rng: Random) -> str:
-    """A name that no text holds: of characters of the platform, of any, or of Latin ones."""
-    alphabet, least, most = rng.choice(
-        ((_FAMILIAR, 2, 8), (_FAMILIAR, 2, 4), (_RANDOM, 1, 3), (_LATIN, 3, 10))
-    )
-    return "".join(rng.choices(alphabet, k=rng.randint(least, most)))
+    """A name that no text holds, of words that texts hold, of letters and of digits."""
+    pieces = rng.choices(_PIECES, k=rng.randint(1, 3))
+    if rng.random() < 0.3:
+        pieces.append("".join(rng.choices(_LATIN, k=rng.randint(1, 4))))
+    rng.shuffle(pieces)
+    return "".join(pieces)
+
+
+def _draw(rng: Random) -> Draw:
+    return Draw(rng, new_place=rng.random() < 0.4)
 
 
 def _chat(draw: Draw, asked: tuple[str, ...], text: str, answer: str) -> "Example":
     return user_turn(draw.rng.choice(asked).format(text=text)), answer
 
 
-_FAMILIAR = "".join(
-    sorted({one for name in (*words.PLACES, *words.LAYERS, *words.FILE_KINDS) for one in name})
+_PIECES = (
+    *(*words.PLACES, *words.NEW_PLACES, *words.LAYERS, *words.NEW_LAYERS, *words.FILE_KINDS),
+    *(*words.STATES, *words.TERMS, *words.FOODS, *words.PASTIMES, *words.ENDINGS),
+    *(f"{year}" for year in range(2015, 2027)),
 )

@@ -163,6 +163,6 @@ def _decided(answers: pd.DataFrame) -> pd.Series:
 
 
 def _places(task: Task, texts: pd.Series) -> npt.NDArray[np.int64]:
-    """The place of each text among the labels; one behind the last for others."""
+    """The place of each text among the labels; one after the last for others."""
     codes = pd.Categorical(texts, categories=list(task.labels)).codes.astype(np.int64)
     return np.where(codes < 0, len(task.labels), codes)

@@ -10,7 +10,7 @@ import psutil
 import pytest
 
 from newsrec.chat.messages import user_turn
-from newsrec.engines.kept_model import KeptModel, PromptTooLongError, keep_model
+from newsrec.engines.model_process import ModelProcess, PromptTooLongError, run_model
 from newsrec.engines.settings import TransformersSettings
 from newsrec.errors import UserError
 from tests import ROOT
@@ -28,11 +28,11 @@ def _this_code(monkeypatch: pytest.MonkeyPatch) -> None:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def kept(model: Path, work: Path) -> AbstractContextManager[KeptModel]:
-    return keep_model(model, SETTINGS, work / "log", max_tokens=5, max_prompt_tokens=60)
+def kept(model: Path, work: Path) -> AbstractContextManager[ModelProcess]:
+    return run_model(model, SETTINGS, work / "log", max_tokens=5, max_prompt_tokens=60)
 
 
-def answer_for_ever(model: KeptModel) -> None:
+def answer_for_ever(model: ModelProcess) -> None:
     while True:
         model.answer(user_turn("another"))
 
@@ -55,7 +55,7 @@ def test_it_answers_one_chat_after_the_other_and_goes_on_behind_what_did_not_fit
         expected = offline(tiny_model, "word", 5, tmp_path / "work").strip()
         assert model.answer(user_turn("word")).text == expected
         (process,) = (
-            one for one in psutil.Process().children() if "kept_model" in " ".join(one.cmdline())
+            one for one in psutil.Process().children() if "model_process" in " ".join(one.cmdline())
         )
         process.kill()
         with pytest.raises(UserError, match=r"its process ran out of memory.*log: "):

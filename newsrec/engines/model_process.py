@@ -1,6 +1,6 @@
 """A model that stays loaded in a process of its own and answers one chat after the other.
 
-    python -m newsrec.engines.kept_model
+    python -m newsrec.engines.model_process
 
 is that process: it reads what it is to load, then chats, as lines of JSON, and writes a line for
 each. Models that are compared never share a process: PEFT changes a base in place.
@@ -22,7 +22,7 @@ from newsrec.chat.messages import Messages
 from newsrec.engines.advice import explain_server
 from newsrec.engines.settings import TransformersSettings
 from newsrec.errors import UserError
-from newsrec.running.processes import Finished, conversing, read_tail
+from newsrec.running.processes import Finished, read_tail, running_with_pipes
 
 
 class PromptTooLongError(UserError):
@@ -37,8 +37,8 @@ class Answered:
     seconds: float
 
 
-class KeptModel:
-    """The model in a process that runs; made by `keep_model`."""
+class ModelProcess:
+    """A model that is loaded in another process; made by `run_model`."""
 
     def __init__(self, model: Path, process: Popen[bytes], log: Path) -> None:
         self._model, self._process, self._log = model, process, log
@@ -55,10 +55,10 @@ class KeptModel:
     def answer(self, messages: Messages) -> Answered:
         """Answer a chat, thinking off.
 
-        Where this is interrupted the next call answers all the same, behind the one before.
+        Where this is interrupted the next call answers all the same, after the one before.
 
         Raises:
-            PromptTooLongError: it has more tokens than `keep_model` was given.
+            PromptTooLongError: it has more tokens than `run_model` was given.
             UserError: the process has ended, or has no memory for it.
         """
         self._number += 1
@@ -95,14 +95,14 @@ class KeptModel:
 
 
 @contextmanager
-def keep_model(
+def run_model(
     model: Path,
     settings: TransformersSettings,
     log: Path,
     *,
     max_tokens: int,
     max_prompt_tokens: int,
-) -> Iterator[KeptModel]:
+) -> Iterator[ModelProcess]:
     """Load a model by transformers in a process of its own, which ends with the block.
 
     Args:
@@ -112,9 +112,9 @@ def keep_model(
         max_tokens: of an answer.
         max_prompt_tokens: of a chat; a longer one is refused.
     """
-    command = [sys.executable, "-m", "newsrec.engines.kept_model"]
-    with conversing(command, log) as process:
-        kept = KeptModel(model, process, log)
+    command = [sys.executable, "-m", "newsrec.engines.model_process"]
+    with running_with_pipes(command, log) as process:
+        kept = ModelProcess(model, process, log)
         limits = {"max_tokens": max_tokens, "max_prompt_tokens": max_prompt_tokens}
         kept._send({"model": str(model), "settings": asdict(settings), **limits})
         yield kept
