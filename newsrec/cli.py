@@ -2,7 +2,6 @@
 
 import json
 import sys
-from collections.abc import Iterator
 from contextlib import redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +11,8 @@ from typing import Annotated
 import typer
 
 from newsrec.errors import UserError
-from newsrec.files import read_text_lines
+from newsrec.files import requested_lines
+from newsrec.ranker import commands as ranker
 from newsrec.running.stage import report_user_error
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 submission = typer.Typer(help="The leaderboard's file.", no_args_is_help=True)
 app.add_typer(submission, name="submission")
+app.add_typer(ranker.reviews, name="reviews")
 
 Titles = list[str] | None
 
@@ -180,7 +181,7 @@ def rank(
     asked = (
         iter([RankRequest(*given)])
         if requests is None
-        else read_requests(_lines(requests), requests)
+        else read_requests(requested_lines(requests), requests)
     )
     values = load_params(Params)
     # The output of an engine must not mix with the result.
@@ -279,15 +280,8 @@ def serve(
     serve_model(settings, model, port)
 
 
-def _lines(source: str) -> Iterator[str]:
-    if source == "-":
-        yield from sys.stdin
-        return
-    path = Path(source)
-    if not path.is_file():
-        raise UserError(f"{path}: no such file; expected JSON lines of requests")
-    with path.open("rb") as stream:
-        yield from read_text_lines(stream, source)
+app.command()(ranker.rank_products)
+app.command()(ranker.generate)
 
 
 @submission.command()

@@ -43,7 +43,7 @@ class ListBatch:
         ids: of each prompt, `newsrec.chat.pieces.TOKEN_IDS`.
     """
 
-    rows: list[Row]
+    rows: Sequence[Row]
     pieces: pa.ListArray
     ids: pa.LargeListArray
 

@@ -97,6 +97,14 @@ class Compare:
 
 
 @dataclass(frozen=True, config=STRICT)
+class Probes:
+    """The lists that are scored with another history too, and without one."""
+
+    num_lists: _Positive | None  # of the test, by seed; null: all of them
+    seed: int
+
+
+@dataclass(frozen=True, config=STRICT)
 class Baselines:
     """Systems without a language model."""
 
@@ -133,6 +141,7 @@ class Params(SharedParams):
     prompt: Prompt
     teach: Teach
     rl: Rl
+    probes: Probes
     baselines: Baselines
     compare: Compare
     evaluate: Evaluate

@@ -11,6 +11,7 @@ from newsrec.ranker.preparation.items import clean_text
 from newsrec.ranker.preparation.ratings import load_ratings
 from newsrec.ranker.reviews.files import read_metadata, read_ratings
 from newsrec.ranker.reviews.sources import find_raw, find_raw_ratings
+from newsrec.report.text import printable
 
 _LONG_TITLE = 20  # words: the published rule
 
@@ -126,7 +127,8 @@ def user_history(folder: Path, user: str) -> str:
         if row.item in wanted:
             titles.setdefault(row.item, clean_text(row.title or ""))
     return "\n".join(
-        f"{_minute(time)}  {rating:g}  {item}  {titles.get(item) or '(no title)'}"
+        f"{_minute(time)}  {rating:g}  {printable(item)}  "
+        f"{printable(titles.get(item, '')) or '(no title)'}"
         for time, item, rating in found
     )
 

@@ -1,10 +1,10 @@
 """Let other systems rank the lists of the reference: a model behind a server, a reasoning ranker.
 
-Reads   params: compare, prompt, score; data/processed/candidates_test.json and items.parquet,
+Reads   params: compare, prompt, score; data/processed/{candidates_test.json,items.parquet},
         metrics/prepare.json; the folder compare.reasoner; of the environment NEWSREC_API_URL and
         NEWSREC_API_KEY, where compare.teacher is set
-Writes  data/predictions/compare: teacher.parquet and reasoner.parquet, of those that the parameters
-        turn on; metrics/compare.json
+Writes  in data/predictions/compare: teacher.parquet and reasoner.parquet, of those that the
+        parameters turn on; metrics/compare.json
 Run     dvc repro compare      (alone: python -m stages.ranker.compare)
 
 An interrupted run asks only for what was not answered, from .work/compare; what a server answered

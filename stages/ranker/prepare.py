@@ -41,7 +41,7 @@ def main() -> None:
                 settings.window,
                 settings.num_candidates,
                 settings.split,
-                settings.max_lists,
+                dict(settings.max_lists.items()),
                 settings.seed,
             ),
         )

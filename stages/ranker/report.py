@@ -1,10 +1,11 @@
 """Write the page, the summary for the terminal, and what made the figures.
 
-Reads   params: report, rl.method, rl.recipe.k, train.seed, teach.seed, evaluate.seed; metrics/
-        {evaluate,slices,probes,teach,compare,train,fetch_model,fetch_reviews,prepare}.json,
-        metrics/rl_METHOD.json, plots/learning_curves.tsv, plots/loss_{train,val}.tsv; of
-        data/processed test.parquet, candidates_test.json and items.parquet; data/predictions of sft
-        and the method
+Reads   params: report, rl.method, rl.recipe.k, train.seed, teach.seed, evaluate.seed;
+        metrics/{evaluate,slices,probes,teach,compare,train,rl_METHOD}.json,
+        metrics/{fetch_model,fetch_reviews,prepare}.json,
+        plots/{learning_curves,loss_train,loss_val}.tsv,
+        data/processed/{test.parquet,candidates_test.json,items.parquet},
+        data/predictions/{sft,METHOD}.parquet
 Writes  reports, metrics/provenance.json
 Run     dvc repro report      (alone: python -m stages.ranker.report)
 """

@@ -47,8 +47,8 @@ def main() -> None:
         raise unknown_choice("the method", method, get_args(RlMethod))
     params = load_params(Params)
     made_by = provenance()  # now: while it trains, somebody may commit
-    files = (DATA / f"{name}.parquet" for name in ("train", "val", "items"))
-    lists = Lists(*files, params.prompt, params.score.max_prompt_tokens)
+    train, val, items = (DATA / f"{name}.parquet" for name in ("train", "val", "items"))
+    lists = Lists(train, val, items, params.prompt, params.score.max_prompt_tokens)
     target, work = Path("models/rl") / method, Path(".work") / f"rl_{method}"
     values = rl_values(params.rl, method)
     with atomic_folder(target / "adapter") as draft:

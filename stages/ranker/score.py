@@ -1,12 +1,13 @@
 """Let one model score every candidate of the test and validation lists.
 
-Reads   params: score, model.template, prompt; MODEL_FOLDER, and of data/processed items.parquet,
-        test.parquet and val.parquet, protocol.json
+Reads   params: score, probes, model.template, prompt; models/base, models/merged or
+        models/rl/METHOD/merged, data/processed/{items,test,val}.parquet,
+        data/processed/protocol.json
 Writes  data/predictions/NAME.parquet, data/predictions/val/NAME.parquet, for each PROBE named
         data/predictions/NAME_PROBE.parquet; metrics/score_NAME.json,
         metrics/timings/score_NAME.json
-Run     dvc repro score@sft      (alone: python -m stages.ranker.score NAME MODEL_FOLDER PROBE ...,
-        like sft models/merged wrong_history)
+Run     dvc repro score@sft, dvc repro score_rl@exact      (alone: python -m stages.ranker.score
+        NAME MODEL_FOLDER PROBE ..., like sft models/merged wrong_history)
 
 An interrupted run asks only for what it had not answered, from .work/score_NAME.
 """
@@ -16,6 +17,7 @@ import sys
 import time
 from pathlib import Path
 
+from newsrec.engines.settings import settings_of_model
 from newsrec.engines.vllm_engine import vllm_python
 from newsrec.errors import UserError
 from newsrec.files import read_json, write_json
@@ -49,10 +51,12 @@ def main() -> None:
     }
     for probe in probes:
         lists = work / f"{probe}.parquet"
-        write_probe(DATA / "test.parquet", probe, lists)
+        write_probe(
+            DATA / "test.parquet", probe, lists, params.probes.num_lists, params.probes.seed
+        )
         tables[lists] = PREDICTIONS / f"{name}_{probe}.parquet"
     scored = score_lists(
-        params.engine_settings(),
+        settings_of_model(params.engine_settings(), name),
         name,
         model,
         tables,

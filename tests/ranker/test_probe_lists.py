@@ -26,10 +26,10 @@ def rows(users: str) -> list[dict[str, object]]:
     ]
 
 
-def probed(folder: Path, users: str, probe: str) -> list[dict[str, object]]:
+def probed(folder: Path, users: str, probe: str, num: int | None = None) -> list[dict[str, object]]:
     source = folder / "lists.parquet"
     pq.write_table(pa.Table.from_pylist(rows(users), schema=LISTS_SCHEMA), source)
-    write_probe(source, probe, folder / "probe.parquet")
+    write_probe(source, probe, folder / "probe.parquet", num, seed=1)
     return list(read_lists(folder / "probe.parquet"))
 
 
@@ -50,6 +50,20 @@ def test_a_candidate_alone_has_no_history(tmp_path: Path) -> None:
         {**row, "history": None} for row in found
     ]
     assert [row["history"] for row in found] == [[], []]
+
+
+def test_some_lists_are_drawn_in_their_order_the_same_for_each_probe(tmp_path: Path) -> None:
+    wrong, alone = (
+        probed(tmp_path, "xyzxyzxyz", probe, 4) for probe in ("wrong_history", "candidate_alone")
+    )
+    ids = [row["id"] for row in wrong]
+    assert ids == [row["id"] for row in alone] == sorted(ids)
+    assert len(set(ids)) == 4
+    # A history is drawn of all lists, not only of these.
+    assert wrong == [
+        row for row in probed(tmp_path, "xyzxyzxyz", "wrong_history") if row["id"] in ids
+    ]
+    assert len(probed(tmp_path, "xyzxyzxyz", "wrong_history", 99)) == 9
 
 
 def test_other_probes_and_lists_of_one_user_are_refused(tmp_path: Path) -> None:

@@ -96,7 +96,8 @@ def _places(ids: pa.Array, items: Sequence[str], path: Path) -> np.ndarray:
         raise UserError(
             f"{path}: an item that items.parquet does not have; make both again (dvc repro prepare)"
         )
-    return found.to_numpy().astype(np.int64)
+    places: np.ndarray = found.to_numpy().astype(np.int64)
+    return places
 
 
 def write_predictions(lists: Lists, scores: np.ndarray, target: Path) -> None:

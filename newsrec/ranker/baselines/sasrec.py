@@ -57,8 +57,9 @@ class _Block(nn.Module):
         num, length, _ = states.shape
         heads = self.query_key_value(self.before_attention(states))
         heads = heads.view(num, length, 3, NUM_HEADS, WIDTH // NUM_HEADS).permute(2, 0, 3, 1, 4)
+        query, key, value = heads
         # What fills up a shorter sequence is behind it, where a causal mask hides it.
-        mixed = F.scaled_dot_product_attention(*heads, is_causal=True)
+        mixed = F.scaled_dot_product_attention(query, key, value, is_causal=True)
         mixed = mixed.transpose(1, 2).reshape(num, length, WIDTH)
         states = states + F.dropout(mixed, DROPOUT, self.training)
         result: Tensor = states + self.output(self.before_output(states))

@@ -36,4 +36,5 @@ def rating_number_scores(lists: Lists, items: Sequence[Mapping[str, Any]]) -> np
     """
     shown = [row["rating_number"] for row in items]
     numbers = np.array([-1 if number is None else number for number in shown], np.float64)
-    return numbers[lists.candidates]
+    found: np.ndarray = numbers[lists.candidates]
+    return found

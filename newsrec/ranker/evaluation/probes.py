@@ -8,7 +8,7 @@ from scipy.stats import rankdata  # type: ignore[import-untyped, unused-ignore]
 
 from newsrec.metrics.significance import ClusterBootstrap, interval, paired
 from newsrec.ranker.evaluation.figures import MAIN, Figure, greedy, of_random_order
-from newsrec.ranker.evaluation.tables import Lists
+from newsrec.ranker.evaluation.tables import Lists, chosen_lists
 
 Floats = npt.NDArray[np.float64]
 
@@ -24,31 +24,30 @@ def otherwise_prompted(
     Args:
         lists: the lists.
         scores: by system, of the right prompts.
-        probed: of some of these systems, of the other prompts.
+        probed: of some of these systems, of the other prompts; NaN in lists that were not probed.
         bootstrap: over the users of the lists.
 
     Returns:
-        By system `own` and `probed` with their intervals, `difference` (probed minus own, paired)
-        and `random`, what a random order has.
+        By system, of the lists that were probed, `own` and `probed` with their intervals,
+        `difference` (probed minus own, paired), `random`, what a random order has, and `num_lists`.
     """
     found: dict[str, dict[str, Figure | float]] = {}
     random = of_random_order(lists.candidates.shape[1])[MAIN]
     for system, of_probe in probed.items():
+        probed_lists = np.array([np.isfinite(row).all() for row in of_probe])
+        some = chosen_lists(lists, probed_lists)
         values = {
-            "own": greedy(lists, scores[system])[MAIN],
-            "probed": greedy(lists, of_probe)[MAIN],
+            "own": greedy(some, scores[system][probed_lists])[MAIN],
+            "probed": greedy(some, of_probe[probed_lists])[MAIN],
         }
-        drawn = bootstrap.means(values)
-        gap = paired(
-            float(values["own"].mean()),
-            drawn["own"],
-            float(values["probed"].mean()),
-            drawn["probed"],
-        )
+        means = {name: float(of.mean()) for name, of in values.items()}
+        drawn = bootstrap.of(np.flatnonzero(probed_lists)).means(values)
+        gap = paired(means["own"], drawn["own"], means["probed"], drawn["probed"])
         found[system] = {
-            **{name: _figure(float(values[name].mean()), drawn[name]) for name in values},
+            **{name: _figure(means[name], drawn[name]) for name in values},
             "difference": {"value": gap.delta, "low": gap.low, "high": gap.high, "p": gap.p},
             "random": random,
+            "num_lists": len(some.ids),
         }
     return found
 

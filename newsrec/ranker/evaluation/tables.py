@@ -158,18 +158,38 @@ def load_probes(
 ) -> dict[str, dict[str, Floats]]:
     """By probe and system the scores of NAME_PROBE.parquet, of those that there are.
 
+    A probe may be of some of the lists: those of others are NaN.
+
     Raises:
         UserError: see `load_scores`.
     """
     names = list(names)
     return {
         probe: {
-            name: load_scores(path, lists)
+            name: _load_some(path, lists)
             for name in names
             if (path := predictions / f"{name}_{probe}.parquet").exists()
         }
         for probe in probes
     }
+
+
+def _load_some(source: Path, lists: Lists) -> Floats:
+    """The scores of the lists that the file names, and NaN for the others."""
+    named = pc.unique(_read(source, PREDICTIONS_SCHEMA)["id"]).to_numpy(zero_copy_only=False)
+    found = np.full(lists.candidates.shape, np.nan)
+    chosen = np.isin(lists.ids, named)
+    found[chosen] = load_scores(source, chosen_lists(lists, chosen))
+    return found
+
+
+def chosen_lists(lists: Lists, chosen: npt.NDArray[np.bool_]) -> Lists:
+    """Some of the lists, in their order; `chosen` has shape (lists,)."""
+    parts = {
+        name: getattr(lists, name)[chosen]
+        for name in ("ids", "users", "num_history", "candidates", "target")
+    }
+    return Lists(**parts, digest=lists.digest)
 
 
 def load_counts(purchases: Path) -> dict[str, int]:

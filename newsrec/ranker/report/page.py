@@ -140,7 +140,7 @@ def render(
             if column in curves
         ],
         histories=[
-            (name, _probe_rows(probes[probe]))
+            (f"{name}, {_num_probed(probes[probe])} lists", _probe_rows(probes[probe]))
             for probe, name in (
                 (WRONG_HISTORY, "Another user's history"),
                 (CANDIDATE_ALONE, "The candidate alone, without a history"),
@@ -237,6 +237,10 @@ def _curves(curves: pd.DataFrame, column: str, head: str) -> str:
     }
     title = f"{head}, of the validation lists by step"
     return step_curves(series, title=title, y_label=head)
+
+
+def _num_probed(found: Mapping[str, Any]) -> str:
+    return f"{max(of['num_lists'] for of in found.values()):,}"
 
 
 def _probe_rows(found: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:

@@ -98,7 +98,7 @@ class Policy(nn.Module):
         found = self(**inputs)["scores"][0, : len(prompts)].tolist()
         yes, no = self._answers
         alone = [self._answer_logits(ids) for ids in prompts]
-        difference = max(
+        difference: float = max(
             abs(score - float(logits[yes] - logits[no]))
             for score, logits in zip(found, alone, strict=True)
         )

@@ -96,7 +96,7 @@ class Packing:
         lengths = [len(rest) - 1 for rest in rests]
         start, owners = len(prefix), np.arange(1, len(rests) + 1)
         ends = start + np.array(lengths)
-        row = (
+        row: tuple[list[Any], ...] = (
             [prefix, *(rest[:-1] for rest in rests), [rest[-1] for rest in rests]],
             [np.arange(start), *(start + np.arange(length) for length in lengths), ends],
             [[PREFIX] * start, np.repeat(owners, lengths), owners],

@@ -103,10 +103,11 @@ class RankerTrainer(TrainedWeightsTrainer):
         kind, values = self.get_optimizer_cls_and_kwargs(self.args, self.model)
         critic = list(self.model.critic.parameters())
         others = [weight for weight in self.model.network.parameters() if weight.requires_grad]
-        self.optimizer = kind(
+        both: torch.optim.Optimizer = kind(
             [{"params": others}, {"params": critic, "lr": self._options["critic_lr"]}], **values
         )
-        return self.optimizer
+        self.optimizer = both
+        return both
 
     def compute_loss(
         self,

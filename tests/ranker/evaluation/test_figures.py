@@ -156,6 +156,20 @@ def test_another_history_is_compared_with_the_own_one_and_with_chance() -> None:
     assert values["random"] == pytest.approx(0.227, abs=5e-4)
 
 
+def test_a_probe_of_some_lists_is_compared_on_these_alone() -> None:
+    lists = made()
+    own, wrong = noise(lists, 2.0, 4), noise(lists, 0.0, 4)
+    some = np.arange(NUM) % 3 == 0
+    wrong[~some] = np.nan
+    own[~some] = 0.0  # what no figure may come from
+    bootstrap = ClusterBootstrap(lists.users, 100, seed=1)
+    values = otherwise_prompted(lists, {"a": own}, {"a": wrong}, bootstrap)["a"]
+    assert values["num_lists"] == some.sum()
+    assert values["own"]["value"] == pytest.approx(greedy(lists, own)["ndcg_at_10"][some].mean())
+    assert values["own"]["low"] < values["own"]["value"] < values["own"]["high"]
+    assert values["difference"]["high"] < 0
+
+
 def test_the_correlation_with_popularity_is_within_lists(tmp_path: Path) -> None:
     lists = made()
     counts = {f"i{number}": number for number in range(30)}

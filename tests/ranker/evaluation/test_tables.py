@@ -11,7 +11,13 @@ import pyarrow.parquet as pq
 import pytest
 
 from newsrec.errors import UserError
-from newsrec.ranker.evaluation.tables import Lists, load_counts, load_lists, load_scores
+from newsrec.ranker.evaluation.tables import (
+    Lists,
+    load_counts,
+    load_lists,
+    load_probes,
+    load_scores,
+)
 from newsrec.ranker.reference import lists_digest
 from newsrec.ranker.tables import LISTS_SCHEMA, PREDICTIONS_SCHEMA
 from tests.ranker import made_lists
@@ -124,6 +130,18 @@ def test_missing_and_damaged_files_are_a_users_error(lists: Lists, tmp_path: Pat
     made_lists.write([], LISTS_SCHEMA, tmp_path / "test.parquet")
     with pytest.raises(UserError, match="no lists"):
         load_lists(tmp_path)
+
+
+def test_a_probe_may_be_of_some_lists_and_is_whole_in_each(lists: Lists, tmp_path: Path) -> None:
+    made_lists.write_predictions(ROWS[1:4], SCORES[1:4], tmp_path / "sft_alone.parquet")
+    found = load_probes(tmp_path, ["base", "sft"], ["alone"], lists)["alone"]
+    assert list(found) == ["sft"]
+    assert np.isfinite(found["sft"][1:4]).all()
+    assert np.isnan(np.delete(found["sft"], [1, 2, 3], axis=0)).all()
+    table = pq.read_table(tmp_path / "sft_alone.parquet")
+    pq.write_table(table.slice(1), tmp_path / "sft_alone.parquet")
+    with pytest.raises(UserError, match="has no score"):
+        load_probes(tmp_path, ["sft"], ["alone"], lists)
 
 
 def test_purchases_are_counted(tmp_path: Path) -> None:
