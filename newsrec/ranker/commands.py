@@ -106,6 +106,7 @@ def generate(
         log = Path(work) / "model.log"
         limits = {"max_tokens": max_tokens, "max_prompt_tokens": room}
         with run_model(model, settings, log, **limits) as loaded:
+            loaded.wait_until_loaded()
             answered = loaded.answer(user_turn(message))
     print(printable(answered.text))
 

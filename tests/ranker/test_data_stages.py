@@ -68,7 +68,7 @@ def ndcg(folder: str, name: str) -> float:
 def test_the_default_data_tell_by_history_text_and_popularity_what_is_bought(
     workplace: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    workplace()
+    workplace("prepare.max_lists.val=null", "prepare.max_lists.test=null")
     for stage in (fetch_reviews, prepare, baselines):
         code, shown = run(stage, capsys)
         assert code == 0, shown
@@ -147,11 +147,11 @@ def test_stages_run_again_make_the_same_bytes(
 def test_the_start_that_moved_is_said_and_is_in_the_protocol(
     workplace: Callable[..., Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    workplace(*SMALL, "prepare.start=2023-02", "prepare.min_items=60", "prepare.k_core=2")
+    workplace(*SMALL, "prepare.start=2023-02", "prepare.min_items=80", "prepare.k_core=2")
     assert run(fetch_reviews, capsys)[0] == 0
     code, shown = run(prepare, capsys)
     assert code == 0
-    assert "fewer than 60 items from 2023-02 on; the start moved back" in shown
+    assert "fewer than 80 items from 2023-02 on; the start moved back" in shown
     start = metrics("prepare")["start"]
     assert start < "2023-02"
     assert f"{start} to last month, 2-core" == metrics("prepare")["protocol"]["ratings"]
@@ -196,12 +196,12 @@ def test_a_mistake_is_one_line_and_leaves_nothing(
 
 
 @pytest.mark.parametrize(
-    "choice", ["synthetic", "musical-instruments", "video-games", "cds", "movies", "local"]
+    "choice", ["embedded", "musical-instruments", "video-games", "cds", "movies", "local"]
 )
 def test_every_choice_of_data_is_parsed(choice: str, workplace: Callable[..., Path]) -> None:
     workplace(f"data={choice}")
     params = load_params(Params)
-    huggingface = choice not in ("synthetic", "local")
+    huggingface = choice not in ("embedded", "local")
     assert (params.fetch_reviews.source == "huggingface") == huggingface
     assert (params.prepare.min_items == 10_000) == huggingface
     assert params.prepare.num_candidates == 20

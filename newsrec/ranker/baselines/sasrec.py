@@ -128,7 +128,7 @@ def train_sasrec(
                     optimizer.zero_grad()
                     losses.mean().backward()  # type: ignore[no-untyped-call]
                     optimizer.step()
-                    loss_sum += float(losses.sum())
+                    loss_sum += float(losses.detach().sum())
                     num_bought += len(losses)
                     progress.update()
     network.eval()

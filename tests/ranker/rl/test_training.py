@@ -90,7 +90,11 @@ def test_a_killed_run_goes_on_and_ends_in_the_same_bytes(
     tiny_model: Path,
     lists: Lists,
     place: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # Steps are short: by default a few in a row are shown as one.
+    monkeypatch.setenv("TQDM_MININTERVAL", "0")
+    monkeypatch.setenv("TQDM_MINITERS", "1")
     shutil.rmtree(place, ignore_errors=True)
     given = arguments(tiny_model, lists, place, "exact")
     start_and_kill(
