@@ -2,7 +2,6 @@
 
 import json
 import sys
-from collections.abc import Iterator
 from contextlib import redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
@@ -12,7 +11,8 @@ from typing import Annotated
 import typer
 
 from newsrec.errors import UserError
-from newsrec.files import read_text_lines
+from newsrec.files import requested_lines
+from newsrec.ranker import commands as ranker
 from newsrec.running.stage import report_user_error
 
 app = typer.Typer(
@@ -26,6 +26,7 @@ app = typer.Typer(
 )
 submission = typer.Typer(help="The leaderboard's file.", no_args_is_help=True)
 app.add_typer(submission, name="submission")
+app.add_typer(ranker.reviews, name="reviews")
 
 Titles = list[str] | None
 
@@ -71,15 +72,21 @@ def compare(
 @app.command()
 def power(
     predictions: Annotated[list[Path], typer.Argument(help="one or two predictions tables")],
-    delta: Annotated[float, typer.Option(help="the difference in mean AUC to show")] = 0.01,
+    delta: Annotated[float, typer.Option(help="the difference in mean AUC or NDCG@10")] = 0.01,
 ) -> None:
-    """How many impressions it takes to show a difference, and what those at hand show.
+    """How many impressions or lists show a difference, and what those at hand show.
 
-    With one table, the difference of its AUC from chance, 0.5.
+    With one table, the difference from chance.
     """
-    from newsrec.news.power import power as needed
+    processed = Path("data/processed")
+    if (processed / "candidates_test.json").exists():  # in the folder of the ranker
+        from newsrec.ranker.power import power as lists_needed
 
-    print(needed(delta, predictions))
+        print(lists_needed(delta, predictions, processed))
+    else:
+        from newsrec.news.power import power as needed
+
+        print(needed(delta, predictions))
 
 
 @app.command()
@@ -174,7 +181,7 @@ def rank(
     asked = (
         iter([RankRequest(*given)])
         if requests is None
-        else read_requests(_lines(requests), requests)
+        else read_requests(requested_lines(requests), requests)
     )
     values = load_params(Params)
     # The output of an engine must not mix with the result.
@@ -273,15 +280,8 @@ def serve(
     serve_model(settings, model, port)
 
 
-def _lines(source: str) -> Iterator[str]:
-    if source == "-":
-        yield from sys.stdin
-        return
-    path = Path(source)
-    if not path.is_file():
-        raise UserError(f"{path}: no such file; expected JSON lines of requests")
-    with path.open("rb") as stream:
-        yield from read_text_lines(stream, source)
+app.command()(ranker.rank_products)
+app.command()(ranker.generate)
 
 
 @submission.command()

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -96,6 +97,22 @@ def read_text_lines(stream: BinaryIO, name: str) -> Iterator[str]:
             yield line.removesuffix(b"\r").decode()
         except UnicodeDecodeError as error:
             raise UserError(f"{name}, line {number}: not UTF-8 ({error}); convert it") from None
+
+
+def requested_lines(source: str) -> Iterator[str]:
+    """Yield the lines of a file that a person names, or of standard input for `-`.
+
+    Raises:
+        UserError: there is no such file, or see `read_text_lines`.
+    """
+    if source == "-":
+        yield from sys.stdin
+        return
+    path = Path(source)
+    if not path.is_file():
+        raise UserError(f"{path}: no such file; expected JSON lines of requests")
+    with path.open("rb") as stream:
+        yield from read_text_lines(stream, source)
 
 
 def read_json(source: Path) -> dict[str, Any]:

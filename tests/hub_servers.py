@@ -12,6 +12,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import pytest
+from huggingface_hub import constants, file_download
+
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 LARGE = (".safetensors", ".zip", ".bin")  # what the hubs keep in Git LFS
 
@@ -229,6 +232,22 @@ class _ModelScope(_Answer):
             self.refuse(403, "")
         else:
             self.send_file(query["FilePath"], {})
+
+
+def use_hugging_face(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    """Send Hugging Face's client to `url`, though it has read its environment already."""
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    monkeypatch.setenv("HF_HUB_DISABLE_TELEMETRY", "1")
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 1024)
+    # Switched off by the code under test; the flags must not outlive a test.
+    for name in ("HF_HUB_DISABLE_TELEMETRY", "HF_HUB_DISABLE_XET", "HF_HUB_ENABLE_HF_TRANSFER"):
+        monkeypatch.setattr(constants, name, getattr(constants, name))
+    template = url + "/{repo_id}/resolve/{revision}/{filename}"
+    monkeypatch.setattr(constants, "ENDPOINT", url)
+    monkeypatch.setattr(file_download, "HUGGINGFACE_CO_URL_TEMPLATE", template)
 
 
 @contextmanager

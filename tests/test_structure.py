@@ -9,7 +9,7 @@ import pytest
 
 from tests import ROOT
 
-TASKS = {"news", "safety", "assistant"}
+TASKS = {"news", "safety", "assistant", "ranker"}
 # What each package may import of the others. Shared packages know no task, tasks never each other.
 ALLOWED: dict[str, set[str]] = {
     "errors": set(),

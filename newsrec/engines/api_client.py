@@ -67,22 +67,36 @@ def connect(url: str, key: str | None, *, timeout: float, concurrency: int) -> h
 
 @dataclass(frozen=True)
 class Client:
-    """One model of one server; `first_wait` is in seconds and doubled with each try."""
+    """One model of one server.
+
+    Attributes:
+        http: connections to it.
+        model: the server's name of it.
+        key: the server's.
+        max_tries: of one request.
+        first_wait: seconds before the second try; doubled each time.
+        named_by: what a user sets to name the model.
+    """
 
     http: httpx.AsyncClient
     model: str
     key: str | None = field(repr=False)
     max_tries: int
     first_wait: float
+    named_by: str = f"{MODEL_VARIABLE}BASE or {MODEL_VARIABLE}TUNED"
 
     async def complete(
-        self, body: Mapping[str, Any], read: Callable[[dict[str, Any]], Answer]
+        self,
+        body: Mapping[str, Any],
+        read: Callable[[dict[str, Any]], Answer],
+        failed: Callable[[str], None] = lambda kind: None,
     ) -> Answer:
         """What `read` makes of the server's reply to one request.
 
         Args:
             body: of the request.
             read: takes the reply; when it raises `PassingError` the request is sent again.
+            failed: is told the kind of each try's failure: `PassingError.kind`, or `connection`.
 
         Raises:
             UnansweredError: the server filters this prompt.
@@ -101,10 +115,13 @@ class Client:
                 return read(await self._completion(response))
             except httpx.RequestError as error:
                 problem, remedy = f"{type(error).__name__} {error}".strip(), _WHEN_UNREACHABLE
+                failed("connection")
             except TimeoutError:
                 problem, remedy = f"no whole reply in {longest:g} s", _WHEN_UNREACHABLE
+                failed("connection")
             except PassingError as error:
                 problem, remedy = str(error), error.remedy or _WHEN_UNREACHABLE
+                failed(error.kind)
             if asked_wait > _LONGEST_ASKED:
                 problem += f"; it asks to wait {asked_wait:.0f} s"
                 break
@@ -156,7 +173,7 @@ class Client:
                 "was answered is kept: the same command continues from there"
             )
         if may_pass(status, error):
-            raise PassingError(problem)
+            raise PassingError(problem, kind=str(status))
         if status == 200:
             raise self._no_completion(text)
         raise await self._refusal(status, error, problem, response.headers.get("Location", ""))
@@ -196,7 +213,7 @@ class Client:
             if self.model not in names and names:
                 return self.error(
                     f"no model {self.model!r}; expected one of: {', '.join(names)}; set "
-                    f"{MODEL_VARIABLE}BASE or {MODEL_VARIABLE}TUNED, or the parameter that names it"
+                    f"{self.named_by}"
                 )
             if not names_no_model(error):
                 return self.error(

@@ -15,11 +15,14 @@ class PassingError(Exception):
 
     Attributes:
         remedy: what to do when it is not; empty for what any server's trouble calls for.
+        kind: of the trouble in a word, to count: an HTTP status, or `reply` for one that cannot be
+            read.
     """
 
-    def __init__(self, problem: str, remedy: str = "") -> None:
+    def __init__(self, problem: str, remedy: str = "", kind: str = "reply") -> None:
         super().__init__(problem)
         self.remedy = remedy
+        self.kind = kind
 
 
 class UnansweredError(Exception):

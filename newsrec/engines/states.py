@@ -1,25 +1,27 @@
-"""What a classifier's head reads of each text: the last state of its last token."""
+"""What a head reads of each text: the last state of its last token."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from tqdm import tqdm
+from transformers import PreTrainedModel
 
 from newsrec.chat.texts import padding_token
 from newsrec.chat.tokens import load_tokenizer
 from newsrec.engines.batches import padded
 from newsrec.engines.devices import default_device, load_on, memory_reported
 from newsrec.engines.settings import TransformersSettings
-from newsrec.models.loading import load_classifier
+from newsrec.models.loading import load_classifier, load_model
 
 
 def pooled_states(
     settings: TransformersSettings, model: Path, texts: Sequence[Sequence[int]]
 ) -> npt.NDArray[np.float32]:
-    """The state of each text that the head multiplies, computed by transformers in this process.
+    """The state of each text that a classifier's head multiplies, by transformers in this process.
 
     Args:
         settings: of the computation.
@@ -33,8 +35,33 @@ def pooled_states(
         UserError: out of memory, or see `newsrec.models.loading.load_classifier`.
     """
     padding = padding_token(load_tokenizer(model))
+    load = partial(load_classifier, model, settings.dtype, padding)
+    return _last_states(settings, model, texts, padding, load)
+
+
+def language_states(
+    settings: TransformersSettings, model: Path, texts: Sequence[Sequence[int]]
+) -> npt.NDArray[np.float32]:
+    """The same of a language model: the state that the next token would be read from.
+
+    Args and Returns: as `pooled_states`, `model` of a whole language model.
+
+    Raises:
+        UserError: out of memory, or see `newsrec.models.loading.load_model`.
+    """
+    padding = padding_token(load_tokenizer(model))
+    return _last_states(settings, model, texts, padding, partial(load_model, model, settings.dtype))
+
+
+def _last_states(
+    settings: TransformersSettings,
+    model: Path,
+    texts: Sequence[Sequence[int]],
+    padding: int,
+    load: Callable[[], PreTrainedModel],
+) -> npt.NDArray[np.float32]:
     device = default_device() if settings.device == "auto" else settings.device
-    network = load_on(device, lambda: load_classifier(model, settings.dtype, padding), model)
+    network = load_on(device, load, model)
     found = np.empty((len(texts), network.config.hidden_size), dtype=np.float32)
     # Texts of one length together: little is computed of padding.
     by_length = sorted(range(len(texts)), key=lambda row: len(texts[row]), reverse=True)
@@ -44,10 +71,9 @@ def pooled_states(
             together = [texts[row] for row in rows]
             with torch.inference_mode(), memory_reported(device, together, settings.batch_size):
                 ids = torch.from_numpy(padded(together, padding)).to(device)
-                states = network.base_model(
-                    input_ids=ids, attention_mask=(ids != padding).long()
-                ).last_hidden_state
                 last = torch.tensor([len(text) - 1 for text in together], device=device)
+                mask = (torch.arange(ids.shape[1], device=device) <= last[:, None]).long()
+                states = network.base_model(input_ids=ids, attention_mask=mask).last_hidden_state
                 pooled = states[torch.arange(len(rows), device=device), last]
             found[rows] = pooled.float().cpu().numpy()
             progress.update(len(rows))

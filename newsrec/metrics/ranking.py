@@ -27,24 +27,25 @@ def group_auc(group: pd.Series, relevance: pd.Series, score: pd.Series) -> pd.Se
 def rank_metrics(
     group: pd.Series, relevance: pd.Series, score: pd.Series, k: Sequence[int] = (5, 10)
 ) -> pd.DataFrame:
-    """AUC, MRR and nDCG of each group, exact under ties; its pairs and how many tie.
+    """AUC, MRR, recall and nDCG of each group, exact under ties; its pairs and how many tie.
 
-    AUC, MRR and the pairs take a row as relevant where its relevance is above 0; nDCG is graded.
+    All but nDCG, which is graded, take a row as relevant where its relevance is above 0.
 
     - auc: the share of (relevant, other) pairs in the right order, a tied pair counting half (Mann
       and Whitney, 1947).
     - mrr: the mean of 1 / position over all relevant rows and not only the first, as MIND's
       official scorer (msnews/MIND).
+    - recall_at_<k>: the share of the relevant rows that is among the first k; of one relevant row,
+      whether it is, which is known as hit rate.
     - ndcg_at_<k>: gain 2^relevance - 1, discount log2(position + 1), over the ideal order's
       (Järvelin and Kekäläinen, 2002; the gain of Burges et al., 2005).
 
-    With ties, MRR and nDCG are the expectation over uniformly random order within each block of
-    equal scores. Both are linear in what each position gains, and the expected gain at any position
-    of a block is the block's mean gain: exact, no sampling.
+    With ties, MRR, recall and nDCG are the expectation over uniformly random order within each
+    block of equal scores. They are linear in what each position gains, and the expected gain at any
+    position of a block is the block's mean gain: exact, no sampling.
 
-    Without a relevant row, auc, mrr and ndcg are NaN. With nothing but relevant rows auc is NaN,
-    but mrr and ndcg exist. Leave out the groups whose auc is NaN to take all means over the same
-    ones.
+    Without a relevant row, all four are NaN. With nothing but relevant rows auc is NaN, but the
+    others exist. Leave out the groups whose auc is NaN to take all means over the same ones.
 
     `pairs` and `tied_pairs` count pairs of a relevant row and another, as swapping two rows of
     equal relevance leaves the ranking as it was. Of binary relevance, their totals' ratio is the
@@ -54,11 +55,11 @@ def rank_metrics(
         group: the group of each row, shape (rows,); rows need not be sorted.
         relevance: from 0 to 1000, shape (rows,); 1 and 0 where it is binary.
         score: higher is ranked first, shape (rows,).
-        k: the cut-offs of nDCG.
+        k: the cut-offs of recall and nDCG.
 
     Returns:
-        A row for each group, in order of first appearance, with auc, mrr and ndcg_at_<k> for every
-        k (float), tied_pairs, pairs and num_rows (int).
+        A row for each group, in order of first appearance, with auc, mrr and, for every k,
+        recall_at_<k> and ndcg_at_<k> (float), tied_pairs, pairs and num_rows (int).
 
     Raises:
         ValueError: the three differ in length, a group or score is missing, a relevance is missing
@@ -119,6 +120,8 @@ def rank_metrics(
     ideal_position = np.arange(len(ideal)) - relevant_before[start[ideal_codes]] + 1
     ideal_discounted = gains[ideal] / np.log2(ideal_position + 1)
     for cut in k:
+        found = np.add.reduceat(np.where(position <= cut, relevant_share, 0.0), start)
+        columns[f"recall_at_{cut}"] = _ratio(found, num_relevant)
         gained = np.add.reduceat(np.where(position <= cut, discounted, 0.0), start)
         top = ideal_position <= cut
         # Summed position by position, so that equal gains always have the same sum.

@@ -112,7 +112,7 @@ def fetch_huggingface(name: str, revision: str, work: Path) -> Path:
         )
     _keep_only(folder, [file.rfilename for file in wanted])
     for file in wanted:
-        _check_arrived(folder / file.rfilename, file)
+        check_arrived(folder / file.rfilename, file)
     return folder
 
 
@@ -151,8 +151,12 @@ def _check_listed(name: str, revision: str, wanted: Collection[object]) -> None:
         )
 
 
-def _check_arrived(path: Path, listed: RepoSibling) -> None:
-    # The client compares sizes only.
+def check_arrived(path: Path, listed: RepoSibling) -> None:
+    """Compare a downloaded file with what Hugging Face lists; its client compares sizes only.
+
+    Raises:
+        UserError: its checksum is another; the file was deleted.
+    """
     if listed.lfs is not None:
         expected: str | None = listed.lfs.sha256
         found = sha256_file(path)

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from newsrec.errors import UserError
+from newsrec.metrics.power import power_sentence
 from newsrec.metrics.ranking import group_auc
-from newsrec.metrics.significance import detectable, groups_needed
 from newsrec.news.predictions import read_predictions
 
 _COLUMNS = ["impression_id", "user_id", "label", "score"]
@@ -39,13 +39,16 @@ def power(delta: float, sources: Sequence[Path]) -> str:
         raise UserError(f"{sources[1]}: other rows than {sources[0]}; score both again (dvc repro)")
     gains = aucs[1] - aucs[0] if len(sources) == 2 else aucs[0] - 0.5
     users = tables[0].drop_duplicates("impression_id")["user_id"].to_numpy()
+    one, other, *_ = [*(source.stem for source in sources), "chance (0.5)"]
     try:
-        needed, smallest = groups_needed(gains, users, delta), detectable(gains, users)
+        return power_sentence(
+            gains,
+            users,
+            delta,
+            metric="mean AUC",
+            names=(one, other),
+            groups="impressions",
+            clusters="users",
+        )
     except ValueError as error:
         raise UserError(f"{sources[-1]}: {error}") from None
-    names = [*(source.stem for source in sources), "chance (0.5)"][:2]
-    return (
-        f"{needed:,} impressions show a difference in mean AUC of {delta:g} between {names[0]} and "
-        f"{names[1]} four times in five at level 95 %; the {gains.notna().sum():,} here, of "
-        f"{len(set(users)):,} users, show one of {smallest:.2g} or more."
-    )

@@ -68,6 +68,41 @@ def loss_curve(train: pd.DataFrame, val: pd.DataFrame, *, y_label: str) -> str:
         return inline_svg(figure, label)
 
 
+def step_curves(series: Mapping[str, pd.DataFrame], *, title: str, y_label: str) -> str:
+    """A figure by optimiser step, of several runs in one plot.
+
+    Args:
+        series: by name, columns step and value, steps rising, one row or more.
+        title: for the accessible label; figures on one page need different ones.
+        y_label: what the value is.
+    """
+    with drawing(4.8, 3.4) as (figure, axes):
+        names = placeholders(series)
+        for frame, text, look in zip(series.values(), names, looks(len(series)), strict=True):
+            axes.plot(
+                frame["step"].to_numpy(),
+                frame["value"].to_numpy(),
+                label=text,
+                color=look.color,
+                linestyle=look.dashes,
+                linewidth=1.6,
+                marker=look.marker if len(frame) <= MARKER_MAX_POINTS else "",
+                markersize=4,
+            )
+        axes.set_xlabel("step")
+        axes.set_ylabel(y_label)
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+        axes.grid(axis="y", color=INK, alpha=0.15, linewidth=0.8)
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=4, borderaxespad=0)
+        shown = [
+            f"{printable(name)}: {score(float(frame['value'].iloc[0]))} at step "
+            f"{int(frame['step'].iloc[0])}, {score(float(frame['value'].iloc[-1]))} at step "
+            f"{int(frame['step'].iloc[-1])}"
+            for name, frame in series.items()
+        ]
+        return inline_svg(figure, f"{printable(title)}. {'; '.join(shown)}.", title, names)
+
+
 def roc_curves(series: Mapping[str, pd.DataFrame]) -> str:
     """ROC curves, such as those of several models, or of several classes against the rest.
 

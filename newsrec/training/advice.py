@@ -1,6 +1,7 @@
 """What a person can do about a training that failed, or that would not fit."""
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
 from newsrec.running.disks import FREE_SOME
@@ -31,6 +32,14 @@ _OWN_SETTINGS = {
 }
 
 
+@dataclass(frozen=True)
+class Advice:
+    """What to change where a training fails."""
+
+    memory: str  # short of memory
+    loss: str  # a loss that is no number
+
+
 def memory_advice(method: str) -> str:
     """What to change, in order, when a method of fine-tuning is short of memory."""
     return (
@@ -39,15 +48,26 @@ def memory_advice(method: str) -> str:
     )
 
 
-def explain_failure(finished: Finished, method: str, log: Path) -> str:
-    """Why a training ended, in one line, with what to do about it."""
+def explain_failure(
+    finished: Finished, method: str, log: Path, advice: Advice | None = None
+) -> str:
+    """Why a training ended, in one line, with what to do about it.
+
+    Args:
+        finished: how it ended.
+        method: of the section `train`.
+        log: of the training.
+        advice: of a training whose settings are in another section.
+    """
+    if advice is None:
+        loss = "lower train.lr, or raise train.warmup_ratio"
+        advice = Advice(memory_advice(method), loss)
     if broken := BROKEN_LOSS.search(finished.tail):
         return (
-            f"the loss of {broken[1]} is no number at step {broken[2]}; lower train.lr, or raise "
-            f"train.warmup_ratio (log: {log})"
+            f"the loss of {broken[1]} is no number at step {broken[2]}; {advice.loss} (log: {log})"
         )
     if finished.ran_out_of_memory:
-        return f"training ran out of memory; {memory_advice(method)} (log: {log})"
+        return f"training ran out of memory; {advice.memory} (log: {log})"
     if finished.ran_out_of_disk:
         return f"training found no space left on the disk; {FREE_SOME} (log: {log})"
     return f"training ended with exit code {finished.code}: {finished.last_line} (log: {log})"

@@ -13,11 +13,9 @@ import torch
 import yaml
 from datasets import Dataset
 from peft import PeftModel, PrefixTuningConfig, TaskType, get_peft_model
-from safetensors.torch import load_file, save_file
 from transformers import (
     DataCollatorForSeq2Seq,
     PreTrainedModel,
-    Trainer,
     TrainingArguments,
     set_seed,
 )
@@ -29,9 +27,7 @@ from newsrec.running.garbage import collect_as_usual
 from newsrec.running.processes import die_with_parent
 from newsrec.training.dataset import read_samples
 from newsrec.training.samples import encode_sample, load_template
-from newsrec.training.trainer import run_trainer
-
-_ADDED = "added.safetensors"
+from newsrec.training.trainer import TrainedWeightsTrainer, run_trainer
 
 
 def main() -> None:
@@ -52,7 +48,7 @@ def main() -> None:
     network = load_model(base, torch.bfloat16 if arguments.bf16 else torch.float32)
     network = _add_weights(network, job["method"], job["options"])
     writes = run_trainer(
-        _AddedWeightsTrainer,
+        TrainedWeightsTrainer,
         arguments,
         job["early_stopping"],
         model=network,
@@ -67,37 +63,6 @@ def main() -> None:
         network.save_pretrained(str(output / "adapter"))
     else:
         save_bottleneck(network, output / "adapter")
-
-
-class _AddedWeightsTrainer(Trainer):  # type: ignore[misc]
-    """Checkpoints hold the added weights, all of them.
-
-    PEFT's own file of a prefix holds what the projection computed, from which training cannot go
-    on; and neither library's needs the base beside it.
-    """
-
-    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
-        folder = Path(output_dir or self.args.output_dir)
-        folder.mkdir(parents=True, exist_ok=True)
-        save_file(
-            {name: weight.detach().contiguous() for name, weight in self._added()}, folder / _ADDED
-        )
-
-    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
-        saved = load_file(Path(resume_from_checkpoint) / _ADDED)
-        with torch.no_grad():
-            for name, weight in self._added():
-                weight.copy_(saved[name])
-
-    def _load_best_model(self) -> None:
-        self._load_from_checkpoint(self.state.best_model_checkpoint)
-
-    def _added(self) -> Iterator[tuple[str, torch.nn.Parameter]]:
-        return (
-            (name, weight)
-            for name, weight in self.accelerator.unwrap_model(self.model).named_parameters()
-            if weight.requires_grad
-        )
 
 
 def _add_weights(

@@ -5,10 +5,14 @@ import sys
 from newsrec.errors import UserError
 
 
-def chooses_bf16(precision: str) -> bool:
+def chooses_bf16(precision: str, key: str = "train.precision") -> bool:
     """Whether to compute in bfloat16, which is what `auto` takes where a GPU has it.
 
     A GPU without it is reported on stderr.
+
+    Args:
+        precision: `auto`, `bf16` or `fp32`.
+        key: of params.yaml that says so.
 
     Raises:
         UserError: `precision` is bf16, and no GPU here has it.
@@ -21,13 +25,13 @@ def chooses_bf16(precision: str) -> bool:
     found = f"{torch.cuda.get_device_name()} has no bfloat16" if has_gpu else "there is no GPU"
     if precision == "bf16":
         raise UserError(
-            f"train.precision is 'bf16', and {found}; set it to auto or fp32, or use a GPU of "
+            f"{key} is 'bf16', and {found}; set it to auto or fp32, or use a GPU of "
             "compute capability 8.0 or more"
         )
     if has_gpu:
         print(
             f"train: warning: {found}; training computes in float32, slower and with twice the "
-            "activations; use a GPU of compute capability 8.0 or more, or set train.precision to "
+            f"activations; use a GPU of compute capability 8.0 or more, or set {key} to "
             "fp32 to say that this is meant",
             file=sys.stderr,
         )

@@ -17,7 +17,7 @@ import yaml
 from newsrec.errors import UserError
 from newsrec.files import read_json, sha256_file, sha256_folder, write_json, write_text
 from newsrec.running.processes import run_shown
-from newsrec.training.advice import explain_failure
+from newsrec.training.advice import Advice, explain_failure
 from newsrec.training.methods import WHOLE
 from newsrec.training.trackers import Tracker, tracker_environment
 
@@ -112,6 +112,7 @@ def run(
     seed: int,
     method: str,
     report_to: Tracker = "none",
+    advice: Advice | None = None,
 ) -> Outcome:
     """Run `worker` on `arguments`, from the last checkpoint of the same run if there is one.
 
@@ -128,6 +129,7 @@ def run(
         seed: of hashing in the worker.
         method: of fine-tuning, for advice when memory is short, see `advice.memory_advice`.
         report_to: the tracker that `arguments` name.
+        advice: in place of that for `method`.
 
     Raises:
         UserError: out of memory, a loss that is no number, or another end than success.
@@ -149,7 +151,7 @@ def run(
     log = work / "train.log"
     finished = run_shown([*_launcher(num_processes), "-m", worker, config], env, log)
     if finished.code != 0:
-        raise UserError(explain_failure(finished, method, log))
+        raise UserError(explain_failure(finished, method, log, advice))
     return _read_outcome(output)
 
 

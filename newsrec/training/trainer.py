@@ -4,9 +4,12 @@ A worker of the project's own calls `run_trainer` with its model, its samples an
 then resumes, stops early, stops at a broken loss and leaves the files that `runs` reads.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import torch
+from safetensors.torch import load_file, save_file
 from transformers import EarlyStoppingCallback, Trainer, TrainingArguments
 from transformers.trainer_utils import get_last_checkpoint
 
@@ -16,6 +19,38 @@ from newsrec.training.callbacks import (
     SeedEpochs,
     StopAtBrokenLoss,
 )
+
+_TRAINED = "trained.safetensors"
+
+
+class TrainedWeightsTrainer(Trainer):  # type: ignore[misc]
+    """Checkpoints hold the weights that are trained, all of them and no others.
+
+    So a model may be any module. Of a prefix, PEFT's own file holds what the projection computed,
+    from which training cannot go on.
+    """
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        folder = Path(output_dir or self.args.output_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        weights = {name: weight.detach().contiguous() for name, weight in self._trained()}
+        save_file(weights, folder / _TRAINED)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        saved = load_file(Path(resume_from_checkpoint) / _TRAINED)
+        with torch.no_grad():
+            for name, weight in self._trained():
+                weight.copy_(saved[name])
+
+    def _load_best_model(self) -> None:
+        self._load_from_checkpoint(self.state.best_model_checkpoint)
+
+    def _trained(self) -> Iterator[tuple[str, torch.nn.Parameter]]:
+        return (
+            (name, weight)
+            for name, weight in self.accelerator.unwrap_model(self.model).named_parameters()
+            if weight.requires_grad
+        )
 
 
 def run_trainer(

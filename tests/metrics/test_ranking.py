@@ -19,6 +19,7 @@ from newsrec.metrics.ranking import group_auc, rank_metrics
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "assets/ranking_golden.json").read_text())
 FIGURES = ["auc", "mrr", "ndcg_at_5", "ndcg_at_10"]
+RECALLS = ["recall_at_5", "recall_at_10"]
 COUNTS = ["tied_pairs", "pairs", "num_rows"]
 GRADES = (0, 1, 2, 3, 0.5)
 
@@ -108,6 +109,25 @@ def test_with_ties_the_figures_are_the_mean_over_every_order() -> None:
             assert list(found.loc[name, FIGURES[1:]]) == pytest.approx(expected, abs=1e-12)
 
 
+def test_recall_is_the_mean_over_every_order_of_ties() -> None:
+    rows = made_up(seed=3, num_levels=2)
+    found = measured(rows, k=(1, 2, 20))
+    for name, group in rows.groupby("group"):
+        if not group["relevance"].any():
+            assert math.isnan(found.loc[name, "recall_at_1"])
+            continue
+        orders = [
+            [relevance for relevance, _ in order]
+            for order in itertools.permutations(
+                zip(group["relevance"], group["score"], strict=True)
+            )
+            if all(first[1] >= second[1] for first, second in itertools.pairwise(order))
+        ]
+        for k in (1, 2, 20):
+            expected = np.mean([sum(order[:k]) / sum(order) for order in orders])
+            assert found.loc[name, f"recall_at_{k}"] == pytest.approx(expected, abs=1e-12)
+
+
 def test_auc_and_ndcg_are_scikit_learns_which_also_averages_over_ties() -> None:
     rows = made_up(seed=4)
     found = measured(rows)
@@ -188,7 +208,8 @@ def test_auc_mrr_and_pairs_take_every_relevance_above_0_alike() -> None:
 def test_ndcg_is_at_the_cut_offs_asked_for() -> None:
     rows = made_up(seed=12)
     found = measured(rows, (1, 3, 20))
-    assert list(found) == ["auc", "mrr", "ndcg_at_1", "ndcg_at_3", "ndcg_at_20", *COUNTS]
+    at = [f"{name}_at_{cut}" for cut in (1, 3, 20) for name in ("recall", "ndcg")]
+    assert list(found) == ["auc", "mrr", *at, *COUNTS]
     assert list(measured(rows, ())) == ["auc", "mrr", *COUNTS]
     for name, group in rows.groupby("group"):
         if group["relevance"].any():
@@ -229,7 +250,7 @@ def test_groups_keep_their_order_of_first_appearance() -> None:
 
 
 def test_no_rows_make_no_groups() -> None:
-    assert measured(golden_rows().iloc[:0]).shape == (0, len(FIGURES) + len(COUNTS))
+    assert measured(golden_rows().iloc[:0]).shape == (0, len([*FIGURES, *RECALLS, *COUNTS]))
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from newsrec.news.params import Params
 from newsrec.params.compose import compose, compose_pipeline
 from newsrec.params.load import load_params
 from newsrec.params.sections import SharedParams
+from newsrec.ranker.params import Params as RankerParams
 from newsrec.safety.params import Params as SafetyParams
 from newsrec.training.methods import UNMERGEABLE
 from tests import ROOT
@@ -28,7 +29,11 @@ GROUPS = {
     }.items()
 }
 # The pipelines but the news.
-OTHERS: dict[str, type[SharedParams]] = {"safety": SafetyParams, "assistant": AssistantParams}
+OTHERS: dict[str, type[SharedParams]] = {
+    "safety": SafetyParams,
+    "assistant": AssistantParams,
+    "ranker": RankerParams,
+}
 CHOICES = [f"{group}={word}" for group, words in GROUPS.items() for word in words]
 # Model, data, train and engine; None leaves the engine to conf/.
 Words = tuple[str, str, str, str | None]
@@ -108,6 +113,18 @@ def test_choices_of_other_pipelines_combine(
     assert (params.fetch_model.tiny is not None) == (model == "tiny")
     own = yaml.safe_load((ROOT / f"conf/{pipeline}.yaml").read_text("utf-8"))["train"]
     assert (params.train.lr == own["lr"]) == (model != "tiny")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["exact", "softmax", "group", "ppo"])
+def test_a_method_of_reinforcement_is_chosen_by_its_word(method: str, tmp_path: Path) -> None:
+    path = tmp_path / "params.yaml"
+    compose(
+        path, [f"rl={method}", "data=musical-instruments", "model=qwen2.5-3b-instruct"], "ranker"
+    )
+    params = load_params(RankerParams, path)
+    assert params.rl.method == method
+    assert (params.model.template, params.prepare.max_lists["test"]) == ("qwen", 5000)
 
 
 def test_every_choice_of_data_is_of_a_pipeline() -> None:

@@ -8,7 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from newsrec.report.curves import loss_curve, precision_recall_curves, reliability, roc_curves
+from newsrec.report.curves import (
+    loss_curve,
+    precision_recall_curves,
+    reliability,
+    roc_curves,
+    step_curves,
+)
 from newsrec.report.figures import Dot, confusion_matrix, dot_limits, dot_plot
 from tests.report.reading import HOSTILE, matrix_cells, texts
 
@@ -183,3 +189,18 @@ def test_four_long_column_names_are_whole_and_a_dozen_are_cut() -> None:
     many = [f"{place}{names[0]}" for place in range(12)]
     shown = texts(matrix([[1] * 12], rows=["a"], columns=many))
     assert many[0] not in shown
+
+
+def test_curves_of_several_runs_are_in_one_plot_and_told_apart() -> None:
+    series = {
+        name: pd.DataFrame({"step": [0, 100], "value": [0.3, 0.3 + 0.01 * place]})
+        for place, name in enumerate(("one", "two", "three", HOSTILE))
+    }
+    svg = step_curves(series, title="Two", y_label="figure")
+    assert {"one", "two", "three", "figure", "step"} <= set(texts(svg))
+    assert "<script" not in svg
+    lines = strokes(svg, dashes=True)
+    assert len(lines - strokes(step_curves({"a": CURVE.rename(columns={"loss": "value"})},
+                               title="One", y_label="figure"), dashes=True)) >= 3  # fmt: skip
+    label = ET.fromstring(svg).attrib["aria-label"]
+    assert "two: 0.300 at step 0, 0.310 at step 100" in label

@@ -8,14 +8,12 @@ from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 
-import huggingface_hub.constants
-import huggingface_hub.file_download
 import pytest
 
 import newsrec.news.mind.download
 from newsrec.errors import UserError
 from newsrec.news.mind.download import fetch_zips
-from tests.hub_servers import COMMIT, Hub, serve_hugging_face
+from tests.hub_servers import COMMIT, Hub, serve_hugging_face, use_hugging_face
 
 REPO = "acme/MIND"
 TRAIN, DEV = "MINDsmall_train.zip", "MINDsmall_dev.zip"
@@ -37,26 +35,9 @@ def hub(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hub]:
         DEV: zipped(TABLES, "MINDsmall_dev/"),
         "README.md": b"read me",
     }
-    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
-        monkeypatch.delenv(name, raising=False)
-        monkeypatch.delenv(name.lower(), raising=False)
-    monkeypatch.setenv("HF_HUB_DISABLE_TELEMETRY", "1")
-    monkeypatch.setenv("HF_TOKEN", "hf_secret")
-    monkeypatch.setattr(huggingface_hub.constants, "DOWNLOAD_CHUNK_SIZE", 1024)
-    # Switched off by the code under test; the flags must not outlive a test.
-    for name in ("HF_HUB_DISABLE_TELEMETRY", "HF_HUB_DISABLE_XET", "HF_HUB_ENABLE_HF_TRANSFER"):
-        value = getattr(huggingface_hub.constants, name)
-        monkeypatch.setattr(huggingface_hub.constants, name, value)
     with serve_hugging_face(Hub(REPO, files)) as served:
-        use(monkeypatch, served.url)
+        use_hugging_face(monkeypatch, served.url)
         yield served
-
-
-def use(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
-    """Send the client to `url`, though it has read its environment already."""
-    template = url + "/{repo_id}/resolve/{revision}/{filename}"
-    monkeypatch.setattr(huggingface_hub.constants, "ENDPOINT", url)
-    monkeypatch.setattr(huggingface_hub.file_download, "HUGGINGFACE_CO_URL_TEMPLATE", template)
 
 
 def digests(hub: Hub) -> dict[str, str]:
@@ -132,7 +113,7 @@ def test_no_network_is_reported_in_one_line(
 ) -> None:
     with socket.socket() as closed:  # bound, but nobody listens
         closed.bind(("127.0.0.1", 0))
-        use(monkeypatch, f"http://127.0.0.1:{closed.getsockname()[1]}")
+        use_hugging_face(monkeypatch, f"http://127.0.0.1:{closed.getsockname()[1]}")
         message = reported(lambda: fetch_zips(REPO, "main", {TRAIN: ""}, tmp_path))
     assert "check the network" in message
 

@@ -1,0 +1,287 @@
+"""The report of a run of the ranker pipeline as one HTML page."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
+
+from newsrec.ranker.evaluation.figures import EXPECTED, MAIN
+from newsrec.ranker.report.verdict import (
+    HEADS,
+    Metrics,
+    against_others,
+    against_softmax,
+    gain,
+    notices,
+    verdict,
+)
+from newsrec.ranker.systems import CANDIDATE_ALONE, METHODS, POLICIES, WRONG_HISTORY, in_words
+from newsrec.report.curves import loss_curve, step_curves
+from newsrec.report.figures import Dot, dot_limits, dot_plot
+from newsrec.report.page import render_page
+from newsrec.report.tables import BETTER, WORSE, Gain
+from newsrec.report.text import DASH, flat, key_words, score, shortened, signed
+
+# A figure's key in metrics/evaluate.json and its column's head.
+GREEDY = {
+    "ndcg_at_1": "NDCG@1",
+    "ndcg_at_5": "NDCG@5",
+    "ndcg_at_10": "NDCG@10",
+    "ndcg_at_20": "NDCG@20",
+    "hr_at_5": "HR@5",
+    "hr_at_10": "HR@10",
+    "mrr": "MRR",
+    "tie_rate": "target ties",
+}
+DRAWN = {
+    MAIN: "NDCG@10, greedy",
+    EXPECTED: "NDCG@10, expected",
+    f"sampled_{MAIN}": "NDCG@10, sampled",
+    "expected_ndcg_at_1": "NDCG@1, expected",
+    "expected_hr_at_10": "HR@10, expected",
+    "expected_mrr": "MRR, expected",
+}
+AUDIT = {
+    "start_noise_one": "one order, perfect critic, before",
+    "end_noise_one": "after",
+    "start_noise_group_masked": "64 orders, masked, before",
+    "end_noise_group_masked": "after",
+    "divergence": "KL from the start, nats",
+    "clip_share": "clipped ratios",
+    "step_divergence": "KL of a step",
+    "explained_variance": "explained variance of the critic",
+}
+SLICES = {
+    "history": "By products shown of the history",
+    "target": "By whether somebody bought the target before",
+    "popularity": "By popularity of the target in training",
+    "category": "By category of the target",
+}
+SLICE_WIDTH = 18  # columns of a slice's name beside its number of lists
+CURVES = {"ndcg": "NDCG@{k}, greedy", "expected_ndcg": "NDCG@{k}, expected"}
+
+
+def render(
+    *,
+    main: str,
+    metrics: Metrics,
+    slices: Mapping[str, Any],
+    probes: Mapping[str, Any],
+    methods: Mapping[str, Mapping[str, Any]],
+    curves: pd.DataFrame,
+    teach: Mapping[str, Any],
+    compare: Mapping[str, Any],
+    train: Mapping[str, Any],
+    train_loss: pd.DataFrame,
+    val_loss: pd.DataFrame,
+    model: Mapping[str, Any],
+    row_counts: Mapping[str, Mapping[str, Any]],
+    examples: Sequence[tuple[str, Sequence[Mapping[str, Any]], str]],
+    k: int,
+) -> str:
+    """The whole page; equal input gives equal bytes.
+
+    Args:
+        main: the method that the run is about.
+        metrics: what metrics/evaluate.json holds; slices, probes, teach, compare, train and model
+            (fetch_model) likewise.
+        methods: by method what metrics/rl_METHOD.json holds.
+        curves: the table of plots/learning_curves.tsv.
+        train_loss: of the fine-tuning on answers, columns step and loss.
+        val_loss: the same; may be empty.
+        row_counts: by stage what its metrics hold of rows.
+        examples: kind, lists and what is shown where there is none.
+        k: of the reward, NDCG@k.
+    """
+    found, systems = verdict(metrics, main, probes), metrics["systems"]
+    known = [key for key in GREEDY if key in systems[main]]
+    policies = {name: systems[name] for name in systems if name in POLICIES}
+    return render_page(
+        Path(__file__).parent,
+        "page.html.j2",
+        kicker="Products ranked for a person: a language model trained by reinforcement",
+        title=found.title,
+        lead=found.text,
+        notices=notices(metrics, main, probes, teach, model),
+        fingerprint=[*metrics["protocol"].items(), ("model digest", model["digest"])],
+        main=main,
+        metrics=metrics,
+        against=[
+            sentence
+            for sentence in (against_softmax(metrics, main), *against_others(metrics, main))
+            if sentence
+        ],
+        words=[(name, in_words(name)) for name in systems if in_words(name) != name],
+        heads=[GREEDY[key] for key in known],
+        rows=[
+            *((name, [_cell(of, key) for key in known]) for name, of in systems.items()),
+            (
+                "any order at random",
+                [(score(metrics["random_order"].get(key)), "") for key in known],
+            ),
+        ],
+        systems_svg=Markup(_systems(metrics)),
+        drawn_heads=DRAWN.values(),
+        drawn_rows=[(name, [_cell(of, key) for key in DRAWN]) for name, of in policies.items()],
+        compared=HEADS.values(),
+        comparisons=[
+            (name, [gain(metrics, main, name, key) for key in HEADS])
+            for name in systems
+            if name != main
+        ],
+        matrix_heads=list(systems)[1:],
+        matrix=_matrix(metrics),
+        plan_rows=_plan(metrics, main),
+        curves=[
+            (head.format(k=k), Markup(_curves(curves, column, head.format(k=k))))
+            for column, head in CURVES.items()
+            if column in curves
+        ],
+        histories=[
+            (f"{name}, {_num_probed(probes[probe])} lists", _probe_rows(probes[probe]))
+            for probe, name in (
+                (WRONG_HISTORY, "Another user's history"),
+                (CANDIDATE_ALONE, "The candidate alone, without a history"),
+            )
+            if probes[probe]
+        ],
+        popularity=[(name, [_signed(of)]) for name, of in probes["popularity"].items()],
+        slices=_slices(slices, main),
+        audit_heads=AUDIT.values(),
+        audit_rows=[
+            (name, [(score(of.get(key)), "") for key in AUDIT]) for name, of in methods.items()
+        ],
+        examples=examples,
+        teach=_facts(teach),
+        compare=_facts(compare),
+        loss_svg=Markup(loss_curve(train_loss, val_loss, y_label="loss, nats per token")),
+        training=[("fine-tuning on answers", _facts(train))]
+        + [(f"reinforcement, {name}", _facts(of)) for name, of in methods.items()],
+        row_counts=[(stage, _facts(of)) for stage, of in row_counts.items()],
+    )
+
+
+def _cell(figures: Mapping[str, Any], key: str) -> tuple[str, str]:
+    """A figure and its interval as printed; a dash where the system has none."""
+    return _figure(figures[key]) if key in figures else (DASH, "")
+
+
+def _figure(found: Mapping[str, float]) -> tuple[str, str]:
+    return score(found["value"]), f"{score(found['low'])}{DASH}{score(found['high'])}"
+
+
+def _signed(found: Mapping[str, float]) -> tuple[str, str]:
+    return signed(found["value"]), f"{signed(found['low'])} to {signed(found['high'])}"
+
+
+def _facts(found: Mapping[str, Any]) -> list[tuple[str, object]]:
+    """Every leaf of a metrics file but its protocol, in words."""
+    kept = {key: value for key, value in found.items() if key != "protocol"}
+    return [(key_words(key), value) for key, value in flat(kept) if not isinstance(value, list)]
+
+
+def _dot(found: Mapping[str, float]) -> Dot:
+    return Dot(found["value"], found["low"], found["high"])
+
+
+def _systems(metrics: Metrics) -> str:
+    rows = [(name, {MAIN: _dot(of[MAIN])}) for name, of in metrics["systems"].items()]
+    random = metrics["random_order"][MAIN]
+    return dot_plot(
+        rows,
+        title="NDCG@10 of every system",
+        across="NDCG@10",
+        limits=dot_limits((dot for _, dots in rows for dot in dots.values()), random),
+        reference=random,
+    )
+
+
+def _matrix(metrics: Metrics) -> list[tuple[str, list[tuple[str, str] | None]]]:
+    """What each system has more than each after it by NDCG@10, and the class of its cell."""
+    names = list(metrics["systems"])
+    classes = {BETTER: "above", WORSE: "below"}
+
+    def cell(found: Gain | None) -> tuple[str, str] | None:
+        return found and (signed(found.delta), classes.get(found.outcome, "muted"))
+
+    return [
+        (
+            one,
+            [
+                cell(gain(metrics, one, other)) if place < at else None
+                for at, other in enumerate(names)
+                if at
+            ],
+        )
+        for place, one in enumerate(names[:-1])
+    ]
+
+
+def _plan(metrics: Metrics, main: str) -> list[tuple[str, list[object]]]:
+    """Of each other system the smallest difference that is shown, and the lists that one takes."""
+    rows: list[tuple[str, list[object]]] = []
+    for name in metrics["systems"]:
+        for pair in (f"{main} vs {name}", f"{name} vs {main}"):
+            if found := metrics["plan"].get(pair):
+                rows.append((name, [found["detectable"], found["num_lists_needed"]]))
+    return rows
+
+
+def _curves(curves: pd.DataFrame, column: str, head: str) -> str:
+    series = {
+        method: curves[curves["method"] == method].rename(columns={column: "value"})
+        for method in METHODS
+        if (curves["method"] == method).any()
+    }
+    title = f"{head}, of the validation lists by step"
+    return step_curves(series, title=title, y_label=head)
+
+
+def _num_probed(found: Mapping[str, Any]) -> str:
+    return f"{max(of['num_lists'] for of in found.values()):,}"
+
+
+def _probe_rows(found: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str]]]]:
+    return [
+        (
+            name,
+            [
+                _figure(of["own"]),
+                _figure(of["probed"]),
+                _signed(of["difference"]),
+                (score(of["random"]), ""),
+            ],
+        )
+        for name, of in found.items()
+    ]
+
+
+def _slices(slices: Mapping[str, Any], main: str) -> list[tuple[str, Markup]]:
+    """A dot plot for each heading, all on one scale."""
+    shown = list(dict.fromkeys(("sft", "softmax", main)))
+    plots = {
+        heading: [
+            (
+                f"{shortened(name, SLICE_WIDTH)} ({found[main]['num_lists']:,})",
+                {series: _dot(found[series]) for series in shown if series in found},
+            )
+            for name, found in slices[heading].items()
+        ]
+        for heading in SLICES
+        if slices[heading]
+    }
+    every = [dot for rows in plots.values() for _, dots in rows for dot in dots.values()]
+    limits = dot_limits(every, 0.0)
+    return [
+        (
+            SLICES[heading],
+            Markup(
+                dot_plot(
+                    rows, title=SLICES[heading], across="NDCG@10", limits=limits, reference=0.0
+                )
+            ),
+        )
+        for heading, rows in plots.items()
+    ]
