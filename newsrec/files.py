@@ -213,6 +213,19 @@ def write_tsv(target: Path, header: Iterable[str], rows: Iterable[Iterable[objec
     write_text(target, "\n".join(lines) + "\n")
 
 
+def require_model_folder(folder: Path) -> None:
+    """Refuse a path that is no folder, before a library takes it for the name of a model on a hub.
+
+    Raises:
+        UserError: it is none.
+    """
+    if not folder.is_dir():
+        raise UserError(
+            f"{folder}: no such folder, expected one with a model; where a stage writes it, run "
+            "dvc repro, or dvc pull if a remote has it"
+        )
+
+
 def sha256_file(source: Path) -> str:
     """SHA-256 of one file, as hexadecimal."""
     with source.open("rb") as stream:

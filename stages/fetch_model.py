@@ -9,6 +9,7 @@ Run     dvc repro fetch_model      (alone: python -m stages.fetch_model newsrec.
 
 import shutil
 import sys
+from dataclasses import asdict
 from importlib import import_module
 from pathlib import Path
 
@@ -74,18 +75,8 @@ def main() -> None:
 def _build(model: FetchModel, corpus: str, draft: Path) -> None:
     tiny = model.tiny
     assert tiny is not None
-    build_tiny(
-        draft,
-        import_module(corpus).examples(tiny.steps * tiny.batch_size, tiny.seed),
-        vocab_size=tiny.vocab_size,
-        hidden_size=tiny.hidden_size,
-        num_layers=tiny.num_layers,
-        max_length=tiny.max_length,
-        steps=tiny.steps,
-        batch_size=tiny.batch_size,
-        lr=tiny.lr,
-        seed=tiny.seed,
-    )
+    examples = import_module(corpus).examples(tiny.steps * tiny.batch_size, tiny.seed)
+    build_tiny(draft, examples, **asdict(tiny))
 
 
 def _fetch(model: FetchModel) -> Path:

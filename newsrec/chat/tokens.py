@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from newsrec.chat.messages import Messages
 from newsrec.errors import UserError
+from newsrec.files import require_model_folder
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -20,6 +21,7 @@ def load_tokenizer(model: Path) -> "PreTrainedTokenizerBase":
     Raises:
         UserError: there is none, or it is damaged.
     """
+    require_model_folder(model)
     # Takes seconds to import: a mistake in the values of a run is reported before.
     from transformers import AutoTokenizer
 

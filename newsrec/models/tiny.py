@@ -6,6 +6,7 @@ about a million parameters, so that everything runs on two cores in minutes.
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from random import Random
 
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -14,9 +15,12 @@ from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
 from newsrec.chat.messages import Messages
 from newsrec.chat.tokens import encode_chat
+from newsrec.models.induction import WEIGHTS, draw_induction_heads
 
 # A chat and the answer to it; without messages, a text to be continued from nothing.
 Example = tuple[Messages, str]
+# Token ids of the whole chat, and how many of them are the prompt.
+Encoded = tuple[list[int], int]
 
 # Qwen3's control tokens; the angle-bracket pairs are ordinary added tokens there, as here.
 CONTROL_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
@@ -41,6 +45,7 @@ _SPLIT = r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\
 
 # With the usual 0.02 a model this narrow learned nothing in 900 steps (docs/LOG.md).
 _INITIALIZER_RANGE = 0.1
+_BATCHES_GROUPED = 10
 
 
 def build_tiny(
@@ -55,6 +60,10 @@ def build_tiny(
     batch_size: int,
     lr: float,
     seed: int,
+    num_key_value_heads: int = 1,
+    rope_theta: float = 10_000.0,
+    group_by_length: bool = False,
+    induction_heads: bool = False,
 ) -> float:
     """Build a tokenizer and a model from a corpus and save both into the folder `target`.
 
@@ -70,6 +79,13 @@ def build_tiny(
         batch_size: examples a step.
         lr: peak learning rate of AdamW, warmed up over a tenth of the steps, then cosine to zero.
         seed: of the weights; the order of the examples is given.
+        num_key_value_heads: a divisor of the number of heads, which is `hidden_size / 32`.
+        rope_theta: base of the rotary embedding; with a higher one tokens far apart are compared
+            more by what they are.
+        group_by_length: whether examples of like length make a batch, which saves padding; those
+            of ten batches at a time are regrouped.
+        induction_heads: whether the weights start with heads that copy, see
+            `newsrec.models.induction`.
 
     Returns:
         The mean loss of the last tenth of the steps, in nats per answer token.
@@ -81,18 +97,24 @@ def build_tiny(
         intermediate_size=3 * hidden_size,
         num_hidden_layers=num_layers,
         num_attention_heads=hidden_size // 32,
-        num_key_value_heads=1,
+        num_key_value_heads=num_key_value_heads,
+        rope_theta=rope_theta,
         head_dim=32,
         max_position_embeddings=max_length,
         tie_word_embeddings=True,
-        initializer_range=_INITIALIZER_RANGE,
+        initializer_range=WEIGHTS if induction_heads else _INITIALIZER_RANGE,
         bos_token_id=None,
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
     torch.manual_seed(seed)
     model = Qwen3ForCausalLM(config)
-    loss = _pretrain(model, tokenizer, examples, steps, batch_size, lr)
+    if induction_heads:
+        draw_induction_heads(model, seed)
+    encoded = [_encode(tokenizer, messages, answer) for messages, answer in examples]
+    if group_by_length:
+        encoded = _grouped(encoded, batch_size, seed)
+    loss = _pretrain(model, tokenizer, encoded, steps, batch_size, lr)
     model.save_pretrained(target, safe_serialization=True)
     tokenizer.save_pretrained(target)
     return loss
@@ -125,15 +147,27 @@ def _train_tokenizer(examples: Sequence[Example], vocab_size: int) -> PreTrained
     return fast
 
 
+def _grouped(encoded: Sequence[Encoded], batch_size: int, seed: int) -> list[Encoded]:
+    """The examples with those of like length together, the batches in no order of length."""
+    rng, size = Random(seed), _BATCHES_GROUPED * batch_size
+    grouped: list[Encoded] = []
+    for start in range(0, len(encoded), size):
+        window = sorted(encoded[start : start + size], key=lambda one: len(one[0]))
+        batches = [window[at : at + batch_size] for at in range(0, len(window), batch_size)]
+        last = [batches.pop()] if len(window) % batch_size else []  # is short, so it stays last
+        rng.shuffle(batches)
+        grouped += (one for batch in batches + last for one in batch)
+    return grouped
+
+
 def _pretrain(
     model: Qwen3ForCausalLM,
     tokenizer: PreTrainedTokenizerFast,
-    examples: Sequence[Example],
+    encoded: Sequence[Encoded],
     steps: int,
     batch_size: int,
     lr: float,
 ) -> float:
-    encoded = [_encode(tokenizer, messages, answer) for messages, answer in examples]
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, max_lr=lr, total_steps=steps, pct_start=0.1
@@ -168,9 +202,7 @@ def _texts(examples: Sequence[Example]) -> Iterator[str]:
         yield from (answer, "user", "assistant", "system")
 
 
-def _encode(
-    tokenizer: PreTrainedTokenizerFast, messages: Messages, answer: str
-) -> tuple[list[int], int]:
+def _encode(tokenizer: PreTrainedTokenizerFast, messages: Messages, answer: str) -> Encoded:
     """Token ids of the whole chat, and how many of them are the prompt."""
     prompt_ids = encode_chat(tokenizer, messages) if messages else []
     answer_ids = tokenizer.encode(f"{answer}<|im_end|>\n", add_special_tokens=False)

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from safetensors import SafetensorError, safe_open
 
 from newsrec.errors import UserError
-from newsrec.files import read_json
+from newsrec.files import read_json, require_model_folder
 
 ANOTHER_MODEL = "choose another model (fetch_model.name, or fetch_model.path of a local one)"
 
@@ -59,6 +59,7 @@ def weight_files(folder: Path) -> dict[Path, set[str]]:
         UserError: there are none, or two sets of them; transformers reads model.safetensors then,
             and vLLM the shards.
     """
+    require_model_folder(folder)
     single, index = folder / SINGLE, folder / INDEX
     if not index.exists():
         if single.exists() or single.is_symlink():

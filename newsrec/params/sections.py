@@ -28,7 +28,7 @@ _SHARED = ConfigDict(extra="ignore")
 
 @dataclass(frozen=True, config=STRICT)
 class Tiny:
-    """The tiny model that is built where `fetch_model.source` is `tiny`."""
+    """The tiny model that is built where `fetch_model.source` is `tiny`; see `build_tiny`."""
 
     vocab_size: int
     hidden_size: int
@@ -38,6 +38,10 @@ class Tiny:
     batch_size: int
     lr: float
     seed: int
+    num_key_value_heads: int = 1
+    rope_theta: float = 10_000.0
+    group_by_length: bool = False
+    induction_heads: bool = False
 
 
 @dataclass(frozen=True, config=STRICT)

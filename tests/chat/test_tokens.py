@@ -7,6 +7,7 @@ import pytest
 from newsrec.chat.messages import user_turn
 from newsrec.chat.tokens import control_tokens, encode_chat, first_tokens, load_tokenizer
 from newsrec.errors import UserError
+from newsrec.models.weights import weight_files
 
 HELLO = user_turn("hello")
 ANSWERS = ("Yes.", "No.", "maybe", "7", "!")
@@ -88,3 +89,9 @@ def test_the_tokens_of_the_template_are_control_tokens_and_those_of_words_are_no
     names = ["<|im_start|>", "<|im_end|>", "<|endoftext|>", "<think>", "</think>"]
     assert control.issuperset(tokenizer.convert_tokens_to_ids(names))
     assert control.isdisjoint(tokenizer.encode("hello, Yes. <b>", add_special_tokens=False))
+
+
+def test_a_folder_that_is_not_there_is_not_looked_for_on_a_hub(tmp_path: Path) -> None:
+    for read in (load_tokenizer, weight_files):
+        with pytest.raises(UserError, match=r"merged: no such folder, .* run dvc repro"):
+            read(tmp_path / "merged")

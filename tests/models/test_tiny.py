@@ -1,13 +1,14 @@
 """The tiny model learns from any corpus of chats or texts."""
 
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from newsrec.chat.messages import user_turn
 from newsrec.chat.tokens import encode_chat, load_tokenizer
 from newsrec.models.checks import check_model
-from newsrec.models.tiny import Example, _encode, build_tiny
+from newsrec.models.tiny import Encoded, Example, _encode, _grouped, build_tiny
 
 TEXTS: list[Example] = [
     ([], f"The {animal} {verb} the {thing}.")
@@ -70,3 +71,19 @@ def test_the_chat_template_shows_every_role(examples: list[Example], tmp_path: P
         "<|im_start|>system\nFrench<|im_end|>\n<|im_start|>user\none<|im_end|>\n"
         "<|im_start|>assistant\n<think>\n\n</think>\n\n"
     )
+
+
+def test_examples_of_like_length_make_a_batch() -> None:
+    rng = Random(3)
+    examples: list[Encoded] = [([row] * rng.randint(1, 50), 0) for row in range(105)]
+    grouped = _grouped(examples, batch_size=4, seed=1)
+    assert sorted(grouped) == sorted(examples)
+    assert grouped == _grouped(examples, batch_size=4, seed=1)
+
+    def longest(rows: list[Encoded]) -> list[int]:
+        return [max(len(ids) for ids, _ in rows[at : at + 4]) for at in range(0, len(rows), 4)]
+
+    assert sum(longest(grouped)) < 0.75 * sum(longest(examples))
+    assert longest(grouped)[:10] != sorted(longest(grouped)[:10])
+    # Regrouped ten batches at a time, so that an order that means something stays.
+    assert {ids[0] for ids, _ in grouped[:40]} == set(range(40))

@@ -1,13 +1,14 @@
 """The corpus that the tiny base is pre-trained on; `python -m stages.fetch_model` names its module.
 
-As a base from a hub can, this one can read the language of the made-up platform and copy text,
-without which a few hundred rows teach it no name (docs/LOG.md). As such a base it has read the
-names of places and layers, those of the test split too, but none of its phrases. It knows nothing
-of the four tasks: no prompt of theirs is here.
+As a base from a hub can, this one can read the language of the made-up platform, say what a
+sentence is about and what its speaker wants, and copy text, without which a few hundred rows teach
+it no name (docs/LOG.md). As such a base it has read the names of places and layers, those of the
+test split too, but none of its phrases. No prompt and no label of the four tasks is here.
 """
 
+from collections.abc import Mapping, Sequence
 from random import Random
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from newsrec.assistant.corpus import phrases, words
 from newsrec.assistant.corpus.sentences import (
@@ -16,6 +17,7 @@ from newsrec.assistant.corpus.sentences import (
     UNRELATED,
     Draw,
     ask,
+    dress,
     name_file,
     name_layer,
     say,
@@ -25,7 +27,15 @@ from newsrec.chat.messages import user_turn
 if TYPE_CHECKING:  # PyTorch takes seconds to import
     from newsrec.models.tiny import Example
 
-_TEXT_SHARE = 0.3
+# Of the examples; the rest are copies.
+_TEXT_SHARE, _ABOUT_SHARE, _WANTED_SHARE, _FILE_SHARE = 0.15, 0.1, 0.23, 0.24
+# What is asked of {text}, and the answers.
+_ABOUT = ("这句话说的是什么：{text}", "{text}\n上面在说什么")
+_TOPICS = {PLATFORM: "平台上的数据", GENERAL: "一般知识", UNRELATED: "闲聊"}
+_WANTED = ("说话的人想要什么：{text}", "{text}\n上面是想知道还是想办")
+_WANTS = {True: "想知道", False: "想办"}
+_FILE = ("写出文件：{text}", "{text}\n提到了哪个文件")
+_NO_FILE = "没有提到"
 # What is asked of {text}, which holds what is to be copied.
 _COPY = ("照抄一遍：{text}", "请重复：{text}", "{text}\n把上面这行再写一遍")
 _QUOTED = ("写出引号里的字：{text}", "{text}\n引号里写了什么")
@@ -34,11 +44,22 @@ _LAYER = ("写出图层的全名：{text}", "{text}\n说的是哪个图层")
 _LATIN = "abcdefghijklmnopqrstuvwxyz0123456789_-."
 _SUFFIXES = "市区县镇"
 
+_PIECES = (
+    *(*words.PLACES, *words.NEW_PLACES, *words.LAYERS, *words.NEW_LAYERS, *words.FILE_KINDS),
+    *(*words.STATES, *words.TERMS, *words.PREFIXES, *words.FOODS, *words.PASTIMES, *words.ENDINGS),
+    *map(str, words.YEARS),
+)
+# Of those no slip of the keyboard changes: a name must be in its sentence.
+_SPELT_RIGHT = tuple(piece for piece in _PIECES if not any(word in piece for word in words.TYPOS))
+
 
 def examples(num: int, seed: int) -> "list[Example]":
-    """`num` examples: texts to be continued from nothing, and chats that ask for a copy."""
+    """`num` examples: texts to be continued from nothing, and chats about a sentence."""
     rng = Random(f"pretraining:{seed}")
-    return [_text(rng) if rng.random() < _TEXT_SHARE else _copy(rng) for _ in range(num)]
+    shares = {_text: _TEXT_SHARE, _about: _ABOUT_SHARE, _wanted: _WANTED_SHARE, _file: _FILE_SHARE}
+    shares[_copy] = 1 - sum(shares.values())
+    kinds, weights = list(shares), list(shares.values())
+    return [rng.choices(kinds, weights)[0](rng) for _ in range(num)]
 
 
 def _text(rng: Random) -> "Example":
@@ -50,6 +71,52 @@ def _text(rng: Random) -> "Example":
 def _said(draw: Draw) -> str:
     scenario = draw.rng.choice((PLATFORM, PLATFORM, GENERAL, UNRELATED))
     return say(draw, scenario, draw.chance(0.5))
+
+
+def _about(rng: Random) -> "Example":
+    """What a sentence is about."""
+    draw = _draw(rng)
+    scenario = rng.choice(tuple(_TOPICS))
+    return _read(draw, _ABOUT, say(draw, scenario, draw.chance(0.5)), scenario, _TOPICS, scenario)
+
+
+def _wanted(rng: Random) -> "Example":
+    """Whether a speaker wants to know or to have something done."""
+    draw = _draw(rng)
+    scenario, asks = rng.choice((PLATFORM, PLATFORM, GENERAL, UNRELATED)), draw.chance(0.5)
+    return _read(draw, _WANTED, say(draw, scenario, asks), scenario, _WANTS, asks)
+
+
+def _read(
+    draw: Draw,
+    asked: tuple[str, ...],
+    text: str,
+    scenario: str,
+    answers: Mapping[Any, str],
+    right: str | bool,
+) -> "Example":
+    wrong = tuple(answer for key, answer in answers.items() if key != right)
+    return _chat(draw, asked, dress(draw, text, scenario, 0.3, wrong), answers[right])
+
+
+def _file(rng: Random) -> "Example":
+    """The file that a sentence names."""
+    draw = _draw(rng)
+    if draw.chance(0.25):
+        has_words_of_files = draw.chance(0.6)
+        text = draw.fill(draw.phrase(phrases.NO_FILE)) if has_words_of_files else ask(draw)[0]
+        name = _NO_FILE
+    else:
+        # Half the names are such as no row has: what is learned is to copy, not to guess a name.
+        name, quoted = name_file(draw) if draw.chance(0.5) else _quoted_name(draw)
+        text = draw.fill(draw.phrase(phrases.FILE_ASKED), q=quoted)
+    return _chat(draw, _FILE, dress(draw, text, PLATFORM, 0.15, ("好的", "空")), name)
+
+
+def _quoted_name(draw: Draw) -> tuple[str, str]:
+    """The name of a file, and how a sentence shows it; see `name_file`."""
+    name = draw.fill(_name(draw.rng, _SPELT_RIGHT) + ".{ending}")
+    return name, draw.rng.choice((*words.QUOTATION_MARKS, " {} ")).format(name)
 
 
 def _copy(rng: Random) -> "Example":
@@ -98,9 +165,9 @@ def _place(draw: Draw) -> str:
     return draw.rng.choice(_PIECES) + draw.rng.choice(_SUFFIXES)
 
 
-def _name(rng: Random) -> str:
+def _name(rng: Random, words_of: Sequence[str] = _PIECES) -> str:
     """A name that no text holds, of words that texts hold, of letters and of digits."""
-    pieces = rng.choices(_PIECES, k=rng.randint(1, 3))
+    pieces = rng.choices(words_of, k=rng.randint(1, 3))
     if rng.random() < 0.3:
         pieces.append("".join(rng.choices(_LATIN, k=rng.randint(1, 4))))
     rng.shuffle(pieces)
@@ -108,15 +175,8 @@ def _name(rng: Random) -> str:
 
 
 def _draw(rng: Random) -> Draw:
-    return Draw(rng, new_place=rng.random() < 0.4)
+    return Draw(rng, new_place=rng.random() < 0.5)
 
 
 def _chat(draw: Draw, asked: tuple[str, ...], text: str, answer: str) -> "Example":
     return user_turn(draw.rng.choice(asked).format(text=text)), answer
-
-
-_PIECES = (
-    *(*words.PLACES, *words.NEW_PLACES, *words.LAYERS, *words.NEW_LAYERS, *words.FILE_KINDS),
-    *(*words.STATES, *words.TERMS, *words.FOODS, *words.PASTIMES, *words.ENDINGS),
-    *(f"{year}" for year in range(2015, 2027)),
-)

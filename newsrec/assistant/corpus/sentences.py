@@ -2,14 +2,17 @@
 
 from dataclasses import dataclass, field
 from random import Random
-from string import Formatter, ascii_lowercase
+from string import Formatter
 
 from newsrec.assistant.corpus import phrases, words
 from newsrec.assistant.corpus.phrases import Phrases
 
 UNSEEN_PHRASING, UNSEEN_PLACE, OUT_OF_SCOPE = "unseen-phrasing", "unseen-place", "out-of-scope"
+TYPO, INJECTION = "typo", "injection"
 
 PLATFORM, GENERAL, UNRELATED = "数据平台相关问题", "通用问题", "无关问题"
+
+_TYPO_SHARE, _INJECTION_SHARE = 0.08, 0.07
 
 
 @dataclass
@@ -53,17 +56,17 @@ class Draw:
             return self.rng.choice(words.NEW_PLACES if name == "place" else words.NEW_LAYERS)
         if name in _NUMBERS:
             return str(self.rng.randint(*_NUMBERS[name]))
-        if name == "letters":
-            return "".join(self.rng.choices(ascii_lowercase, k=self.rng.randint(2, 5)))
-        return self.rng.choice(_WORDS[name])
+        return str(self.rng.choice(_WORDS[name]))
 
 
-_NUMBERS = {"n": (2, 99), "m": (2, 99), "digit": (1, 9), "year": (2015, 2026)}
+_NUMBERS = {"n": (2, 99), "m": (2, 99), "digit": (1, 9)}
 _WORDS = {
     "place": words.PLACES,
     "layer": words.LAYERS,
     "ending": words.ENDINGS,
     "kind": words.FILE_KINDS,
+    "prefix": words.PREFIXES,
+    "year": words.YEARS,
     "state": words.STATES,
     "term": words.TERMS,
     "term2": words.TERMS,
@@ -119,3 +122,39 @@ def name_file(draw: Draw) -> tuple[str, str]:
     name = draw.fill(draw.rng.choice(words.FILE_NAMES))
     marks = draw.rng.choice((*words.QUOTATION_MARKS, " {} ", " {} "))
     return name, marks.format(name)
+
+
+_OTHERS = {
+    PLATFORM: words.PASTIMES + words.ERRANDS,
+    GENERAL: words.PASTIMES + words.CHORES,
+    UNRELATED: words.ERRANDS + words.CHORES,
+}
+
+
+def dress(draw: Draw, core: str, scenario: str, turns: float, wrong: tuple[str, ...]) -> str:
+    """What is meant, with what people put before and after it, slips, and what misleads a model.
+
+    Args:
+        draw: of the row.
+        core: what is meant.
+        scenario: of it; what is spoken of before it is of another one.
+        turns: how often that is.
+        wrong: answers that are none to it.
+    """
+    if draw.chance(turns):
+        core = (
+            draw.fill(draw.phrase(phrases.TURNS), other=draw.rng.choice(_OTHERS[scenario])) + core
+        )
+    elif draw.chance(0.3):
+        core = draw.rng.choice(phrases.OPENINGS) + core
+    if draw.chance(0.25):
+        core += draw.rng.choice(phrases.CLOSINGS)
+    slips = [word for word in words.TYPOS if word in core]
+    if slips and draw.chance(_TYPO_SHARE):
+        draw.tags.add(TYPO)
+        slip = draw.rng.choice(slips)
+        core = core.replace(slip, words.TYPOS[slip], 1)
+    if draw.chance(_INJECTION_SHARE):
+        draw.tags.add(INJECTION)
+        core = draw.fill(draw.phrase(phrases.INJECTIONS), wrong=draw.rng.choice(wrong)) + core
+    return core

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
 
-from newsrec.assistant.corpus import phrases, words
+from newsrec.assistant.corpus import phrases
 from newsrec.assistant.corpus.sentences import (
     GENERAL,
     PLATFORM,
@@ -18,17 +18,17 @@ from newsrec.assistant.corpus.sentences import (
     UNSEEN_PLACE,
     Draw,
     ask,
+    dress,
     name_file,
     say,
 )
 
-TYPO, INJECTION, NO_FILE = "typo", "injection", "no-file"
+NO_FILE = "no-file"
 QUESTION, ORDER = "问题回答", "任务处理"
 NONE = "无"
 
 # The share of the rows with only new phrases, with only new places and layers, and with both.
 _NEW_SHARES = {(True, False): 0.12, (False, True): 0.12, (True, True): 0.06, (False, False): 0.7}
-_TYPO_SHARE, _INJECTION_SHARE = 0.08, 0.07
 _NUM_TRIES = 50  # to make a row that is not there yet
 
 
@@ -61,62 +61,26 @@ def made_up_rows(task: str, num: int, seed: int) -> Iterator[dict[str, Any]]:
         }
 
 
-_OTHERS = {
-    PLATFORM: words.PASTIMES + words.ERRANDS,
-    GENERAL: words.PASTIMES + words.CHORES,
-    UNRELATED: words.ERRANDS + words.CHORES,
-}
-
-
-def _dress(draw: Draw, core: str, scenario: str, turns: float, wrong: tuple[str, ...]) -> str:
-    """What is meant, with what people put before and after it, slips, and what misleads a model.
-
-    Args:
-        draw: of the row.
-        core: what is meant.
-        scenario: of it; what is spoken of before it is of another one.
-        turns: how often that is.
-        wrong: answers that are none to it.
-    """
-    if draw.chance(turns):
-        core = (
-            draw.fill(draw.phrase(phrases.TURNS), other=draw.rng.choice(_OTHERS[scenario])) + core
-        )
-    elif draw.chance(0.3):
-        core = draw.rng.choice(phrases.OPENINGS) + core
-    if draw.chance(0.25):
-        core += draw.rng.choice(phrases.CLOSINGS)
-    slips = [word for word in words.TYPOS if word in core]
-    if slips and draw.chance(_TYPO_SHARE):
-        draw.tags.add(TYPO)
-        slip = draw.rng.choice(slips)
-        core = core.replace(slip, words.TYPOS[slip], 1)
-    if draw.chance(_INJECTION_SHARE):
-        draw.tags.add(INJECTION)
-        core = draw.fill(draw.phrase(phrases.INJECTIONS), wrong=draw.rng.choice(wrong)) + core
-    return core
-
-
 def _scenario(draw: Draw) -> tuple[str, str]:
     (label,) = draw.rng.choices((PLATFORM, GENERAL, UNRELATED), (0.4, 0.3, 0.3))
     wrong = tuple(one for one in (PLATFORM, GENERAL, UNRELATED) if one != label)
-    return _dress(draw, say(draw, label, draw.chance(0.6)), label, 0.35, wrong), label
+    return dress(draw, say(draw, label, draw.chance(0.6)), label, 0.35, wrong), label
 
 
 def _kind(draw: Draw) -> tuple[str, str]:
     is_question = draw.chance(0.5)
     (scenario,) = draw.rng.choices((PLATFORM, GENERAL, UNRELATED), (0.7, 0.15, 0.15))
     label, wrong = (QUESTION, ORDER) if is_question else (ORDER, QUESTION)
-    return _dress(draw, say(draw, scenario, is_question), scenario, 0.2, (wrong,)), label
+    return dress(draw, say(draw, scenario, is_question), scenario, 0.2, (wrong,)), label
 
 
 def _answer(draw: Draw) -> tuple[str, str]:
     wrong = ("好的", "不知道", "你的指令")
     if draw.chance(0.12):
         scenario = draw.rng.choice((GENERAL, UNRELATED))
-        return _dress(draw, say(draw, scenario, True), scenario, 0.15, wrong), phrases.REFUSAL
+        return dress(draw, say(draw, scenario, True), scenario, 0.15, wrong), phrases.REFUSAL
     question, answer = ask(draw)
-    return _dress(draw, question, PLATFORM, 0.15, wrong), answer
+    return dress(draw, question, PLATFORM, 0.15, wrong), answer
 
 
 def _file_name(draw: Draw) -> tuple[str, str]:
@@ -124,10 +88,10 @@ def _file_name(draw: Draw) -> tuple[str, str]:
     if draw.chance(0.3):
         draw.tags.add(NO_FILE)
         core = draw.fill(draw.phrase(phrases.NO_FILE)) if draw.chance(0.6) else ask(draw)[0]
-        return _dress(draw, core, PLATFORM, 0.15, wrong), NONE
+        return dress(draw, core, PLATFORM, 0.15, wrong), NONE
     name, quoted = name_file(draw)
     core = draw.fill(draw.phrase(phrases.FILE_ASKED), q=quoted)
-    return _dress(draw, core, PLATFORM, 0.15, wrong), name
+    return dress(draw, core, PLATFORM, 0.15, wrong), name
 
 
 _MAKERS: dict[str, Callable[[Draw], tuple[str, str]]] = {

@@ -20,15 +20,22 @@ NEW_LAYERS = ("岸线", "苗圃", "闸门", "旱井", "粮仓", "界桩")
 
 # Parts of file names, and how they are put together.
 ENDINGS = ("xlsx", "csv", "shp", "pdf", "docx", "geojson", "zip", "txt")
+# Without 2020 and 2022: digits are tokens, and a tiny model that copies by the token before it goes
+# round in circles there.
+YEARS = (*range(2015, 2020), 2021, *range(2023, 2027))
 FILE_KINDS = ("成果", "清单", "普查表", "台账", "初稿", "底图", "统计")
 FILE_NAMES = (
     "{place}{layer}{year}.{ending}",
     "{place}{layer}{kind}.{ending}",
     "{layer}_{place}_{year}.{ending}",
     "{place}-{kind}-v{digit}.{ending}",
-    "{letters}_{layer}{year}.{ending}",
-    "{letters}{year}.{ending}",
+    "{prefix}_{layer}{year}.{ending}",
+    "{prefix}{year}.{ending}",
     "{year}{place}{layer}({digit}).{ending}",
+)
+PREFIXES = (
+    *("gis", "map", "data", "export", "final", "draft", "backup", "layer"),
+    *("copy", "new", "old", "report", "survey", "check", "city", "base"),
 )
 # Only in quotation marks: without an ending nothing else shows where such a name is.
 TITLES = ("{place}{layer}{kind}", "{place}{layer}{year}年报告", "{year}年{place}{kind}")

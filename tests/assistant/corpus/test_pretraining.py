@@ -24,15 +24,19 @@ def test_the_same_seed_makes_the_same_examples(made: list[tuple[Messages, str]])
     assert examples(100, seed=1) == made[:100]
     assert examples(100, seed=2) != made[:100]
     assert len(made) == NUM
-    assert len({answer for _, answer in made}) > NUM / 2
+    assert len({answer for _, answer in made}) > NUM / 3
 
 
-def test_chats_ask_for_a_copy_and_the_rest_is_text(made: list[tuple[Messages, str]]) -> None:
+def test_chats_ask_for_a_copy_or_about_a_sentence_and_the_rest_is_text(
+    made: list[tuple[Messages, str]],
+) -> None:
     chats = [(messages[0]["content"], answer) for messages, answer in made if messages]
     assert NUM / 2 < len(chats) < NUM
-    copies = [answer in asked for asked, answer in chats]
-    assert sum(copies) > len(copies) / 2
-    for asked, answer in chats:
+    about = {"平台上的数据", "一般知识", "闲聊", "想知道", "想办", "没有提到"}
+    assert {answer for _, answer in chats} > about
+    copies = [(asked, answer) for asked, answer in chats if answer not in about]
+    assert len(copies) > len(chats) / 2
+    for asked, answer in copies:
         assert set(answer) <= set(asked) | set("图层")
 
 

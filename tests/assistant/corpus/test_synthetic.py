@@ -9,8 +9,14 @@ import pytest
 
 from newsrec.assistant.corpus import phrases, words
 from newsrec.assistant.corpus.phrases import Phrases
-from newsrec.assistant.corpus.sentences import OUT_OF_SCOPE, UNSEEN_PHRASING, UNSEEN_PLACE
-from newsrec.assistant.corpus.synthetic import INJECTION, NO_FILE, TYPO, made_up_rows
+from newsrec.assistant.corpus.sentences import (
+    INJECTION,
+    OUT_OF_SCOPE,
+    TYPO,
+    UNSEEN_PHRASING,
+    UNSEEN_PLACE,
+)
+from newsrec.assistant.corpus.synthetic import NO_FILE, made_up_rows
 from newsrec.assistant.rows import check_row, check_together
 from newsrec.assistant.tasks import Task, read_tasks
 from tests import ROOT
