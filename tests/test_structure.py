@@ -19,7 +19,7 @@ ALLOWED: dict[str, set[str]] = {
     "git": {"errors"},
     "protocol": {"errors"},
     "lock_check": {"errors", "running"},
-    "chat": {"errors"},
+    "chat": {"errors", "files"},
     "metrics": {"errors"},
     "texts": {"errors"},
     "report": {"errors"},
