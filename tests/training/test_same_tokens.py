@@ -32,6 +32,9 @@ def samples(tmp_path: Path) -> Path:
     return path
 
 
+THINK_BLOCK = "<think>\n\n</think>\n\n"
+
+
 def with_chat_template(model: Path, old: str, new: str, target: Path) -> Path:
     """A tokenizer as in `model`, with another chat template."""
     shutil.copytree(model, target)
@@ -53,14 +56,29 @@ def published(tiny_model: Path, tmp_path: Path) -> Path:
     )
 
 
+@pytest.fixture
+def qwen2_5(tiny_model: Path, tmp_path: Path) -> Path:
+    """As Qwen2.5's own chat template: a system turn where none is given, and no think block."""
+    plain = with_chat_template(tiny_model, THINK_BLOCK, "", tmp_path / "no-thinking")
+    system = "You are Qwen, created by Alibaba Cloud. You are a helpful assistant."
+    loop = "{%- for message in messages -%}"
+    turn = "{{- '<|im_start|>system\n" + system + "<|im_end|>\n' -}}"
+    return with_chat_template(
+        plain,
+        loop,
+        "{%- if messages[0].role != 'system' -%}" + turn + "{%- endif -%}" + loop,
+        tmp_path / "qwen2.5",
+    )
+
+
 @pytest.mark.parametrize("profile", PROFILES, ids=lambda path: path.stem)
 def test_every_shipped_template_gives_the_ids_that_are_scored(
-    profile: Path, samples: Path, tiny_model: Path, published: Path
+    profile: Path, samples: Path, tiny_model: Path, published: Path, qwen2_5: Path
 ) -> None:
     from newsrec.training.same_tokens import check_same_tokens
 
     template = yaml.safe_load(profile.read_text())["model"]["template"]
-    model = published if template == "auto" else tiny_model
+    model = {"auto": published, "qwen": qwen2_5}.get(template, tiny_model)
     assert 50 < check_same_tokens(model, samples, template, 1024, 50) < 1024
 
 
@@ -69,8 +87,7 @@ def test_the_template_of_a_model_that_does_not_think_is_read_by_auto(
 ) -> None:
     from newsrec.training.same_tokens import check_same_tokens
 
-    block = "<think>\n\n</think>\n\n"
-    plain = with_chat_template(tiny_model, block, "", tmp_path / "plain")
+    plain = with_chat_template(tiny_model, THINK_BLOCK, "", tmp_path / "plain")
     assert 50 < check_same_tokens(plain, samples, "auto", 1024, 50) < 1024
 
 
