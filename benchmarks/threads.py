@@ -26,6 +26,11 @@ from newsrec.running.stage import run_program
 from newsrec.training.dataset import SampleSet
 
 GOALS = {1: 1.3, 2: 2.5}  # times the seconds alone, by the busy processes
+# On two cores two threads and one busy process get two thirds of the time that they would alone.
+BOUND = (
+    "a fair share of two cores beside one busy process is 1.33 ×, and a step waits for the later "
+    "thread"
+)
 WAYS = {"asleep": {}, "busily": {"OMP_WAIT_POLICY": "ACTIVE"}}
 
 
@@ -85,13 +90,15 @@ def busy(num: int) -> Iterator[None]:
 
 def _row(found: dict[tuple[str, int], Measured], num_busy: int, num_steps: int) -> Row:
     times = {way: found[way, num_busy].median / found[way, 0].median for way in WAYS}
+    ratio = GOALS[num_busy] / times["asleep"]
     return Row(
         work=f"train, {num_steps} steps, beside {num_busy} busy processes: times as long as alone",
         ours=f"{times['asleep']:.2f} × ({found['asleep', 0].median:.1f} s alone)",
         rival=f"threads that wait busily: {times['busily']:.2f} × "
         f"({found['busily', 0].median:.1f} s alone)",
-        ratio=GOALS[num_busy] / times["asleep"],
+        ratio=ratio,
         goal=1,
+        bound=BOUND if ratio < 1 else "",
     )
 
 
