@@ -19,7 +19,7 @@ WORDS = {
     "ppo": "PPO as published",
     "sft": "the model fine-tuned on answers",
     "base": "the untuned base model",
-    "random": "a random order",
+    "random": "one order drawn at random",
     "popularity": "popularity before the moment",
     "rating_number": "number of ratings, counted after the test",
     "bm25": "BM25 of history and candidate",
@@ -34,7 +34,7 @@ WRONG_HISTORY, CANDIDATE_ALONE = PROBES = ("wrong_history", "candidate_alone")
 
 
 def in_words(system: str) -> str:
-    """What a system is, after its name where it has one here."""
+    """The description of a system, or its name where it has none."""
     return WORDS.get(system, system)
 
 

@@ -1,6 +1,7 @@
 """Write the page, the summary for the terminal, and what made the figures.
 
-Reads   params: report, rl.method, rl.recipe.k, train.seed, teach.seed, evaluate.seed;
+Reads   params: report, rl.method, rl.recipe.k, rl.recipe.seed, prepare.seed, teach.seed,
+        train.seed, probes.seed, baselines.seed, evaluate.seed;
         metrics/{evaluate,slices,probes,teach,compare,train,rl_METHOD}.json,
         metrics/{fetch_model,fetch_reviews,prepare}.json,
         plots/{learning_curves,loss_train,loss_val}.tsv,
@@ -12,8 +13,6 @@ Run     dvc repro report      (alone: python -m stages.ranker.report)
 
 from pathlib import Path
 
-import pandas as pd
-
 from newsrec.files import atomic_folder, read_json, write_json, write_text
 from newsrec.params.load import load_params
 from newsrec.provenance import provenance
@@ -22,12 +21,14 @@ from newsrec.ranker.report.examples import moved_most
 from newsrec.ranker.report.page import render
 from newsrec.ranker.report.summary import summary_markdown
 from newsrec.ranker.systems import METHODS
+from newsrec.report.curves import read_plot
 from newsrec.running.stage import run_stage
 
 METRICS, PLOTS, PROCESSED = Path("metrics"), Path("plots"), Path("data/processed")
 PREDICTIONS, TARGET = Path("data/predictions"), Path("reports")
+LOSS = ("step", "loss")
 SHOWN = ("slices", "probes", "compare", "train")
-SEEDED = ("train", "teach", "evaluate")
+SEEDED = ("prepare", "teach", "train", "probes", "baselines", "evaluate")
 
 
 def main() -> None:
@@ -48,9 +49,9 @@ def main() -> None:
             for name in METHODS
             if name in metrics["systems"]
         },
-        curves=_plot("learning_curves"),
-        train_loss=_plot("loss_train"),
-        val_loss=_plot("loss_val"),
+        curves=read_plot(PLOTS / "learning_curves.tsv", ["method"]),
+        train_loss=read_plot(PLOTS / "loss_train.tsv", LOSS),
+        val_loss=read_plot(PLOTS / "loss_val.tsv", LOSS),
         row_counts={
             name: read_json(METRICS / f"{name}.json") for name in ("fetch_reviews", "prepare")
         },
@@ -65,10 +66,6 @@ def main() -> None:
     seeds["rl"] = params.rl.recipe.seed
     write_json(METRICS / "provenance.json", {"seeds": seeds, "report": provenance()})
     print(f"report: {TARGET / 'report.html'}, {TARGET / 'summary.md'}")
-
-
-def _plot(name: str) -> pd.DataFrame:
-    return pd.read_csv(PLOTS / f"{name}.tsv", sep="\t")
 
 
 if __name__ == "__main__":

@@ -21,8 +21,8 @@ from newsrec.ranker.systems import CANDIDATE_ALONE, METHODS, POLICIES, WRONG_HIS
 from newsrec.report.curves import loss_curve, step_curves
 from newsrec.report.figures import Dot, dot_limits, dot_plot
 from newsrec.report.page import render_page
-from newsrec.report.tables import BETTER, WORSE, Gain
-from newsrec.report.text import DASH, flat, key_words, score, shortened, signed
+from newsrec.report.tables import BETTER, WORSE, Gain, facts
+from newsrec.report.text import DASH, score, shortened, signed
 
 # A figure's key in metrics/evaluate.json and its column's head.
 GREEDY = {
@@ -55,7 +55,7 @@ AUDIT = {
 }
 SLICES = {
     "history": "By products shown of the history",
-    "target": "By whether somebody bought the target before",
+    "target": "By whether anybody bought the target in the period of training",
     "popularity": "By popularity of the target in training",
     "category": "By category of the target",
 }
@@ -154,12 +154,12 @@ def render(
             (name, [(score(of.get(key)), "") for key in AUDIT]) for name, of in methods.items()
         ],
         examples=examples,
-        teach=_facts(teach),
-        compare=_facts(compare),
+        teach=facts(teach),
+        compare=facts(compare),
         loss_svg=Markup(loss_curve(train_loss, val_loss, y_label="loss, nats per token")),
-        training=[("fine-tuning on answers", _facts(train))]
-        + [(f"reinforcement, {name}", _facts(of)) for name, of in methods.items()],
-        row_counts=[(stage, _facts(of)) for stage, of in row_counts.items()],
+        training=[("fine-tuning on answers", facts(train))]
+        + [(f"reinforcement, {name}", facts(of)) for name, of in methods.items()],
+        row_counts=[(stage, facts(of)) for stage, of in row_counts.items()],
     )
 
 
@@ -174,12 +174,6 @@ def _figure(found: Mapping[str, float]) -> tuple[str, str]:
 
 def _signed(found: Mapping[str, float]) -> tuple[str, str]:
     return signed(found["value"]), f"{signed(found['low'])} to {signed(found['high'])}"
-
-
-def _facts(found: Mapping[str, Any]) -> list[tuple[str, object]]:
-    """Every leaf of a metrics file but its protocol, in words."""
-    kept = {key: value for key, value in found.items() if key != "protocol"}
-    return [(key_words(key), value) for key, value in flat(kept) if not isinstance(value, list)]
 
 
 def _dot(found: Mapping[str, float]) -> Dot:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from newsrec.ranker.evaluation.figures import EXPECTED, MAIN
 from newsrec.ranker.systems import LEAKS, POLICIES, WRONG_HISTORY, in_words
 from newsrec.report.tables import BETTER, SAME, WORSE, Gain
-from newsrec.report.text import counted, p_value, score, tiny_notice
+from newsrec.report.text import counted, number, p_value, score, tiny_notice
 
 Metrics = Mapping[str, Any]
 Notice = tuple[str, str, str]
@@ -96,7 +96,7 @@ def verdict(metrics: Metrics, main: str, probes: Mapping[str, Any]) -> Verdict:
         f"On {counted(metrics['num_lists'], 'test list')} of {metrics['num_candidates']} "
         f"candidates, of {counted(metrics['num_users'], 'user')}, the ranker trained by "
         f"{in_words(main)} has an NDCG@10 of {score(of_main['value'])} (95 % interval {low} to "
-        f"{high}); a random order has {score(metrics['random_order'][MAIN])}."
+        f"{high}); a random order has {score(metrics['random_order'][MAIN])} on average."
     ]
     for other, words in rivals(metrics, main).items():
         found = main_gain(metrics, main, other)
@@ -105,9 +105,10 @@ def verdict(metrics: Metrics, main: str, probes: Mapping[str, Any]) -> Verdict:
             f"{score(value_of(metrics, other))}; the difference is {found}, {p_value(found.p)}."
         )
     if of_probe := probes[WRONG_HISTORY].get(main):
-        probed = of_probe["probed"]
+        own, probed = of_probe["own"], of_probe["probed"]
         sentences.append(
-            f"With another user's history it has {score(probed['value'])} "
+            f"On {number(of_probe['num_lists'])} of these lists it has {score(own['value'])} with "
+            f"the user's own history. With another user's history it has {score(probed['value'])} "
             f"({score(probed['low'])} to {score(probed['high'])})."
         )
     return Verdict(_title(metrics, main), " ".join(sentences))
@@ -208,8 +209,8 @@ def _of_teacher(teach: Mapping[str, Any]) -> Notice:
         "A local teacher.",
         "The teacher was a server of the same machine that knows the labels and plays one: "
         f"{train['num_right']:,} of its {train['num_asked']:,} answers were right and kept, the "
-        "others wrong, unclear or cut off on purpose. It shows that the way over the wire works, "
-        "and nothing of what a real teacher knows.",
+        "others wrong, unclear or cut off on purpose. It shows that asking a server works, and "
+        "nothing of what a real teacher knows.",
     )
 
 
@@ -221,7 +222,7 @@ def _of_ties(metrics: Metrics) -> Notice:
     }
     listed = ", ".join(f"{name} {100 * rate:.0f} %" for name, rate in tied.items())
     text = (
-        "Lists whose target has the very score of another candidate, of all lists: "
+        "Lists whose target has exactly the same score as another candidate, of all lists: "
         f"{listed}. Their figures are the mean over every order of the tied ones; a coarse "
         "score.dtype ties more."
     )
@@ -232,10 +233,10 @@ def _of_history(main: str, probes: Mapping[str, Any]) -> Notice:
     found = probes[WRONG_HISTORY].get(main)
     reads = found is None or found["difference"]["high"] < 0
     text = (
-        "With another user's history in the prompt it ranks no worse: it follows something else, "
-        "such as popularity."
+        "With another user's history in the prompt it is not shown to rank worse: it may follow "
+        "something else, such as popularity."
     )
-    return "warn", "The history is not read.", "" if reads else text
+    return "warn", "Not shown to read the history.", "" if reads else text
 
 
 def _of_ppo(metrics: Metrics) -> str:
@@ -244,7 +245,6 @@ def _of_ppo(metrics: Metrics) -> str:
     found = main_gain(metrics, "ppo", SFT)
     return (
         "PPO with one drawn order of each list and a value head is the published recipe, kept for "
-        "comparison: the noise of its gradient is several times its length (see the audit below), "
-        f"and it hardly learned in trials. Here it is {_PHRASES[found.outcome]} the model that it "
-        f"started from: {found}."
+        "comparison. The noise of its gradient is in the estimator audit of the page. Here it is "
+        f"{_PHRASES[found.outcome]} the model that it started from: {found}."
     )

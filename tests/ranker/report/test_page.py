@@ -271,7 +271,7 @@ def test_the_notices_are_those_of_the_run(given: dict[str, Any]) -> None:
     found = notices_of(given)
     assert "No teacher." in found
     assert "sft 60 %" in found["Many exact ties."]
-    assert "The history is not read." in found
+    assert "Not shown to read the history." in found
     given["teach"]["teacher"] = "url"
     del given["metrics"]["systems"]["rating_number"], given["metrics"]["systems"]["ppo"]
     assert not {"No teacher.", "A local teacher.", "PPO.", "A leak for comparison."} & {
