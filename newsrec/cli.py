@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Iterator
 from contextlib import redirect_stdout
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +14,7 @@ import typer
 from newsrec.errors import UserError
 from newsrec.files import requested_lines
 from newsrec.ranker import commands as ranker
+from newsrec.ranking_requests import check_given, print_rankings
 from newsrec.running.stage import report_user_error
 
 app = typer.Typer(
@@ -176,35 +178,31 @@ def rank(
     from newsrec.report.text import printable
 
     given = [tuple(titles or ()) for titles in (candidate, history, liked, disliked)]
-    if (requests is None) == (not given[0]):
-        raise UserError("expected either --candidate (two or more) or a file of requests")
+    check_given(requests, "--candidate", *given)
     asked = (
         iter([RankRequest(*given)])
         if requests is None
         else read_requests(requested_lines(requests), requests)
     )
     values = load_params(Params)
-    # The output of an engine must not mix with the result.
-    with TemporaryDirectory(prefix="newsrec-rank-") as work, redirect_stdout(sys.stderr):
-        rankings: list[list[Ranked]] = list(
-            rank_titles(
-                asked,
-                values.engine_settings(engine),
-                model,
-                Path(work),
-                num_history=values.prompt.num_history,
-                num_feedback=values.prompt.num_feedback,
-                max_prompt_tokens=values.score.max_prompt_tokens,
-                max_answer_tokens=values.score.max_answer_tokens,
-            )
+    settings = values.engine_settings(engine)
+
+    def rank_in(work: Path) -> Iterator[list[Ranked]]:
+        return rank_titles(
+            asked,
+            settings,
+            model,
+            work,
+            num_history=values.prompt.num_history,
+            num_feedback=values.prompt.num_feedback,
+            max_prompt_tokens=values.score.max_prompt_tokens,
+            max_answer_tokens=values.score.max_answer_tokens,
         )
-    for number, ranking in enumerate(rankings):
-        if as_json:
-            print(json.dumps([asdict(one) for one in ranking], ensure_ascii=False))
-            continue
-        print("\n" * (number > 0) + "rank  P(Yes)  title")
-        for one in ranking:
-            print(f"{one.rank:4}  {one.probability:6.4f}  {printable(one.title)}")
+
+    def row(one: Ranked) -> str:
+        return f"{one.rank:4}  {one.probability:6.4f}  {printable(one.title)}"
+
+    print_rankings(rank_in, as_json, "rank  P(Yes)  title", row)
 
 
 @app.command()

@@ -23,6 +23,7 @@ ALLOWED: dict[str, set[str]] = {
     "metrics": {"errors"},
     "texts": {"errors"},
     "report": {"errors"},
+    "ranking_requests": {"errors"},
     "models": {"chat", "errors", "files"},
     "training": {"chat", "errors", "files", "models", "running"},
     "engines": {"chat", "errors", "files", "models", "running"},

@@ -1,6 +1,5 @@
 """Rank titles for a reader with a trained model: what the pipeline's result is used for."""
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -14,6 +13,7 @@ from newsrec.errors import UserError
 from newsrec.news.mind.sample_files import PROMPTS_SCHEMA
 from newsrec.news.mind.titles import is_blank
 from newsrec.news.scoring import score_candidates
+from newsrec.ranking_requests import read_ranking_requests
 
 
 @dataclass(frozen=True)
@@ -42,23 +42,10 @@ def read_requests(lines: Iterable[str], where: str) -> Iterator[RankRequest]:
         UserError: a line is no such request; `where` names the file.
     """
     names = [entry.name for entry in fields(RankRequest)]
-    for number, line in enumerate(lines, start=1):
-        try:
-            values = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"{where}, line {number}: not JSON ({error}); correct it") from None
-        if not isinstance(values, dict) or not values.get("candidates"):
-            raise UserError(
-                f"{where}, line {number}: expected an object with candidates, a list of titles"
-            )
-        if unknown := sorted(values.keys() - set(names)):
-            raise UserError(
-                f"{where}, line {number}: unknown key {unknown[0]!r}; expected one of: "
-                f"{', '.join(names)}"
-            )
+    for here, values in read_ranking_requests(lines, where, names, "titles"):
         for name, titles in values.items():
-            if not isinstance(titles, list) or not all(isinstance(one, str) for one in titles):
-                raise UserError(f"{where}, line {number}: {name}: expected a list of titles")
+            if not all(isinstance(one, str) for one in titles):
+                raise UserError(f"{here}: {name}: expected a list of titles")
         yield RankRequest(**{name: tuple(titles) for name, titles in values.items()})
 
 

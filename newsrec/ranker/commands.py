@@ -1,9 +1,7 @@
 """The commands of `newsrec` that are about products: rank some, and look at reviews and answers."""
 
-import json
 import sys
-from contextlib import redirect_stdout
-from dataclasses import asdict
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -12,6 +10,7 @@ import typer
 
 from newsrec.errors import UserError
 from newsrec.files import requested_lines
+from newsrec.ranking_requests import check_given, print_rankings
 
 reviews = typer.Typer(
     help="Look at ratings and products, such as those in data/raw of the ranker pipeline.",
@@ -49,34 +48,30 @@ def rank_products(
     from newsrec.ranker.ranking import Bought, Ranked, RankRequest, rank, read_requests
     from newsrec.report.text import printable
 
-    if (requests is None) == (not candidate):
-        raise UserError("expected either --candidate (two or more) or a file of requests")
+    check_given(requests, "--candidate", candidate, history)
     if requests is not None:
         asked = read_requests(requested_lines(requests), requests)
     else:
         products = tuple({"title": title} for title in candidate or ())
         asked = iter([RankRequest(products, tuple(map(Bought, history or ())))])
     values = load_params(Params)
-    # The output of an engine must not mix with the result.
-    with TemporaryDirectory(prefix="newsrec-rank-") as work, redirect_stdout(sys.stderr):
-        rankings: list[list[Ranked]] = list(
-            rank(
-                asked,
-                values.engine_settings(engine),
-                model or Path("models/rl") / values.rl.method / "merged",
-                values.prompt,
-                Path(work),
-                window=values.prepare.window,
-                max_prompt_tokens=values.score.max_prompt_tokens,
-            )
+    settings = values.engine_settings(engine)
+
+    def rank_in(work: Path) -> Iterator[list[Ranked]]:
+        return rank(
+            asked,
+            settings,
+            model or Path("models/rl") / values.rl.method / "merged",
+            values.prompt,
+            work,
+            window=values.prepare.window,
+            max_prompt_tokens=values.score.max_prompt_tokens,
         )
-    for number, ranking in enumerate(rankings):
-        if as_json:
-            print(json.dumps([asdict(one) for one in ranking], ensure_ascii=False))
-            continue
-        print("\n" * (number > 0) + "rank    score  title")
-        for one in ranking:
-            print(f"{one.rank:4}  {one.score:+7.3f}  {printable(one.title)}")
+
+    def row(one: Ranked) -> str:
+        return f"{one.rank:4}  {one.score:+7.3f}  {printable(one.title)}"
+
+    print_rankings(rank_in, as_json, "rank    score  title", row)
 
 
 def generate(

@@ -1,6 +1,5 @@
 """Rank products for a person with a trained model: what the pipeline's result is used for."""
 
-import json
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,12 +15,14 @@ from newsrec.errors import UserError
 from newsrec.ranker.params import Prompt
 from newsrec.ranker.scoring import score_lists
 from newsrec.ranker.tables import ITEMS_SCHEMA, LISTS_SCHEMA
+from newsrec.ranking_requests import read_ranking_requests
 
 _DAY = 24 * 3600 * 1000  # in ms
 _NOW = 2**40  # any moment that ages can be subtracted from
 # What a request may say of a product, and in which kind.
 _TEXTS, _FIGURES = ("title", "description"), ("price", "average_rating", "rating_number")
 _BOUGHT = {"title": str, "rating": float, "days_ago": float}
+_HIGHEST = {"rating": 5, "average_rating": 5, "days_ago": 36_500, "rating_number": 10**12}
 
 
 @dataclass(frozen=True)
@@ -60,21 +61,8 @@ def read_requests(lines: Iterable[str], where: str) -> Iterator[RankRequest]:
         UserError: a line is no such request; `where` names the file.
     """
     facts = {**dict.fromkeys(_TEXTS, str), **dict.fromkeys(_FIGURES, float)}
-    for number, line in enumerate(lines, start=1):
-        here = f"{where}, line {number}"
-        try:
-            values = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"{here}: not JSON ({error}); correct it") from None
-        if not isinstance(values, dict) or not values.get("candidates"):
-            raise UserError(f"{here}: expected an object with candidates, a list of products")
-        if unknown := sorted(values.keys() - {"history", "candidates"}):
-            raise UserError(
-                f"{here}: unknown key {unknown[0]!r}; expected one of: candidates, history"
-            )
-        for name, products in values.items():
-            if not isinstance(products, list):
-                raise UserError(f"{here}: {name}: expected a list of products")
+    names = ("candidates", "history")
+    for here, values in read_ranking_requests(lines, where, names, "products"):
         yield RankRequest(
             tuple(_product(one, facts, f"{here}: candidates") for one in values["candidates"]),
             tuple(
@@ -157,8 +145,10 @@ def _product(given: Any, kinds: Mapping[str, type], where: str) -> dict[str, Any
         if not (isinstance(value, str) if kinds[name] is str else is_number):
             expected = "text" if kinds[name] is str else "a number"
             raise UserError(f"{where}: {name} is {value!r}; expected {expected}")
-        if is_number and not (math.isfinite(value) and value >= 0):
-            raise UserError(f"{where}: {name} is {value!r}; expected 0 or more")
+        highest = _HIGHEST.get(name, math.inf)
+        if is_number and not (math.isfinite(value) and 0 <= value <= highest):
+            at_most = f"from 0 to {highest:,}" if name in _HIGHEST else "0 or more"
+            raise UserError(f"{where}: {name} is {value!r}; expected {at_most}")
         found[name] = round(value) if name == "rating_number" else value
     return found
 
