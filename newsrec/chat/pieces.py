@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pyarrow as pa
 
-from newsrec.chat.messages import user_turn
-from newsrec.chat.tokens import chat_text, encode_chats
+from newsrec.chat.messages import Messages, user_turn
+from newsrec.chat.tokens import chat_text, control_tokens, encode_chat, encode_chats
 from newsrec.errors import UserError
 
 if TYPE_CHECKING:
@@ -142,3 +142,24 @@ def spans(starts: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     """The numbers from each start on, as many as its length says, one span behind the other."""
     before = np.cumsum(lengths) - lengths
     return np.repeat(starts - before, lengths) + np.arange(lengths.sum())
+
+
+class ControlTokens:
+    """Finds prompts in which text of the data became a control token of the chat template."""
+
+    def __init__(self, tokenizer: "PreTrainedTokenizerBase", nothing_shown: Messages) -> None:
+        """Take the tokenizer, and a chat of the same kind without any text of the data."""
+        control = np.array(sorted(control_tokens(tokenizer)))
+        self._is_control = np.zeros(max(len(tokenizer), control.max() + 1), bool)
+        self._is_control[control] = True
+        self._expected = int(self._is_control[encode_chat(tokenizer, nothing_shown)].sum())
+
+    def find(self, ids: pa.LargeListArray) -> int | None:
+        """The place of the first prompt with more of them, or fewer; None where all are as many.
+
+        Args:
+            ids: of each prompt, `TOKEN_IDS`.
+        """
+        before = np.concatenate([[0], np.cumsum(self._is_control[ids.flatten().to_numpy()])])
+        differs = np.diff(before[ids.offsets.to_numpy()]) != self._expected
+        return int(differs.argmax()) if differs.any() else None

@@ -4,9 +4,7 @@ A server that returns no log-probabilities at all, as LLaMA-Factory's, leaves th
 filters a prompt, or writes nothing, leaves it unanswered.
 """
 
-import json
 import math
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -16,10 +14,10 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from newsrec.engines import journal
 from newsrec.engines.api_errors import PassingError
 from newsrec.engines.api_logprobs import TOLERANCE, ReplyError, weigh
 from newsrec.engines.request import ANSWERS_SCHEMA
-from newsrec.errors import UserError
 
 __all__ = ["Journal", "Reply", "ReplyError", "read_reply", "write_replies"]
 
@@ -34,10 +32,10 @@ _THINK_TAG = re.compile(
     re.IGNORECASE,
 )
 # Reasons to finish: of OpenAI, Gemini, Zhipu, Anthropic; of vLLM, OpenRouter, SGLang, DeepSeek.
-_FILTERED = re.compile(
+FILTERED_REASON = re.compile(
     "filter|safety|sensitive|prohibited|blocklist|recitation|spii|refus|guardrail", re.IGNORECASE
 )
-_FAILED = re.compile("error|abort|cancel|insufficient|unavailable", re.IGNORECASE)
+FAILED_REASON = re.compile("error|abort|cancel|insufficient|unavailable", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -70,36 +68,22 @@ class Reply:
         )
 
 
-class Journal:
-    """Replies as lines of JSON, each written as soon as it is there.
+class Journal(journal.Journal):
+    """The replies so far.
 
     It holds neither the messages nor the key, but a digest of what was asked. A prompt without an
     answer is not in it: the next run asks again.
     """
 
+    holds = "a reply"
+
     def __init__(self, path: Path) -> None:
-        self.path = path
         self._found: dict[int, tuple[str, Reply]] = {}
-        path.touch()
-        content = path.read_bytes()
-        # A kill leaves the last line torn, and the next one must not be glued to it.
-        whole = content[: content.rfind(b"\n") + 1]
-        os.truncate(path, len(whole))
-        for number, line in enumerate(whole.splitlines(), start=1):
-            try:
-                row, digest, *values = json.loads(line)
-                self._found[row] = digest, Reply(*values)
-            except (ValueError, TypeError):
-                raise UserError(
-                    f"{path}:{number}: expected a reply as JSON; remove the file to ask again"
-                ) from None
-        self._stream = path.open("a", encoding="utf-8")
+        super().__init__(path)
 
-    def __enter__(self) -> "Journal":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stream.close()
+    def take(self, row: int, digest: str, *values: Any) -> None:
+        """Keep the reply of a row; see `newsrec.engines.journal.Journal.take`."""
+        self._found[row] = digest, Reply(*values)
 
     def find(self, row: int, digest: str) -> Reply | None:
         """The reply of that row, if it is one to the same question."""
@@ -107,14 +91,9 @@ class Journal:
         return reply if known == digest and reply is not None and reply.can_be_right else None
 
     def add(self, row: int, digest: str, reply: Reply) -> None:
-        """Write a reply down; it outlives a kill -9 of this process."""
+        """Write a reply down, if it is one."""
         if reply.text is not None:
-            self._stream.write(json.dumps([row, digest, *asdict(reply).values()]) + "\n")
-            self._stream.flush()
-
-    def forget(self) -> None:
-        """Remove all replies: those of a server that is to be set otherwise."""
-        self._stream.truncate(0)
+            self.write(row, digest, *asdict(reply).values())
 
 
 def read_reply(
@@ -140,9 +119,9 @@ def read_reply(
         # One was asked for; where there are several, the first by its number.
         choice = min(reply["choices"], key=lambda choice: choice.get("index") or 0)
         reason, message = str(choice.get("finish_reason")), choice.get("message") or {}
-        if _FAILED.search(reason):
+        if FAILED_REASON.search(reason):
             raise PassingError(f"the server ended the answer with finish_reason {reason!r}")
-        if refused := _FILTERED.search(reason) or message.get("refusal"):
+        if refused := FILTERED_REASON.search(reason) or message.get("refusal"):
             return Reply(None, None, False, seen=f"finish_reason {reason!r}, {refused}")
         text = _text(choice["message"].get("content"))
         logprobs = choice.get("logprobs") or {}

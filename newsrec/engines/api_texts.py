@@ -8,7 +8,6 @@ that the counts are those of a run that was never interrupted.
 import asyncio
 import hashlib
 import json
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -20,7 +19,8 @@ from tqdm import tqdm
 from newsrec.chat.messages import Messages
 from newsrec.engines.api_client import Client, connect
 from newsrec.engines.api_errors import PassingError, UnansweredError
-from newsrec.errors import UserError
+from newsrec.engines.api_replies import FAILED_REASON, FILTERED_REASON
+from newsrec.engines.journal import Journal
 
 FILTERED = "content_filter"
 _TRUNCATED = ("length", "max_tokens")  # OpenAI's word, and Anthropic's and Gemini's
@@ -77,16 +77,13 @@ class Written:
         return self.finish_reason in _TRUNCATED
 
 
-def ask_all(
-    server: Server, chats: Iterable[Messages], journal: Path, temperature: float = 0.0
-) -> tuple[list[Written], int]:
+def ask_all(server: Server, chats: Iterable[Messages], journal: Path) -> tuple[list[Written], int]:
     """Ask for every chat that the journal does not hold; equal ones are asked once.
 
     Args:
         server: the server; its address is no part of what a prompt is known by, its model is.
         chats: walked once.
         journal: a file beside which nothing else is written; its folder must exist.
-        temperature: of the answers; 0: the most probable ones.
 
     Returns:
         The answers in the order of the chats, and how many chats were asked in this run.
@@ -95,7 +92,7 @@ def ask_all(
         UserError: the server cannot be reached, refuses, or failed too often on one prompt. What
             was answered is kept.
     """
-    body = {"model": server.model, "temperature": temperature, "max_tokens": server.max_tokens}
+    body = {"model": server.model, "temperature": 0.0, "max_tokens": server.max_tokens}
     with _Journal(journal) as known, tqdm(desc=server.model, unit="prompt") as progress:
         order: list[str] = []
         num_known = len(known.answers)
@@ -113,7 +110,8 @@ def spent(
     """What the answers took: tokens, cost, and what went wrong on the way.
 
     Args:
-        answers: of every chat.
+        answers: of every chat, as `ask_all` gives them: equal chats have one answer, which was
+            asked, and is counted, once.
         price_prompt: of a million tokens of prompts.
         price_completion: of a million tokens of answers.
 
@@ -122,6 +120,7 @@ def spent(
         `num_without_usage` (answers whose tokens the server did not count: they are not in the
         sums), `num_truncated`, `num_filtered`, and `failures` by kind.
     """
+    answers = list({id(one): one for one in answers}.values())
     failures = sum((Counter(one.failures) for one in answers), Counter[str]())
     prompt = sum(one.prompt_tokens or 0 for one in answers)
     completion = sum(one.completion_tokens or 0 for one in answers)
@@ -136,37 +135,23 @@ def spent(
     }
 
 
-class _Journal:
-    """Answers as lines of JSON by a digest of what was asked; neither the key nor the prompts."""
+class _Journal(Journal):
+    """Answers by a digest of what was asked; neither the key nor the prompts."""
+
+    holds = "an answer"
 
     def __init__(self, path: Path) -> None:
         self.answers: dict[str, Written] = {}
-        path.touch()
-        content = path.read_bytes()
-        # A kill leaves the last line torn, and the next one must not be glued to it.
-        whole = content[: content.rfind(b"\n") + 1]
-        os.truncate(path, len(whole))
-        for number, line in enumerate(whole.splitlines(), start=1):
-            try:
-                digest, values = json.loads(line)
-                self.answers[digest] = Written(**values)
-            except (ValueError, TypeError):
-                raise UserError(
-                    f"{path}:{number}: expected an answer as JSON; remove the file to ask again"
-                ) from None
-        self._stream = path.open("a", encoding="utf-8")
+        super().__init__(path)
 
-    def __enter__(self) -> "_Journal":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._stream.close()
+    def take(self, digest: str, values: Mapping[str, Any]) -> None:
+        """Keep an answer; see `newsrec.engines.journal.Journal.take`."""
+        self.answers[digest] = Written(**values)
 
     def add(self, digest: str, answer: Written) -> None:
-        """Write an answer down; it outlives a kill -9 of this process."""
+        """Keep an answer and write it down."""
         self.answers[digest] = answer
-        self._stream.write(json.dumps([digest, asdict(answer)]) + "\n")
-        self._stream.flush()
+        self.write(digest, asdict(answer))
 
 
 def _unknown(
@@ -238,8 +223,8 @@ def _read(reply: Mapping[str, Any]) -> Written:
         )
     except (LookupError, TypeError, AttributeError):
         raise PassingError(f"expected a chat completion, found {str(reply)[:300]}") from None
-    if "filter" in reason or message.get("refusal"):
+    if FILTERED_REASON.search(reason) or message.get("refusal"):
         raise UnansweredError(reason)
-    if "error" in reason or "abort" in reason:
+    if FAILED_REASON.search(reason):
         raise PassingError(f"the server ended the answer with finish_reason {reason!r}")
     return Written(text, reason, prompt, completion)

@@ -17,8 +17,6 @@ from torch import Tensor
 
 # How ranks weigh: one value for rank 1, one for rank 2 and so on; none beyond.
 Gains = Tensor
-# Rankings, the index of the relevant item and scores to a value to subtract from the gain.
-Baseline = Callable[[Tensor], Tensor]
 
 # The race of `rank_distribution`, at times that are evenly spaced in their logarithm. An arrival
 # is a feature of the same width wherever it is, so that no difference of scores is too large for
@@ -200,7 +198,7 @@ def gradient_noise(
 
 
 def divergence(scores: Tensor, others: Tensor, num: int, generator: torch.Generator) -> Tensor:
-    """The Kullback-Leibler divergence of the rankings by `others` from those by `scores`, in nats.
+    """The Kullback-Leibler divergence of the rankings by `scores` from those by `others`, in nats.
 
     Of each choice it is exact, among the items that rankings drawn by `scores` leave for it.
 

@@ -11,8 +11,7 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from newsrec.chat.messages import Messages, user_turn
-from newsrec.chat.pieces import PieceEncoder, join_pieces
-from newsrec.chat.tokens import control_tokens, encode_chat
+from newsrec.chat.pieces import ControlTokens, PieceEncoder, join_pieces
 from newsrec.errors import UserError
 from newsrec.news.prompt_pieces import LISTS, PromptRows
 from newsrec.news.prompts import user_message
@@ -62,10 +61,7 @@ class CandidatePrompts:
     ) -> None:
         self._tables, self._max_tokens = tables, max_tokens
         self._encoder = PieceEncoder(tokenizer)
-        control = np.array(sorted(control_tokens(tokenizer)))
-        self._is_control = np.zeros(max(len(tokenizer), control.max() + 1), bool)
-        self._is_control[control] = True
-        self._num_control = int(self._is_control[encode_chat(tokenizer, nothing_shown())].sum())
+        self._control = ControlTokens(tokenizer, nothing_shown())
 
     def __len__(self) -> int:
         return sum(pq.read_metadata(path).num_rows for path in self._tables)
@@ -136,10 +132,8 @@ class CandidatePrompts:
         return _Batch(all_pieces.take(latest), all_ids.take(latest), num_dropped)
 
     def _check_control(self, ids: pa.LargeListArray, targets: pa.Array, path: Path) -> None:
-        before = np.concatenate([[0], np.cumsum(self._is_control[ids.flatten().to_numpy()])])
-        found = np.diff(before[ids.offsets.to_numpy()])
-        if (found != self._num_control).any():
-            title = targets[int((found != self._num_control).argmax())].as_py()
+        if (row := self._control.find(ids)) is not None:
+            title = targets[row].as_py()
             raise UserError(
                 f"{path}: text of the data became a control token of the chat template; add this "
                 "model's kind of control token to plain_text in newsrec/chat/text.py; the title: "

@@ -11,8 +11,8 @@ from newsrec.report.card import TaskCard
 _LIMITS = (
     "It answers one question in one form, the prompt above; anything else it may answer in any "
     "way.",
-    "Its score puts the candidates of one list in order. It is no chance of a purchase, and scores "
-    "of different lists cannot be compared.",
+    "Its score puts the candidates of one list in order. It is not the probability of a purchase, "
+    "and scores of different lists cannot be compared.",
     "It learned from the target and products drawn at random, among which a target is easy to "
     "find; how it ranks a whole catalogue was not measured.",
     "It learned what the customers of one site bought and rated, in the months that were used; "
@@ -46,7 +46,7 @@ def task_card(protocol: Mapping[str, str]) -> TaskCard:
             "(https://amazon-reviews-2023.github.io); the table below says where from. No row of "
             "them is part of this model's files."
         ),
-        licence="The data: whatever holds for them where they came from.",
+        licence="The data keep the terms of their source.",
         limits=_LIMITS,
         tags=("product-recommendation", "ranking"),
     )

@@ -12,8 +12,7 @@ import pyarrow.parquet as pq
 from tqdm import tqdm
 
 from newsrec.chat.messages import Messages, user_turn
-from newsrec.chat.pieces import PieceEncoder, join_pieces
-from newsrec.chat.tokens import control_tokens, encode_chat
+from newsrec.chat.pieces import ControlTokens, PieceEncoder, join_pieces
 from newsrec.errors import UserError
 from newsrec.ranker.lists import Item, Row, parts_of, read_lists
 from newsrec.ranker.params import Prompt
@@ -67,10 +66,7 @@ class ListPrompts:
         self._tables, self._items, self._prompt = tables, items, prompt
         self._max_tokens = max_tokens
         self._encoder = PieceEncoder(tokenizer)
-        control = np.array(sorted(control_tokens(tokenizer)))
-        self._is_control = np.zeros(max(len(tokenizer), control.max() + 1), bool)
-        self._is_control[control] = True
-        self._num_control = int(self._is_control[encode_chat(tokenizer, nothing_shown())].sum())
+        self._control = ControlTokens(tokenizer, nothing_shown())
 
     def __len__(self) -> int:
         return sum(
@@ -127,8 +123,6 @@ class ListPrompts:
 
     def _check(self, batch: ListBatch, path: Path) -> None:
         lengths = batch.ids.value_lengths().to_numpy()
-        before = np.concatenate([[0], np.cumsum(self._is_control[batch.ids.flatten().to_numpy()])])
-        num_control = np.diff(before[batch.ids.offsets.to_numpy()])
         ends = np.cumsum([len(row["candidates"]) for row in batch.rows])
         if (lengths > self._max_tokens).any():
             prompt = int(lengths.argmax())
@@ -138,9 +132,8 @@ class ListPrompts:
                 f"{self._max_tokens} fit beside the answer; raise score.max_model_len, or lower "
                 "prompt.max_description_words, prompt.max_title_words or prepare.window"
             )
-        if (num_control != self._num_control).any():
-            prompt = int((num_control != self._num_control).argmax())
-            row = batch.rows[int(np.searchsorted(ends, prompt, side="right"))]
+        if (changed := self._control.find(batch.ids)) is not None:
+            row = batch.rows[int(np.searchsorted(ends, changed, side="right"))]
             raise UserError(
                 f"{path}: list {row['id']}: text of the data became a control token of the chat "
                 "template; add this model's kind of control token to plain_text in "

@@ -9,7 +9,8 @@ from newsrec.params.sections import STRICT, SharedParams
 from newsrec.ranker.rl.params import Rl
 
 _Positive = Annotated[int, Field(gt=0)]
-_Month = Annotated[str, Field(pattern=r"\A\d{4}-\d{2}\z")]
+_NotNegative = Annotated[int, Field(ge=0)]
+_Month = Annotated[str, Field(pattern=r"\A\d{4}-(0[1-9]|1[0-2])\z")]
 
 
 @dataclass(frozen=True, config=STRICT)
@@ -46,15 +47,15 @@ class Prepare:
 
     start: _Month | None  # first month of the ratings; null: all
     end: _Month | None  # last one
-    min_items: int  # fewer: the start moves back three months, and all begins again; 0: never
+    min_items: _NotNegative  # fewer: the start moves back three months, all begins again; 0: never
     max_title_words: _Positive
     min_title_chars: _Positive
     require_price: bool
-    k_core: int  # ratings of each user and item, at least; 0: none
+    k_core: _NotNegative  # ratings of each user and item, at least; 0: none
     window: _Positive  # products of a history, the last ones
-    num_candidates: Annotated[int, Field(gt=1)]  # of a list, the target among them
+    num_candidates: Annotated[int, Field(ge=10)]  # of a list, the target among them; NDCG@10
     split: Literal["shares", "benchmark"]  # 80/10/10 by time, or the benchmark's own cut times
-    max_lists: dict[Literal["train", "val", "test"], int | None]  # of each split, by seed
+    max_lists: dict[Literal["train", "val", "test"], _Positive | None]  # of each split, by seed
     seed: int
 
 
@@ -128,7 +129,7 @@ class Evaluate:
 class Report:
     """The report."""
 
-    num_examples: int
+    num_examples: _NotNegative
 
 
 @dataclass(frozen=True, config=STRICT)

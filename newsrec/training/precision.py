@@ -30,9 +30,9 @@ def chooses_bf16(precision: str, key: str = "train.precision") -> bool:
         )
     if has_gpu:
         print(
-            f"train: warning: {found}; training computes in float32, slower and with twice the "
-            f"activations; use a GPU of compute capability 8.0 or more, or set {key} to "
-            "fp32 to say that this is meant",
+            f"{key.partition('.')[0]}: warning: {found}; training computes in float32, slower and "
+            "with twice the activations; use a GPU of compute capability 8.0 or more, or set "
+            f"{key} to fp32 to say that this is meant",
             file=sys.stderr,
         )
     return False

@@ -66,10 +66,13 @@ def main() -> None:
     if teach.teacher != "url":
         shutil.rmtree(WORK, ignore_errors=True)
     train = counts["train"]
-    print(
-        f"teach: {train['num_right']:,} of {train['num_asked']:,} answers are right and kept "
-        f"({train['num_yes']:,} yes), cost {taken.get('cost', 0):g}, in {PROCESSED}"
+    made = (
+        f"{train['num_asked']:,} samples from the labels, nobody was asked"
+        if answers is None
+        else f"{train['num_right']:,} of {train['num_asked']:,} answers are right and kept"
     )
+    shown = f"{made} ({train['num_yes']:,} yes), cost {taken.get('cost', 0):g}"
+    print(f"teach: {shown}, in {PROCESSED}")
 
 
 def _answers(params: Params, questions: Questions) -> tuple[list[Any] | None, dict[str, Any], int]:
@@ -77,12 +80,8 @@ def _answers(params: Params, questions: Questions) -> tuple[list[Any] | None, di
     teach, score = params.teach, params.score
     if teach.teacher == "none":
         return None, {}, 0
-    options = {
-        "max_tokens": teach.max_tokens,
-        "concurrency": score.api_concurrency,
-        "max_tries": score.api_max_tries,
-        "timeout": score.api_timeout,
-    }
+    options: dict[str, Any] = {"max_tokens": teach.max_tokens, "concurrency": score.api_concurrency}
+    options |= {"max_tries": score.api_max_tries, "timeout": score.api_timeout}
     WORK.mkdir(parents=True, exist_ok=True)
     prices = teach.price_prompt, teach.price_completion
     if teach.teacher == "url":

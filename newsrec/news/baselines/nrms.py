@@ -9,8 +9,7 @@ than there: embeddings are not pre-trained, titles without spaces are n-grams of
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
@@ -24,6 +23,7 @@ from tqdm import tqdm
 
 from newsrec.news.baselines.pairs import Click, read_evaluation_pairs, read_training_clicks
 from newsrec.news.baselines.words import are_spaced, runs, words
+from newsrec.training.one_thread import one_thread
 
 WIDTH = 64
 NUM_HEADS = 4
@@ -133,7 +133,7 @@ def train_nrms(
     word_ids = _vocabulary(training.titles, spaced)
     title_words = _title_words(training.titles, word_ids, spaced)
     clicks = training.clicks
-    with _one_thread(), torch.random.fork_rng(devices=[]):  # the caller's random numbers stay
+    with one_thread(), torch.random.fork_rng(devices=[]):  # the caller's random numbers stay
         torch.manual_seed(seed)
         network = NrmsNetwork(len(word_ids) + 2)
         optimizer = torch.optim.Adam(network.parameters(), LR)
@@ -175,7 +175,7 @@ def nrms_scores(model: TrainedNrms, candidates: pd.DataFrame, test: Path) -> np.
     """
     pairs = read_evaluation_pairs(candidates, test, NUM_HISTORY)
     title_words = _title_words(pairs.titles, model.word_ids, model.spaced)
-    with _one_thread(), torch.inference_mode():
+    with one_thread(), torch.inference_mode():
         titles = torch.cat(
             [
                 model.network.titles(title_words[start : start + _BATCH_TITLES])
@@ -195,20 +195,6 @@ def nrms_scores(model: TrainedNrms, candidates: pd.DataFrame, test: Path) -> np.
         margin = np.einsum("rw,rw->r", user, title)
         scores[rows] = 0.5 * (1 + np.tanh(margin / 2))  # the logistic function, without overflow
     return scores
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """The same sums in the same order on any number of cores; such small ones hardly gain by more.
-
-    They lose, in fact, wherever something else keeps a core busy.
-    """
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _loss(network: NrmsNetwork, words: Tensor, clicks: Sequence[Click]) -> Tensor:

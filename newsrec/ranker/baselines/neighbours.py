@@ -11,7 +11,7 @@ from sklearn.preprocessing import normalize
 from newsrec.errors import UserError
 from newsrec.ranker.baselines.arrays import Lists, Purchases
 
-K1, B = 1.5, 0.75  # as they are usual
+K1, B = 1.5, 0.75  # the usual values
 _BATCH_LISTS = 2_000
 
 

@@ -7,8 +7,6 @@ there: a softmax tells each purchase from many drawn items, not a logistic loss 
 with which the scores of popular items are too high (Petrov and Macdonald: gSASRec, RecSys 2023).
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +17,7 @@ from tqdm import tqdm
 
 from newsrec.errors import UserError
 from newsrec.ranker.baselines.arrays import Lists, Purchases
+from newsrec.training.one_thread import one_thread
 
 WIDTH, NUM_BLOCKS, NUM_HEADS = 48, 2, 2
 DROPOUT = 0.2
@@ -112,7 +111,7 @@ def train_sasrec(
     chosen = np.random.default_rng(seed).permutation(len(sequences))[:max_users]
     sequences = [sequences[place] for place in np.sort(chosen)]
     loss_sum, num_bought = 0.0, 0
-    with _one_thread(), torch.random.fork_rng(devices=[]):
+    with one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = SasrecNetwork(num_items)
         optimizer = torch.optim.Adam(network.parameters(), LR)
@@ -158,7 +157,7 @@ def sasrec_scores(trained: TrainedSasrec, lists: Lists) -> np.ndarray:
     """The product of a candidate and the user after the history, shape (lists, K)."""
     network, scores = trained.network, np.zeros(lists.candidates.shape)
     starts = np.maximum(lists.starts, lists.ends - MAX_LENGTH)
-    with _one_thread(), torch.inference_mode():
+    with one_thread(), torch.inference_mode():
         for start in range(0, len(lists), _BATCH_LISTS):
             part = slice(start, start + _BATCH_LISTS)
             lengths = torch.from_numpy(lists.ends[part] - starts[part])
@@ -169,14 +168,3 @@ def sasrec_scores(trained: TrainedSasrec, lists: Lists) -> np.ndarray:
             candidates = network.items(torch.from_numpy(lists.candidates[part]))
             scores[part] = torch.einsum("nw,nkw->nk", users, candidates).double().numpy()
     return scores
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """The same sums in the same order on any number of cores."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)

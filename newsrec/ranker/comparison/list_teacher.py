@@ -17,13 +17,13 @@ from newsrec.engines.api_texts import Server, Written, ask_all, spent
 from newsrec.ranker.lists import Item, Row, parts_of
 from newsrec.ranker.params import Prompt
 from newsrec.ranker.prompts import CANDIDATE_HEAD
+from newsrec.ranker.teaching.answers import THOUGHTS
 
 _TASK = (
     "Which of these products will this person buy next? Rank all {num}, the likeliest first. End "
     "with their numbers in that order, separated by commas, between <answer> and </answer>."
 )
 _ANSWER = re.compile(r"<answer>([\d\s,>]+)</answer>")
-_THOUGHTS = re.compile(r".*</think>", re.DOTALL)
 
 
 def order_of(list_id: str, num_candidates: int, seed: int) -> list[int]:
@@ -53,7 +53,7 @@ def read_ranking(written: Written, num_candidates: int) -> list[int] | None:
     """
     if written.text is None or written.truncated:
         return None
-    found = _ANSWER.findall(_THOUGHTS.sub("", written.text))
+    found = _ANSWER.findall(THOUGHTS.sub("", written.text))
     if not found:
         return None
     places = [int(number) - 1 for number in re.findall(r"\d+", found[-1])]

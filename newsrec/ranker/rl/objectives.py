@@ -44,7 +44,7 @@ def group_losses(scores: Tensor, labels: Tensor, k: int, rankings: Tensor) -> Te
 
 
 def losses_of(method: str, scores: Tensor, labels: Tensor, k: int) -> Tensor:
-    """The losses that no draw decides: of `softmax` its own, of the others minus expected NDCG."""
+    """The losses that need no sampling: of `softmax` its own, of the others minus expected NDCG."""
     if method == "softmax":
         return supervised_losses(scores, labels)
     return exact_losses(scores, labels, k)

@@ -34,7 +34,7 @@ class RlRecipe:
     logging_steps: _Positive
     save_steps: _Positive  # between two validations
     early_stopping: _Positive | None
-    num_val_lists: _Positive  # that are validated on, spread over all of them
+    num_val_lists: _Positive  # of all of them, evenly spaced
     seed: int
 
 

@@ -56,7 +56,7 @@ class RankerTrainer(TrainedWeightsTrainer):
 
         Args:
             method: `exact`, `softmax`, `group` or `ppo`.
-            options: of the method, see `newsrec.ranker.params`.
+            options: of the method, see `newsrec.ranker.rl.params`.
             k: of NDCG@k.
             trainer: what else the Trainer takes.
         """

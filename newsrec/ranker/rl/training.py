@@ -117,8 +117,8 @@ def train_by_reinforcement(
         work: checkpoints and log; kept when the run is interrupted, for the caller to drop.
         target: an existing empty folder: gets a PEFT adapter, or a model's weights, and train.yaml,
             which runs the same training by hand.
-        settings: `method`, and its `options` (see `newsrec.ranker.params`; `lr` among them); `k` of
-            the reward, NDCG@k; `trains`: `lora` with the options `lora`, or `full`;
+        settings: `method`, and its `options` (see `newsrec.ranker.rl.params`; `lr` among them);
+            `k` of the reward, NDCG@k; `trains`: `lora` with the options `lora`, or `full`;
             `gradient_checkpointing`: compute activations twice, to keep fewer of them;
             `num_val_lists`, to validate on at most, spread over all; `seed` of everything random;
             and what `runs.trainer_arguments` takes but for `lr`.

@@ -109,8 +109,8 @@ def train(job: dict[str, Any], kind: type[RankerTrainer] = RankerTrainer) -> Pol
         output = Path(arguments.output_dir)
         policy.eval()
         end, _ = score_lists(policy, val_lists, packing, size, arguments.device)
-        write_json(output / AUDIT, audit_scores(start, end, labels, job["k"], arguments.seed))
         network.save_pretrained(output / ("model" if is_whole else "adapter"))
+        write_json(output / AUDIT, audit_scores(start, end, labels, job["k"], arguments.seed))
     return policy
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from newsrec.engines.api_texts import Written
 
-_THOUGHTS = re.compile(r".*</think>", re.DOTALL)
+THOUGHTS = re.compile(r".*</think>", re.DOTALL)
 _ANSWER = re.compile(r"<answer>\s*(yes|no)\s*</answer>", re.IGNORECASE)
 
 RIGHT, WRONG, UNPARSED, TRUNCATED, FILTERED = (
@@ -22,7 +22,7 @@ def said_yes(text: str) -> bool | None:
 
     What is before the end of thoughts in the text is no answer.
     """
-    said = {found.lower() for found in _ANSWER.findall(_THOUGHTS.sub("", text))}
+    said = {found.lower() for found in _ANSWER.findall(THOUGHTS.sub("", text))}
     return said == {"yes"} if len(said) == 1 else None
 
 

@@ -99,7 +99,9 @@ def write_samples(
     """
     outcomes, written = [], []
     with atomic_file(target) as draft, draft.open("w", encoding="utf-8") as stream:
-        for one, answer in zip(questions(), answers or repeat(None), strict=False):
+        for one, answer in zip(
+            questions(), repeat(None) if answers is None else answers, strict=answers is not None
+        ):
             found = RIGHT if answer is None else outcome(answer, one.bought)
             outcomes.append(found)
             if found == RIGHT:
@@ -109,8 +111,8 @@ def write_samples(
         if not 0 < num_yes < len(written):
             raise UserError(
                 f"of {len(outcomes):,} questions {num_yes:,} were rightly answered yes and "
-                f"{len(written) - num_yes:,} no; expected some of both; see the answers in the "
-                "journal, and choose another teacher or ask more (teach.num_train, teach.num_val)"
+                f"{len(written) - num_yes:,} no; expected some of both; choose another "
+                "teacher or ask more (teach.num_train, teach.num_val)"
             )
     counts = {"num_asked": len(outcomes), **counted(outcomes)}
     return {**counts, "num_yes": num_yes, "num_no": len(written) - num_yes}
