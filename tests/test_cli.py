@@ -95,6 +95,7 @@ def test_one_request_and_a_file_of_it_agree(
     ("words", "message"),
     [
         (["rank"], "expected either --candidate"),
+        (["rank", "bad.jsonl", "--liked", "a"], "titles beside a file of requests"),
         (["rank", "none.jsonl"], "none.jsonl: no such file"),
         (["rank", "bad.jsonl"], "bad.jsonl, line 2: not JSON"),
         (["rank", "key.jsonl"], "key.jsonl, line 1: unknown key 'titles'; expected one of: cand"),

@@ -42,6 +42,7 @@ def test_answers_are_in_the_order_of_the_chats_and_equal_chats_are_asked_once(
     assert num == 6
     assert set(server.asked.values()) == {1}
     assert server.keys == {f"Bearer {KEY}"}
+    assert spent(answers, 0, 1e6)["cost"] == 6 * 4  # nor paid twice
 
 
 def test_what_was_answered_is_never_asked_again(tmp_path: Path) -> None:
@@ -92,6 +93,7 @@ def test_cut_off_filtered_and_unaccounted_answers_are_counted(tmp_path: Path) ->
         "prompt 0": written("cut", "length"),
         "prompt 1": written("", "content_filter"),
         "prompt 2": (400, {}, json.dumps({"error": {"code": "content_policy_violation"}})),
+        "prompt 3": written("", "SAFETY"),
     }
 
     def reply_to(prompt: str, before: int) -> Reply:
@@ -101,12 +103,12 @@ def test_cut_off_filtered_and_unaccounted_answers_are_counted(tmp_path: Path) ->
         answers, _ = ask_all(server_of(server.url), CHATS, tmp_path / "journal.jsonl")
         again, num = ask_all(server_of(server.url), CHATS, tmp_path / "journal.jsonl")
     assert answers[0] == Written("cut", "length")
-    assert answers[1].text is answers[2].text is None
+    assert answers[1].text is answers[2].text is answers[3].text is None
     assert answers[2].finish_reason == FILTERED
     assert (again, num) == (answers, 0)  # not even what was filtered
     counts = spent(answers, 1, 1)
-    assert (counts["num_truncated"], counts["num_filtered"]) == (1, 2)
-    assert counts["num_without_usage"] == 3
+    assert (counts["num_truncated"], counts["num_filtered"]) == (1, 3)
+    assert counts["num_without_usage"] == 4
 
 
 def test_a_server_that_always_fails_ends_the_run_and_keeps_the_rest(tmp_path: Path) -> None:

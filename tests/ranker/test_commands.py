@@ -45,6 +45,7 @@ def test_a_title_commands_no_terminal(pipeline: Path, capsys: pytest.CaptureFixt
     ("words", "message"),
     [
         (["rank-products"], "expected either --candidate"),
+        (["rank-products", "bad.jsonl", "--history", "a"], "titles beside a file of requests"),
         (["rank-products", "none.jsonl", "--model", "data"], "none.jsonl: no such file"),
         (["rank-products", "bad.jsonl", "--model", "data"], "bad.jsonl, line 2: not JSON"),
         (["rank-products", "--candidate", "a"], "models/rl/exact/merged: no such folder"),

@@ -45,6 +45,8 @@ def test_a_request_has_titles_or_objects() -> None:
         ('{"candidates": [{"title": "a", "price": NaN}]}', "price is nan; expected 0 or more"),
         ('{"candidates": ["a"], "history": [{"title": "b", "rating": true}]}', "rating is True"),
         ('{"candidates": ["a"], "history": [{"title": "b", "days_ago": -1}]}', "days_ago is -1"),
+        ('{"candidates": ["a"], "history": [{"title": "b", "rating": 9}]}', "expected from 0 to 5"),
+        ('{"candidates": [{"title": "a", "rating_number": 1e300}]}', "expected from 0 to 1,000"),
     ],
 )
 def test_a_line_that_is_no_request_is_named(line: str, message: str) -> None:
