@@ -1,7 +1,7 @@
 """Write the page, the summary for the terminal, and what made the figures.
 
-Reads   params: report, rl.method, rl.recipe.k, rl.recipe.seed, prepare.seed, teach.seed,
-        train.seed, probes.seed, baselines.seed, evaluate.seed;
+Reads   params: report, rl.method, rl.recipe.k, rl.recipe.seed, train.seed, teach.seed,
+        evaluate.seed;
         metrics/{evaluate,slices,probes,teach,compare,train,rl_METHOD}.json,
         metrics/{fetch_model,fetch_reviews,prepare}.json,
         plots/{learning_curves,loss_train,loss_val}.tsv,
@@ -28,7 +28,7 @@ METRICS, PLOTS, PROCESSED = Path("metrics"), Path("plots"), Path("data/processed
 PREDICTIONS, TARGET = Path("data/predictions"), Path("reports")
 LOSS = ("step", "loss")
 SHOWN = ("slices", "probes", "compare", "train")
-SEEDED = ("prepare", "teach", "train", "probes", "baselines", "evaluate")
+SEEDED = ("train", "teach", "evaluate")
 
 
 def main() -> None:
