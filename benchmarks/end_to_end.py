@@ -8,12 +8,16 @@ Run     python -m benchmarks.end_to_end [--rounds 1]      (10 minutes a round)
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
+
+from dvc.repo import Repo
+from dvc.repo.reproduce import plan_repro
 
 from benchmarks.document import Row, save
 from benchmarks.side_by_side import run_alternately
@@ -55,21 +59,22 @@ def run_graph(way: str, folder: Path) -> float:
         if name and name != "dvc.lock":
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, folder / name)
-    dvc = Path(sys.executable).with_name("dvc")
+    scripts = Path(sys.executable).parent
+    dvc = scripts / "dvc"
+    # dvc.yaml runs `python`: the one of this environment, as `make repro` has it.
+    env = os.environ | {"PATH": f"{scripts}{os.pathsep}{os.environ['PATH']}"}
     subprocess.run([dvc, "config", "core.no_scm", "true"], cwd=folder, check=True)
     commands = [[str(dvc), "repro"]]
     if way == "by hand":
-        planned = subprocess.run(
-            [dvc, "repro", "--dry"], cwd=folder, capture_output=True, text=True, check=True
-        )
-        lines = planned.stdout.splitlines()
-        commands = [line[2:].split() for line in lines if line.startswith("> ")]
-        commands = [[sys.executable, *words[1:]] for words in commands]
+        # Not `dvc repro --dry`, which looks for the files that stages before would have written.
+        with Repo(folder) as repo:
+            lines = [stage.cmd.split() for stage in plan_repro(repo.index.graph)]
+        commands = [[sys.executable, *words[1:]] for words in lines]
         for name in ("models/checked", "data/predictions/val", "reports", "metrics/timings"):
             (folder / name).mkdir(parents=True, exist_ok=True)
     start = time.perf_counter()
     for words in commands:
-        subprocess.run(words, cwd=folder, check=True)
+        subprocess.run(words, cwd=folder, env=env, check=True)
     return time.perf_counter() - start
 
 

@@ -26,6 +26,7 @@ BOUNDS = dict.fromkeys(
     ("start of merge", "start of baselines", "start of evaluate"),
     "PyTorch, PEFT or scikit-learn, which the stage always uses",
 )
+BOUNDS["dvc status"] = "DVC's YAML parser: dvc.yaml, dvc.lock, and params.yaml once a stage"
 BOUNDS["start of score"] = "pandas, pydantic and DVC, 0.3 s each, which the stage always uses"
 _RUN = "import json, subprocess, sys, time; s = time.perf_counter(); "
 _RUN += "subprocess.run(sys.argv[1:], check=True, capture_output=True); "
