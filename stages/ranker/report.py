@@ -1,7 +1,7 @@
 """Write the page, the summary for the terminal, and what made the figures.
 
 Reads   params: report, rl.method, rl.recipe.k, rl.recipe.seed, train.seed, teach.seed,
-        evaluate.seed;
+        evaluate.delta, evaluate.seed;
         metrics/{evaluate,slices,probes,teach,compare,train,rl_METHOD}.json,
         metrics/{fetch_model,fetch_reviews,prepare}.json,
         plots/{learning_curves,loss_train,loss_val}.tsv,
@@ -57,6 +57,7 @@ def main() -> None:
         },
         examples=moved_most(PROCESSED, PREDICTIONS, "sft", method, params.report.num_examples),
         k=params.rl.recipe.k,
+        delta=params.evaluate.delta,
     )
     summary = summary_markdown(metrics, method, probes, teach, model)
     with atomic_folder(TARGET) as draft:

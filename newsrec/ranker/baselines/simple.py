@@ -7,8 +7,6 @@ import numpy as np
 
 from newsrec.ranker.baselines.arrays import Lists, Purchases
 
-_SPAN = 2**44  # ms of five hundred years, and 500,000 items above them in 63 bits
-
 
 def random_scores(lists: Lists, seed: int) -> np.ndarray:
     """Uniform scores from 0 to 1, shape (lists, K)."""
@@ -21,9 +19,13 @@ def popularity_scores(lists: Lists, parts: Sequence[Purchases]) -> np.ndarray:
     Purchases of train, and later ones that were over by then: known to whoever ranks at that
     moment, and more than trained systems have.
     """
-    keys = np.sort(np.concatenate([part.item * _SPAN + part.timestamp for part in parts]))
-    first = lists.candidates * _SPAN
-    before = np.searchsorted(keys, first + lists.timestamp[:, None])
+    # Moments by their order, so that item and moment fit into one number.
+    moments = np.unique(np.concatenate([part.timestamp for part in parts]))
+    span = len(moments) + 1
+    bought = [part.item * span + np.searchsorted(moments, part.timestamp) for part in parts]
+    keys = np.sort(np.concatenate(bought))
+    first = lists.candidates * span
+    before = np.searchsorted(keys, first + np.searchsorted(moments, lists.timestamp)[:, None])
     counts: np.ndarray = before - np.searchsorted(keys, first)
     return counts.astype(np.float64)
 

@@ -80,6 +80,7 @@ def render(
     row_counts: Mapping[str, Mapping[str, Any]],
     examples: Sequence[tuple[str, Sequence[Mapping[str, Any]], str]],
     k: int,
+    delta: float,
 ) -> str:
     """The whole page; equal input gives equal bytes.
 
@@ -94,6 +95,7 @@ def render(
         row_counts: by stage what its metrics hold of rows.
         examples: kind, lists and what is shown where there is none.
         k: of the reward, NDCG@k.
+        delta: the difference in NDCG@10 that lists were counted for.
     """
     found, systems = verdict(metrics, main, probes), metrics["systems"]
     known = [key for key in GREEDY if key in systems[main]]
@@ -134,6 +136,7 @@ def render(
         matrix_heads=list(systems)[1:],
         matrix=_matrix(metrics),
         plan_rows=_plan(metrics, main),
+        delta=delta,
         curves=[
             (head.format(k=k), Markup(_curves(curves, column, head.format(k=k))))
             for column, head in CURVES.items()

@@ -56,6 +56,9 @@ def test_popularity_counts_what_was_bought_before_the_moment() -> None:
     assert popularity_scores(lists, [train, later]).tolist() == [[2, 2, 1, 0]]
     earlier = lists_of(([0], [0, 1, 2, 3]), timestamp=NOW - 7)
     assert popularity_scores(earlier, [train, later]).tolist() == [[2, 0, 0, 0]]
+    many = 10_000_000  # items: no number of one and of a moment in ms together would have 64 bits
+    last = lists_of(([0], [0, 1, 2, many]))
+    assert popularity_scores(last, [train, purchases((0, many, 3))]).tolist() == [[2, 1, 1, 1]]
 
 
 def test_random_scores_are_the_same_for_a_seed() -> None:

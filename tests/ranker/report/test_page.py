@@ -111,6 +111,7 @@ def computed() -> dict[str, Any]:
             ("lower after training", [], "No target moved down."),
         ],
         "k": 10,
+        "delta": 0.015,
     }
 
 
@@ -145,6 +146,7 @@ def test_the_page_is_alone_and_equal_to_the_byte(given: dict[str, Any]) -> None:
     assert not page.addresses
     assert not {"script", "link", "img", "iframe"} & set(page.tags)
     assert text == render(**given)
+    assert "lists that a difference of 0.015 takes" in text
 
 
 @pytest.mark.slow
