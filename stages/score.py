@@ -22,6 +22,7 @@ from newsrec.news.scoring import score_candidates
 from newsrec.params.load import load_params
 from newsrec.preflight.doctor import check_machine
 from newsrec.provenance import provenance
+from newsrec.running.light_imports import leave_out_torch
 from newsrec.running.stage import run_stage
 
 CANDIDATES = Path("data/processed")
@@ -37,6 +38,8 @@ def main() -> None:
     check_machine(params, "score")
     engine = params.score.engine
     made_by = provenance(vllm_python() if engine == "vllm" else None)
+    if engine == "vllm":  # which computes in a process of its own
+        leave_out_torch()
     work = Path(".work") / f"score_{name}"
     work.mkdir(parents=True, exist_ok=True)  # what an interrupted run asked a server is not lost
 

@@ -40,7 +40,7 @@ class Tiny:
     seed: int
     num_key_value_heads: int = 1
     rope_theta: float = 10_000.0
-    group_by_length: bool = False
+    packing: bool = False
     induction_heads: bool = False
 
 

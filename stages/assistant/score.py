@@ -24,6 +24,7 @@ from newsrec.files import read_json, sha256_folder, write_json
 from newsrec.params.load import load_params
 from newsrec.preflight.doctor import check_machine
 from newsrec.provenance import provenance
+from newsrec.running.light_imports import leave_out_torch
 from newsrec.running.stage import run_stage
 
 ROWS = Path("data/processed/test.parquet")
@@ -42,6 +43,8 @@ def main() -> None:
     tasks, protocol = read_tasks(), read_json(PROTOCOL)
     engine = params.score.engine
     made_by = provenance(vllm_python() if engine == "vllm" else None)
+    if engine == "vllm":  # which computes in a process of its own
+        leave_out_torch()
     target = Path(f"data/predictions/{name}.parquet")
     work = Path(".work") / f"score_{name}"
     work.mkdir(parents=True, exist_ok=True)  # what an interrupted run had answered is not lost

@@ -1,8 +1,8 @@
-"""Score the lists of validation and test by systems without a language model.
+"""Score the test lists by systems without a language model.
 
 Reads   params: baselines; of data/processed items.parquet, purchases.parquet,
-        purchases_later.parquet, val.parquet and test.parquet; metrics/prepare.json
-Writes  data/predictions/NAME.parquet, data/predictions/val/NAME.parquet, metrics/baselines.json
+        purchases_later.parquet and test.parquet; metrics/prepare.json
+Writes  data/predictions/NAME.parquet, metrics/baselines.json
 Run     dvc repro baselines      (alone: python -m stages.ranker.baselines)
 """
 
@@ -22,7 +22,7 @@ from newsrec.ranker.params import Params
 from newsrec.running.stage import run_stage
 
 DATA = Path("data/processed")
-PREDICTIONS = {"test": Path("data/predictions"), "val": Path("data/predictions/val")}
+PREDICTIONS = Path("data/predictions")
 
 
 def main() -> None:
@@ -46,12 +46,9 @@ def main() -> None:
         "itemknn": lambda lists: itemknn_scores(lists, train),
         "sasrec": lambda lists: sasrec_scores(sasrec, lists),
     }
-    num_lists = {}
-    for split, folder in PREDICTIONS.items():
-        lists = read_lists(DATA / f"{split}.parquet", ids)
-        num_lists[split] = len(lists)
-        for name, score in systems.items():
-            write_predictions(lists, score(lists), folder / f"{name}.parquet")
+    lists = read_lists(DATA / "test.parquet", ids)
+    for name, score in systems.items():
+        write_predictions(lists, score(lists), PREDICTIONS / f"{name}.parquet")
     write_json(
         Path("metrics/baselines.json"),
         {
@@ -63,10 +60,7 @@ def main() -> None:
             },
         },
     )
-    print(
-        f"baselines: {', '.join(systems)} on {num_lists['val']:,} lists of val and "
-        f"{num_lists['test']:,} of test, in {PREDICTIONS['test']}"
-    )
+    print(f"baselines: {', '.join(systems)} on {len(lists):,} lists, in {PREDICTIONS}")
 
 
 if __name__ == "__main__":

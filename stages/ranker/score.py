@@ -1,11 +1,9 @@
-"""Let one model score every candidate of the test and validation lists.
+"""Let one model score every candidate of the test lists.
 
 Reads   params: score, probes, model.template, prompt; models/base, models/merged or
-        models/rl/METHOD/merged, data/processed/{items,test,val}.parquet,
-        data/processed/protocol.json
-Writes  data/predictions/NAME.parquet, data/predictions/val/NAME.parquet, for each PROBE named
-        data/predictions/NAME_PROBE.parquet; metrics/score_NAME.json,
-        metrics/timings/score_NAME.json
+        models/rl/METHOD/merged, data/processed/{items,test}.parquet, data/processed/protocol.json
+Writes  data/predictions/NAME.parquet, for each PROBE named data/predictions/NAME_PROBE.parquet;
+        metrics/score_NAME.json, metrics/timings/score_NAME.json
 Run     dvc repro score@sft, dvc repro score_rl@exact      (alone: python -m stages.ranker.score
         NAME MODEL_FOLDER PROBE ..., like sft models/merged wrong_history)
 
@@ -27,6 +25,7 @@ from newsrec.provenance import provenance
 from newsrec.ranker.params import Params
 from newsrec.ranker.probe_lists import write_probe
 from newsrec.ranker.scoring import score_lists
+from newsrec.running.light_imports import leave_out_torch
 from newsrec.running.stage import run_stage
 
 DATA = Path("data/processed")
@@ -42,13 +41,12 @@ def main() -> None:
     check_machine(params, "score")
     engine = params.score.engine
     made_by = provenance(vllm_python() if engine == "vllm" else None)
+    if engine == "vllm":  # which computes in a process of its own
+        leave_out_torch()
     work = Path(".work") / f"score_{name}"
     work.mkdir(parents=True, exist_ok=True)  # what an interrupted run had answered is not lost
     target = PREDICTIONS / f"{name}.parquet"
-    tables = {
-        DATA / "test.parquet": target,
-        DATA / "val.parquet": PREDICTIONS / "val" / f"{name}.parquet",
-    }
+    tables = {DATA / "test.parquet": target}
     for probe in probes:
         lists = work / f"{probe}.parquet"
         write_probe(

@@ -22,6 +22,7 @@ from newsrec.files import sha256_file, write_json
 from newsrec.params.load import load_params
 from newsrec.preflight.doctor import check_machine
 from newsrec.provenance import provenance
+from newsrec.running.light_imports import leave_out_torch
 from newsrec.running.stage import run_stage
 from newsrec.safety.params import Params
 from newsrec.safety.scoring import score_classifier, score_judge
@@ -42,6 +43,8 @@ def main() -> None:
     # ONNX is for the head of a classifier.
     engine = "transformers" if name != "tuned" and score.engine == "onnx" else score.engine
     made_by = provenance(vllm_python() if engine == "vllm" else None)
+    if engine == "vllm":  # which computes in a process of its own
+        leave_out_torch()
     work = Path(".work") / f"score_{name}"
     work.mkdir(parents=True, exist_ok=True)  # what an interrupted run had answered is not lost
     tables = {ROWS / f"{of}.parquet": PREDICTIONS / of / f"{name}.parquet" for of in SETS}

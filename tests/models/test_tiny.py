@@ -4,11 +4,13 @@ from pathlib import Path
 from random import Random
 
 import pytest
+import torch
+from transformers import Qwen3Config, Qwen3ForCausalLM
 
 from newsrec.chat.messages import user_turn
 from newsrec.chat.tokens import encode_chat, load_tokenizer
 from newsrec.models.checks import check_model
-from newsrec.models.tiny import Encoded, Example, _encode, _grouped, build_tiny
+from newsrec.models.tiny import Encoded, Example, _encode, _packed, _padded, build_tiny
 
 TEXTS: list[Example] = [
     ([], f"The {animal} {verb} the {thing}.")
@@ -48,7 +50,7 @@ def test_a_corpus_of_plain_texts_is_learned(tmp_path: Path) -> None:
     assert check_model(tmp_path / "last")["architecture"] == "Qwen3ForCausalLM"
     tokenizer = load_tokenizer(tmp_path / "last")
     assert len(tokenizer.encode(" follows")) == 1
-    ids, num_prompt = _encode(tokenizer, *TEXTS[0])
+    ((ids, num_prompt),) = _encode(tokenizer, TEXTS[:1])
     assert (tokenizer.decode(ids), num_prompt) == ("The cat sees the ball.<|im_end|>\n", 0)
 
 
@@ -73,17 +75,34 @@ def test_the_chat_template_shows_every_role(examples: list[Example], tmp_path: P
     )
 
 
-def test_examples_of_like_length_make_a_batch() -> None:
+@pytest.mark.parametrize("prompt_length", [0, 1])
+def test_packed_examples_have_the_loss_and_gradients_of_padded_ones(prompt_length: int) -> None:
     rng = Random(3)
-    examples: list[Encoded] = [([row] * rng.randint(1, 50), 0) for row in range(105)]
-    grouped = _grouped(examples, batch_size=4, seed=1)
-    assert sorted(grouped) == sorted(examples)
-    assert grouped == _grouped(examples, batch_size=4, seed=1)
-
-    def longest(rows: list[Encoded]) -> list[int]:
-        return [max(len(ids) for ids, _ in rows[at : at + 4]) for at in range(0, len(rows), 4)]
-
-    assert sum(longest(grouped)) < 0.75 * sum(longest(examples))
-    assert longest(grouped)[:10] != sorted(longest(grouped)[:10])
-    # Regrouped ten batches at a time, so that an order that means something stays.
-    assert {ids[0] for ids, _ in grouped[:40]} == set(range(40))
+    examples: list[Encoded] = [
+        ([rng.randrange(1, 50) for _ in range(length)], prompt_length)
+        for length in (9, 2, 20, 3, 7, 11, 5, 20)
+    ]
+    torch.manual_seed(1)
+    model = Qwen3ForCausalLM(
+        Qwen3Config(
+            vocab_size=50,
+            hidden_size=32,
+            intermediate_size=32,
+            num_hidden_layers=2,
+            num_attention_heads=2,
+            num_key_value_heads=1,
+            head_dim=32,
+        )
+    ).train()
+    found = {}
+    for arrange in (_padded, _packed):
+        model.zero_grad()
+        rows = arrange(examples, pad=0)
+        loss = model(**rows, use_cache=False).loss
+        loss.backward()
+        gradients = torch.cat([weight.grad.flatten() for weight in model.parameters()])
+        found[arrange] = (rows["input_ids"].shape, loss.item(), gradients)
+    assert found[_padded][0] == (8, 20)
+    assert found[_packed][0] == (4, 20)  # 20, 20, 11 + 9, 7 + 5 + 3 + 2
+    assert found[_packed][1] == pytest.approx(found[_padded][1], abs=1e-6)
+    assert torch.allclose(found[_packed][2], found[_padded][2], atol=1e-6)

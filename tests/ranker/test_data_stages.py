@@ -85,8 +85,8 @@ def test_the_default_data_tell_by_history_text_and_popularity_what_is_bought(
     figures = metrics("prepare")
     assert 700 < figures["lists"]["num_test"] < 1000
     assert figures["lists"]["num_test_targets_not_in_train"] > 10
-    num_candidates = 20 * figures["lists"]["num_val"]
-    assert pq.read_metadata("data/predictions/val/sasrec.parquet").num_rows == num_candidates
+    num_candidates = 20 * figures["lists"]["num_test"]
+    assert pq.read_metadata("data/predictions/sasrec.parquet").num_rows == num_candidates
     assert metrics("baselines")["protocol"] == figures["protocol"]
 
 

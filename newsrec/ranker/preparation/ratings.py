@@ -50,16 +50,17 @@ def load_ratings(rows: Iterable[Rating]) -> Ratings:
     users: dict[str, int] = {}
     items: dict[str, int] = {}
     user, item, rating, timestamp = array("i"), array("i"), array("d"), array("q")
-    for user_id, item_id, stars, time in rows:
+    for user_id, item_id, num_stars, time in rows:
         user.append(users.setdefault(user_id, len(users)))
         item.append(items.setdefault(item_id, len(items)))
-        rating.append(stars)
+        rating.append(num_stars)
         timestamp.append(time)
     columns = [
         _sorted_places(ids)[np.asarray(codes)] for ids, codes in ((users, user), (items, item))
     ]
     columns += [np.asarray(rating), np.asarray(timestamp)]
-    order = np.lexsort(columns[::-1])
+    user_places, item_places, stars, times = columns
+    order = np.lexsort((stars, times, item_places, user_places))
     return Ratings(sorted(users), sorted(items), *(column[order] for column in columns))
 
 

@@ -12,7 +12,13 @@ import pytest
 
 from newsrec.errors import UserError
 from newsrec.ranker.preparation.items import clean_text
-from newsrec.ranker.preparation.ratings import k_core_rows, month_start, shift_month
+from newsrec.ranker.preparation.ratings import (
+    choose_ratings,
+    k_core_rows,
+    load_ratings,
+    month_start,
+    shift_month,
+)
 from tests.ranker.given import NOW, Row, product, run_prepare, shaped_rows
 
 
@@ -24,8 +30,8 @@ def counted_again(
     end: str | None = None,
     require_price: bool = False,
     words: int = 20,
-) -> tuple[dict[str, int], dict[str, int], set[tuple[str, str]]]:
-    """Counts of items and ratings, and the pairs that are left."""
+) -> tuple[dict[str, int], dict[str, int], set[tuple[str, str, float, int]]]:
+    """Counts of items and ratings, and the ratings that are left."""
     meta = pd.read_json(folder / "meta.jsonl", lines=True, dtype=False)
     items = {"num_rows": len(meta), "num_repeated_rows": int(meta.parent_asin.duplicated().sum())}
     meta = meta.drop_duplicates("parent_asin")
@@ -62,7 +68,7 @@ def counted_again(
     rows = keep("num_outside_period", rows[inside])
     rows = keep(
         "num_bought_again",
-        rows.sort_values("timestamp").drop_duplicates(["user_id", "parent_asin"]),
+        rows.sort_values(["timestamp", "rating"]).drop_duplicates(["user_id", "parent_asin"]),
     )
     core = rows
     while True:
@@ -76,7 +82,8 @@ def counted_again(
     items["num_kept"] = rows.parent_asin.nunique()
     items["num_not_left"] = len(good & set(pd.read_csv(folder / "ratings.csv").parent_asin))
     items["num_not_left"] -= items["num_kept"]
-    return items, ratings, set(zip(rows.user_id, rows.parent_asin, strict=True))
+    left = zip(rows.user_id, rows.parent_asin, rows.rating, rows.timestamp, strict=True)
+    return items, ratings, set(left)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -95,7 +102,7 @@ def test_every_count_is_that_of_another_program(
 ) -> None:
     rows, metadata = shaped_rows(seed)
     figures = run_prepare(tmp_path, rows, metadata, **rules)
-    items, ratings, pairs = counted_again(
+    items, ratings, left = counted_again(
         tmp_path,
         k=rules["k_core"],
         start=rules.get("start"),
@@ -109,9 +116,19 @@ def test_every_count_is_that_of_another_program(
     kept = pd.concat(
         pd.read_parquet(tmp_path / f"{name}.parquet") for name in ("purchases", "purchases_later")
     )
-    assert set(zip(kept.user, kept.item, strict=True)) == pairs
-    assert set(pd.read_parquet(tmp_path / "items.parquet").item) == {item for _, item in pairs}
-    assert figures["num_users"] == len({user for user, _ in pairs})
+    assert set(zip(kept.user, kept.item, kept.rating, kept.timestamp, strict=True)) == left
+    assert set(pd.read_parquet(tmp_path / "items.parquet").item) == {item for _, item, *_ in left}
+    assert figures["num_users"] == len({user for user, *_ in left})
+
+
+def test_of_an_item_bought_again_the_earliest_purchase_stays() -> None:
+    rows: list[Row] = [("U1", "A", 2.0, NOW + 1), ("U1", "A", 5.0, NOW), ("U1", "A", 3.0, NOW + 2)]
+    ratings = load_ratings(rows)
+    assert ratings.timestamp.tolist() == [NOW, NOW + 1, NOW + 2]
+    rules: dict[str, Any] = {"start": None, "end": None, "k_core": 0, "min_items": 0}
+    chosen = choose_ratings(ratings, {"A"}, set(), **rules)
+    assert chosen.counts["num_bought_again"] == 2
+    assert (chosen.ratings.rating.tolist(), chosen.ratings.timestamp.tolist()) == ([5.0], [NOW])
 
 
 def test_the_fixture_has_what_every_rule_is_about(tmp_path: Path) -> None:
