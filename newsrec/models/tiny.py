@@ -4,8 +4,9 @@ It has the real architecture, so that every library treats it as it would a Qwen
 about a million parameters, so that everything runs on two cores in minutes.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any, Literal
 
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
@@ -47,6 +48,7 @@ _SPLIT = r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\
 # With the usual 0.02 a model this narrow learned nothing in 900 steps (docs/LOG.md).
 _INITIALIZER_RANGE = 0.1
 _IGNORED = -100  # labels that have no loss
+LossBy = Literal["token", "example"]
 
 
 def build_tiny(
@@ -64,6 +66,7 @@ def build_tiny(
     num_key_value_heads: int = 1,
     rope_theta: float = 10_000.0,
     packing: bool = False,
+    loss_by: LossBy = "token",
     induction_heads: bool = False,
 ) -> float:
     """Build a tokenizer and a model from a corpus and save both into the folder `target`.
@@ -85,6 +88,8 @@ def build_tiny(
             more by what they are.
         packing: whether the examples of a batch share rows, each attending to itself alone, instead
             of a row each. The same loss up to rounding, in less time where lengths differ.
+        loss_by: what weighs the same in a batch's loss: each `token` of the answers, or each
+            `example`, so that answers of a word are learned as fast as those of a line.
         induction_heads: whether the weights start with heads that copy, see
             `newsrec.models.induction`.
 
@@ -112,7 +117,9 @@ def build_tiny(
     model = Qwen3ForCausalLM(config)
     if induction_heads:
         draw_induction_heads(model, seed)
-    loss = _pretrain(model, _encode(tokenizer, examples), steps, batch_size, lr, packing)
+    arrange = _packed if packing else _padded
+    encoded = _encode(tokenizer, examples)
+    loss = _pretrain(model, encoded, steps, batch_size, lr, arrange, loss_by)
     model.save_pretrained(target, safe_serialization=True)
     tokenizer.save_pretrained(target)
     return loss
@@ -151,7 +158,8 @@ def _pretrain(
     steps: int,
     batch_size: int,
     lr: float,
-    packing: bool,
+    arrange: Callable[[Sequence[Encoded], int], dict[str, Any]],
+    loss_by: LossBy,
 ) -> float:
     optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=0.01)
     schedule = torch.optim.lr_scheduler.OneCycleLR(
@@ -161,8 +169,9 @@ def _pretrain(
     losses = []
     for step in tqdm(range(steps), desc="pre-training the tiny model", unit="step", mininterval=5):
         rows = [encoded[(step * batch_size + row) % len(encoded)] for row in range(batch_size)]
-        arrange = _packed if packing else _padded
-        loss = model(**arrange(rows, model.config.pad_token_id), use_cache=False).loss
+        inputs = arrange(rows, model.config.pad_token_id)
+        inputs["use_cache"] = False
+        loss = _example_loss(model, **inputs) if loss_by == "example" else model(**inputs).loss
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
@@ -174,7 +183,21 @@ def _pretrain(
     return sum(last) / len(last)
 
 
-def _padded(examples: Sequence[Encoded], pad: int) -> dict[str, Tensor]:
+def _example_loss(model: Qwen3ForCausalLM, labels: Tensor, **inputs: Any) -> Tensor:
+    """The mean over examples of the mean loss of their tokens.
+
+    Labels of one example are apart from those of the next: no first token has one.
+    """
+    logits, labels = model(**inputs).logits[:, :-1], labels[:, 1:]
+    read = labels != _IGNORED
+    begins = read & ~torch.nn.functional.pad(read, (1, 0))[:, :-1]
+    example = begins.flatten().cumsum(0)[read.flatten()] - 1
+    losses = torch.nn.functional.cross_entropy(logits[read], labels[read], reduction="none")
+    shares = 1 / example.bincount()[example]
+    return (losses * shares).sum() / shares.sum()
+
+
+def _padded(examples: Sequence[Encoded], pad: int) -> dict[str, Any]:
     """A row of the model's input for each example."""
     ids = pad_sequence([torch.tensor(ids) for ids, _ in examples], True, pad)
     labels = pad_sequence([_labels(*one) for one in examples], True, _IGNORED)
@@ -182,7 +205,7 @@ def _padded(examples: Sequence[Encoded], pad: int) -> dict[str, Tensor]:
     return {"input_ids": ids, "attention_mask": mask, "labels": labels}
 
 
-def _packed(examples: Sequence[Encoded], pad: int) -> dict[str, Tensor]:
+def _packed(examples: Sequence[Encoded], pad: int) -> dict[str, Any]:
     """Rows as long as the longest example, filled first fit, the longest examples first."""
     longest = max(len(ids) for ids, _ in examples)
     rows: list[list[Encoded]] = []

@@ -41,6 +41,7 @@ class Tiny:
     num_key_value_heads: int = 1
     rope_theta: float = 10_000.0
     packing: bool = False
+    loss_by: Literal["token", "example"] = "token"
     induction_heads: bool = False
 
 

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from tqdm import tqdm
 
+from newsrec.errors import UserError
 from newsrec.safety.labels import BENIGN, CLASSES
 from newsrec.safety.normalisation import normalise
 from newsrec.safety.sources.documents import REASONS, Counts, Document, Draw, Row
@@ -78,7 +79,7 @@ def extract(
         seed: of the draws.
 
     Raises:
-        UserError: a quota is not met, or a document is to be refused.
+        UserError: no document can be used, a quota is not met, or a document is to be refused.
     """
     wanted = sum((Counter(quota) for quota in quotas.values()), Counter[str]())
     surplus = _SURPLUS
@@ -97,6 +98,11 @@ def extract(
         if all(draw.kept_all(label) for _, label in short):
             break
         surplus = 2 * surplus + 1
+    if not rows:
+        raise UserError(
+            f"{where}: no document has a text and one of the classes of extract.quotas; expected "
+            "some; check the names of the fields and the labels"
+        )
     if not allow_fewer:
         require_quotas(short, quotas, draw.counts.seen, where)
     found: dict[str, list[tuple[Row, int]]] = {split: [] for split in SPLITS}

@@ -43,7 +43,7 @@ def main() -> None:
     # ONNX is for the head of a classifier.
     engine = "transformers" if name != "tuned" and score.engine == "onnx" else score.engine
     made_by = provenance(vllm_python() if engine == "vllm" else None)
-    if engine == "vllm":  # which computes in a process of its own
+    if engine == "vllm" and name != "tuned":  # a classifier is checked by its class in Transformers
         leave_out_torch()
     work = Path(".work") / f"score_{name}"
     work.mkdir(parents=True, exist_ok=True)  # what an interrupted run had answered is not lost
