@@ -47,11 +47,12 @@ def main() -> None:
         if model.source != "tiny":
             write_description(folder, draft)
         check_usable(draft, folder)
-        # No parameter of this stage: another one fetches no model again, and train checks it too.
-        load_template(load_tokenizer(draft), params.model.template)
-        if model.source != "tiny" and params.score.engine == "vllm":
-            check_same_reading(draft, folder, WORK)
         if model.source != "tiny":
+            # No parameter of this stage: another one fetches no model again. That of the tiny one
+            # is checked by train alone: LLaMA-Factory takes ten seconds to import.
+            load_template(load_tokenizer(draft), params.model.template)
+            if params.score.engine == "vllm":
+                check_same_reading(draft, folder, WORK)
             # Moved where it was downloaded: the disk need not hold a large model twice.
             copy_weights(folder, draft, move=model.source != "local")
     shutil.rmtree(WORK, ignore_errors=True)
