@@ -188,13 +188,11 @@ def _example_loss(model: Qwen3ForCausalLM, labels: Tensor, **inputs: Any) -> Ten
 
     Labels of one example are apart from those of the next: no first token has one.
     """
-    labels = labels[:, 1:]
+    logits, labels = model(**inputs).logits[:, :-1], labels[:, 1:]
     read = labels != _IGNORED
     begins = read & ~torch.nn.functional.pad(read, (1, 0))[:, :-1]
     example = begins.flatten().cumsum(0)[read.flatten()] - 1
-    # Most tokens are of prompts, and need no logits.
-    logits = model.lm_head(model.model(**inputs).last_hidden_state[:, :-1][read])
-    losses = torch.nn.functional.cross_entropy(logits, labels[read], reduction="none")
+    losses = torch.nn.functional.cross_entropy(logits[read], labels[read], reduction="none")
     shares = 1 / example.bincount()[example]
     return (losses * shares).sum() / shares.sum()
 

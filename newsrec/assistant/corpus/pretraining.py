@@ -28,7 +28,7 @@ if TYPE_CHECKING:  # PyTorch takes seconds to import
     from newsrec.models.tiny import Example
 
 # Of the examples; the rest are copies.
-_TEXT_SHARE, _ABOUT_SHARE, _WANTED_SHARE, _FILE_SHARE = 0.15, 0.08, 0.15, 0.34
+_TEXT_SHARE, _ABOUT_SHARE, _WANTED_SHARE, _FILE_SHARE = 0.15, 0.1, 0.23, 0.24
 # What is asked of {text}, and the answers.
 _ABOUT = ("这句话说的是什么：{text}", "{text}\n上面在说什么")
 _TOPICS = {PLATFORM: "平台上的数据", GENERAL: "一般知识", UNRELATED: "闲聊"}
