@@ -1,8 +1,12 @@
 """Who may import whom, over every import statement of the code; and how long a file may be."""
 
 import ast
+import re
+import sys
+import tomllib
 from functools import cache
 from graphlib import TopologicalSorter
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
@@ -23,7 +27,7 @@ ALLOWED: dict[str, set[str]] = {
     "metrics": {"errors"},
     "texts": {"errors"},
     "report": {"errors"},
-    "ranking_requests": {"errors"},
+    "ranking_requests": {"errors", "files"},
     "models": {"chat", "errors", "files"},
     "training": {"chat", "errors", "files", "models", "running"},
     "engines": {"chat", "errors", "files", "models", "running"},
@@ -35,6 +39,24 @@ ALLOWED: dict[str, set[str]] = {
 SHARED = set(ALLOWED)
 ALLOWED |= dict.fromkeys(TASKS, SHARED)
 ALLOWED["cli"] = SHARED | TASKS
+
+# Libraries whose distribution has another name than what is imported of it.
+DISTRIBUTIONS = {
+    "bson": "pymongo",
+    "opencc": "opencc-python-reimplemented",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+}
+# Imported, yet not among the dependencies: the declared one that requires it, in its own range.
+REQUIRED_BY = {
+    "dvc_data": "dvc",
+    "markupsafe": "jinja2",
+    "modelscope_hub": "modelscope",
+    "scmrepo": "dvc",
+    "voluptuous": "dvc",
+}
+# Imported, yet not among the dependencies, each with the reason.
+ELSEWHERE = {"vllm": "in an environment of its own, requirements-vllm-*.txt"}
 
 FILES = sorted((ROOT / "newsrec").rglob("*.py"))
 STAGES = sorted((ROOT / "stages").rglob("*.py"))
@@ -114,6 +136,43 @@ def test_shared_packages_hold_no_word_of_the_news_task(package: str) -> None:
             text = path.read_text(encoding="utf-8").lower()
             found = [word for word in words if word in text]
             assert not found, f"{path}: {found}"
+
+
+def distribution_of(requirement: str) -> str:
+    """`dvc-data` for `dvc_data>=3.18.2`."""
+    found = re.match(r"[\w.-]+", requirement)
+    assert found is not None, requirement
+    return re.sub(r"[-_.]+", "-", found[0]).lower()
+
+
+def imported_libraries(path: Path) -> set[str]:
+    """The top-level packages of others that one file imports, but not for types alone."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            node.body = []
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            found.add(str(node.module).split(".")[0])
+        elif isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+    return found - sys.stdlib_module_names - {"newsrec", "stages"}
+
+
+def test_every_library_that_is_imported_is_a_declared_dependency() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    optional = project.get("optional-dependencies", {}).values()
+    declared = {
+        distribution_of(one) for listed in [project["dependencies"], *optional] for one in listed
+    }
+    imported = {name for path in [*FILES, *STAGES] for name in imported_libraries(path)}
+    assert {*DISTRIBUTIONS, *REQUIRED_BY, *ELSEWHERE} <= imported, "an entry that nothing needs"
+    for name in imported - ELSEWHERE.keys() - REQUIRED_BY.keys():
+        assert distribution_of(DISTRIBUTIONS.get(name, name)) in declared, name
+    for name, dependency in REQUIRED_BY.items():
+        assert dependency in declared, dependency
+        assert distribution_of(name) in map(distribution_of, requires(dependency) or ()), name
 
 
 def test_vllm_is_imported_by_its_workers_alone() -> None:
