@@ -106,13 +106,28 @@ def requested_lines(source: str) -> Iterator[str]:
         UserError: there is no such file, or see `read_text_lines`.
     """
     if source == "-":
-        yield from sys.stdin
+        yield from read_text_lines(sys.stdin.buffer, "standard input")
         return
     path = Path(source)
     if not path.is_file():
         raise UserError(f"{path}: no such file; expected JSON lines of requests")
     with path.open("rb") as stream:
         yield from read_text_lines(stream, source)
+
+
+def parse_json_line(line: str, where: str) -> Any:
+    """The value of one line of JSON; `where` names its file and its number there.
+
+    Raises:
+        UserError: it is not JSON.
+    """
+    try:
+        return json.loads(line)
+    except (ValueError, RecursionError) as error:
+        reason = str(error)
+        if isinstance(error, json.JSONDecodeError):  # its own text says "line 1" of every line
+            reason = f"{error.msg} at column {error.colno}"
+        raise UserError(f"{where}: not JSON ({reason}); correct it") from None
 
 
 def read_json(source: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from newsrec.errors import UserError
+from newsrec.files import parse_json_line
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -46,20 +47,20 @@ def read_ranking_requests(
     """Yield a description of the place and the lists of each request, one a line.
 
     Args:
-        lines: of JSON, an object of lists each.
-        where: the file, for errors.
+        lines: of JSON, an object of lists each; blank ones are skipped.
+        where: the file, or - for standard input, for errors.
         names: of the lists that a request may have; the first is that of what to rank.
         listed: what they are lists of, for errors, such as `titles`.
 
     Raises:
         UserError: a line is no such request.
     """
+    source = "standard input" if where == "-" else where
     for number, line in enumerate(lines, start=1):
-        here = f"{where}, line {number}"
-        try:
-            values = json.loads(line)
-        except (ValueError, RecursionError) as error:
-            raise UserError(f"{here}: not JSON ({error}); correct it") from None
+        if not line.strip():
+            continue
+        here = f"{source}, line {number}"
+        values = parse_json_line(line, here)
         if not isinstance(values, dict) or not values.get(names[0]):
             raise UserError(f"{here}: expected an object with {names[0]}, a list of {listed}")
         if unknown := sorted(values.keys() - set(names)):

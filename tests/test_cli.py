@@ -72,7 +72,7 @@ def test_a_file_of_many_and_json_in_and_out(
     assert all([one["rank"] for one in line] == [1, 2] for line in lines)
     assert all(0 < one["probability"] < 1 for line in lines for one in line)
 
-    monkeypatch.setattr(sys, "stdin", io.StringIO(text))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
     assert newsrec("rank", "-", "--json", *ENGINE) == 0
     assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == lines
 

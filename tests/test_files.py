@@ -1,17 +1,21 @@
 """Files appear whole or not at all."""
 
+import io
 import json
 import math
+import sys
 from pathlib import Path
 
 import pytest
 
+from newsrec import files
 from newsrec.errors import UserError
 from newsrec.files import (
     atomic_file,
     atomic_folder,
     read_json,
     read_json_list,
+    requested_lines,
     sha256_folder,
     write_json,
 )
@@ -78,6 +82,19 @@ def test_a_json_array_is_read_where_one_is_expected(tmp_path: Path) -> None:
         read_json_list(tmp_path / "b.json")
     with pytest.raises(UserError, match=r"c\.json: no such file; run the stage"):
         read_json_list(tmp_path / "c.json")
+
+
+def test_standard_input_is_read_like_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    def given(content: bytes) -> list[str]:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+        return list(requested_lines("-"))
+
+    assert given("é\r\n\n\u2028b".encode()) == ["é", "", "\u2028b"]
+    with pytest.raises(UserError, match=r"standard input, line 2: not UTF-8 .*; convert it"):
+        given(b"a\n\xff\n")
+    monkeypatch.setattr(files, "MAX_LINE_BYTES", 4)
+    with pytest.raises(UserError, match="standard input, line 2: more than 4 bytes"):
+        given(b"abcd\nabcde")
 
 
 def test_a_folders_digest_follows_names_and_contents(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """The commands of `newsrec` that are about products: rank some, and look at reviews and answers."""
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -90,7 +89,7 @@ def generate(
 
     if not model.is_dir():
         raise UserError(f"{model}: no such folder; expected a model; make it: dvc repro merge")
-    message = plain_text(sys.stdin.read() if text == "-" else text)
+    message = plain_text("\n".join(requested_lines("-")) if text == "-" else text)
     if not message:
         raise UserError("the text has nothing to read; expected a visible character")
     params = load_params(SharedParams)

@@ -46,3 +46,13 @@ def test_half_a_character_is_refused_with_its_place(tmp_path: Path) -> None:
 def test_a_line_that_is_no_request_is_reported(line: str) -> None:
     with pytest.raises(UserError, match=r"in, line 1: "):
         list(read_requests([line], "in"))
+
+
+def test_blank_lines_are_skipped_and_counted() -> None:
+    lines = ["", '{"candidates": ["a"]}', " ", '{"candidates": ["b"], "history": ["c"]}', ""]
+    assert list(read_requests(lines, "in")) == [
+        RankRequest(("a",)), RankRequest(("b",), history=("c",))
+    ]  # fmt: skip
+    message = r"standard input, line 3: not JSON \(Expecting value at column 16\); correct it"
+    with pytest.raises(UserError, match=message):
+        list(read_requests([lines[1], "", '{"candidates": }'], "-"))

@@ -1,7 +1,9 @@
 """The commands about products, as a person types them."""
 
+import io
 import json
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -67,6 +69,20 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     found = capsys.readouterr()
     assert found.out == ""
     assert message in found.err
+    assert found.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("words", [["generate"], ["rank-products"]])
+def test_standard_input_that_is_not_utf_8_is_one_line(
+    words: list[str],
+    pipeline: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"\xff\n")))
+    assert newsrec(*words, "-", "--model", "data") == 2
+    found = capsys.readouterr()
+    assert found.err.startswith("newsrec: standard input, line 1: not UTF-8")
     assert found.err.count("\n") == 1
 
 
