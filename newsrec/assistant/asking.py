@@ -1,6 +1,7 @@
 """Ask the base and the tuned model side by side: what is typed, or the lines of a file."""
 
 import json
+import re
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, nullcontext
@@ -17,15 +18,17 @@ from newsrec.chat.text import plain_text
 from newsrec.engines.model_process import Answered, ModelProcess, PromptTooLongError, run_model
 from newsrec.engines.settings import TransformersSettings
 from newsrec.errors import UserError, unknown_choice
-from newsrec.files import read_text_lines
+from newsrec.files import parse_json_line, read_text_lines
 from newsrec.params.load import load_params
 from newsrec.report.text import printable
 
 FOLDERS = {"base": Path("models/base"), "tuned": Path("models/merged")}
 AUTO = "auto"
 _WORK = Path(".work/ask")
+# A slash and a word, as no question is: a mistyped name of a task.
+_COMMAND = re.compile(r"/[\w-]*")
 _KEYS = (
-    "Enter asks, Alt+Enter begins another line, Ctrl-C drops what is typed, Ctrl-D ends. "
+    "Enter asks, Alt+Enter begins another line, Ctrl-C discards the input, Ctrl-D quits. "
     "To choose a task, type its name after a slash:"
 )
 
@@ -83,7 +86,7 @@ def ask(task: str | None, file: Path | None, *, as_json: bool) -> None:
 def _loaded(settings: TransformersSettings, max_tokens: int, max_prompt: int) -> Iterator[Models]:
     limits = {"max_tokens": max_tokens, "max_prompt_tokens": max_prompt}
     folders = ", ".join(map(str, FOLDERS.values()))
-    _say(f"ask: loading {folders}")
+    _print_line(f"ask: loading {folders}")
     with ExitStack() as stack:
         # Both begin before one is waited for.
         models = {
@@ -131,10 +134,7 @@ def read_inputs(stream: BinaryIO, file: Path | None) -> Iterator[tuple[str, str]
     for number, line in enumerate(read_text_lines(stream, name), start=1):
         where, text = f"{name}, line {number}", line
         if is_json and line.strip():
-            try:
-                row = json.loads(line)
-            except (ValueError, RecursionError) as error:
-                raise UserError(f"{where}: not JSON ({error}); correct it") from None
+            row = parse_json_line(line, where)
             if not isinstance(row, dict) or not isinstance(row.get("input"), str):
                 raise UserError(f'{where}: expected an object with a text, like {{"input": "…"}}')
             text = row["input"]
@@ -149,27 +149,30 @@ def _converse(
     # Imported where it is used, like what draws tables: a file needs neither.
     from newsrec.assistant.terminal import Terminal
 
-    _say(f"{_KEYS} /{AUTO}, {', '.join(f'/{name}' for name in tasks)}")
+    commands = [f"/{name}" for name in (AUTO, *tasks)]
+    _print_line(f"{_KEYS} {', '.join(commands)}")
     terminal = Terminal()
     while True:
         try:
             text = terminal.read(chosen.name if chosen else AUTO)
             if text is None:
                 return
-            name = text.strip().removeprefix("/")
-            if name in (AUTO, *tasks) and name != text.strip():
-                chosen = tasks.get(name)
+            command = text.strip()
+            if command in commands:
+                chosen = tasks.get(command.removeprefix("/"))
+            elif _COMMAND.fullmatch(command):
+                _print_line(f"ask: {unknown_choice('command', command, commands)}")
             elif plain_text(text):
                 for turn in answer_text(text, chosen, tasks, models):
                     _show(turn, as_json)
         except PromptTooLongError as error:
-            _say(f"ask: {error}")
+            _print_line(f"ask: {error}")
         except KeyboardInterrupt:
-            _say("ask: dropped; Ctrl-D ends")
+            _print_line("ask: input discarded; Ctrl-D quits")
 
 
-def _say(text: str) -> None:
-    """To the person, wherever the answers go."""
+def _print_line(text: str) -> None:
+    """On standard error: the person reads it wherever the answers go."""
     print(text, file=sys.stderr, flush=True)
 
 

@@ -29,7 +29,7 @@ class Terminal:
         """The next text; None at Ctrl-D.
 
         Raises:
-            KeyboardInterrupt: Ctrl-C was typed; what stands there is dropped.
+            KeyboardInterrupt: Ctrl-C was typed; the current input is discarded.
         """
         try:
             return self._session.prompt(f"{label}> ")

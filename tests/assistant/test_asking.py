@@ -95,7 +95,7 @@ def person(folder: Path) -> Iterator[Person]:
 def test_a_person_at_a_terminal(person: Person) -> None:
     shown = person.read_until("auto>")
     assert "ask: loading models/base, models/merged" in shown
-    assert "Ctrl-D ends" in shown
+    assert "Ctrl-D quits" in shown
     assert "/auto, /scenario, /kind, /answer, /file_name" in shown
 
     # Chinese; the first task is asked, and both models answer, each with its time.
@@ -109,15 +109,21 @@ def test_a_person_at_a_terminal(person: Person) -> None:
     person.type("\r   \r/answer\r")
     assert "base," not in person.read_until("answer>")
 
+    # A mistyped command asks nothing, and changes no task.
+    person.type("/kinds\r")
+    shown = person.read_until("did you mean '/kind'?")
+    assert "expected one of: /answer, /auto, /file_name, /kind, /scenario" in shown
+    assert "base," not in person.read_until("answer>")
+
     # Two lines, typed and pasted: one turn.
     for typed in ("第一行\x1b\r第二行\r", PASTE.format("第一行\n第二行") + "\r"):
         person.type(typed)
         assert "任务: 问题回答  第一行 第二行" in person.read_until("─")
         person.read_until("answer>")
 
-    # Ctrl-C drops the line.
+    # Ctrl-C discards the line.
     person.type("不要了\x03")
-    person.read_until("ask: dropped; Ctrl-D ends")
+    person.read_until("ask: input discarded; Ctrl-D quits")
     person.read_until("answer>")
     person.type("要这个\r")
     assert "任务: 问题回答  要这个" in person.read_until("─")
@@ -204,7 +210,7 @@ def test_a_mistake_is_one_line(words: list[str], content: str, message: str, fol
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.jsonl", b"[\n", "a.jsonl, line 1: not JSON"),
+        ("a.jsonl", b"[\n", r"a.jsonl, line 1: not JSON \(Expecting value at column 2\)"),
         ("a.jsonl", b'{"input": "a"}\n\n{"text": "a"}\n', "line 3: expected an object with a text"),
         ("a.jsonl", b'{"input": 7}\n', "line 1: expected an object with a text"),
         ("a.jsonl", b'"input"\n', "line 1: expected an object with a text"),
