@@ -41,7 +41,7 @@ def main() -> None:
 
 @app.command()
 def doctor() -> None:
-    """Compare what the chosen configuration needs with this machine."""
+    """Compare the configuration's needs with this machine."""
     from newsrec.news.needs import data_needs
     from newsrec.news.params import Params
     from newsrec.params.load import load_params
@@ -65,7 +65,7 @@ def compare(
     ],
     other: Annotated[str, typer.Argument(help="another; workspace: the files here")] = "workspace",
 ) -> None:
-    """Compare the tuned model of two commits or experiments, if both were measured alike."""
+    """Compare the tuned model of two commits or experiments. Both must be measured alike."""
     from newsrec.news.compare import compare as compare_revisions
 
     print(compare_revisions(revision, other))
@@ -76,9 +76,9 @@ def power(
     predictions: Annotated[list[Path], typer.Argument(help="one or two predictions tables")],
     delta: Annotated[float, typer.Option(help="the difference in mean AUC or NDCG@10")] = 0.01,
 ) -> None:
-    """How many impressions or lists show a difference, and what those at hand show.
+    """Plan how many impressions or lists show a difference.
 
-    With one table, the difference from chance.
+    Also the difference that those at hand show. With one table, it is the difference from chance.
     """
     processed = Path("data/processed")
     if (processed / "candidates_test.json").exists():  # in the folder of the ranker
@@ -91,7 +91,7 @@ def power(
         print(needed(delta, predictions))
 
 
-@app.command()
+@app.command(short_help="Register the tuned model if it is shown to be better.")
 def promote() -> None:
     """Register this commit's tuned model, if it is shown to be better than the last registered."""
     from newsrec.news.params import Params
@@ -108,7 +108,7 @@ def publish(
         str | None, typer.Option(help="owner/name on the Hugging Face hub; without: nothing leaves")
     ] = None,
 ) -> None:
-    """Prepare the tuned model's folder for others, and upload it if a destination is named."""
+    """Prepare the tuned model for others; with --to, upload it."""
     from newsrec.news.publish import publish as publish_model
 
     print(publish_model(to))
@@ -129,7 +129,7 @@ def params(
 
 @app.command()
 def push() -> None:
-    """Push what dvc.yaml shares (no push: false) to its DVC remote: never data."""
+    """Push what dvc.yaml shares to its DVC remote. Never data, or what has push: false."""
     from newsrec.sharing.transfer import push as push_shared
 
     push_shared()
@@ -137,13 +137,13 @@ def push() -> None:
 
 @app.command()
 def pull() -> None:
-    """Pull what dvc.yaml shares (no push: false) from its DVC remote."""
+    """Pull what dvc.yaml shares from its DVC remote. It shares what has no push: false."""
     from newsrec.sharing.transfer import pull as pull_shared
 
     pull_shared()
 
 
-@app.command()
+@app.command(short_help="Check DVC's cache, and a pull into an empty clone.")
 def verify() -> None:
     """Check every object in DVC's cache, and pull the last commit into an empty clone."""
     from newsrec.sharing.verify import verify as verify_shared
@@ -166,7 +166,7 @@ def rank(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON lines")] = False,
 ) -> None:
-    """Rank titles with the tuned model, with P(Yes) as the model gives it.
+    """Rank titles by the P(Yes) that the tuned model gives.
 
     One request from options, or many from a file of JSON lines like
     {"history": ["…"], "candidates": ["…", "…"]} (also liked and disliked).
@@ -220,9 +220,9 @@ def classify(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON lines")] = False,
 ) -> None:
-    """Put a text, or each line of a file, into a class of the safety pipeline.
+    """Put texts into classes of the safety pipeline.
 
-    An interrupted run over a file goes on where it was stopped.
+    One text, or each line of a file. An interrupted run over a file resumes where it was stopped.
     """
     from newsrec.params.load import load_params
     from newsrec.report.text import printable
@@ -256,7 +256,7 @@ def ask(
     file: Annotated[Path | None, typer.Option(help="of JSON lines, or a text a line")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON lines")] = False,
 ) -> None:
-    """Ask the base and the tuned assistant side by side, in the terminal or from a file."""
+    """Ask the base and the tuned assistant side by side. In the terminal, or from a file."""
     from newsrec.assistant.asking import ask as ask_both
 
     ask_both(task, file, as_json=as_json)
@@ -267,7 +267,7 @@ def serve(
     model: Annotated[Path, typer.Option(help="folder of a whole model")] = Path("models/merged"),
     port: Annotated[int, typer.Option(help="on this machine alone")] = 8000,
 ) -> None:
-    """Serve a model by vLLM's OpenAI-compatible server until Ctrl-C."""
+    """Serve a model by vLLM's OpenAI-compatible server. Ctrl-C ends it."""
     from newsrec.engines.serving import serve as serve_model
     from newsrec.engines.settings import VllmSettings
     from newsrec.params.load import load_params
@@ -287,7 +287,7 @@ def check(
     prediction: Annotated[Path, typer.Argument(help="prediction.txt, or a zip that holds it")],
     behaviors: Annotated[Path, typer.Argument(help="behaviors.tsv of the split")],
 ) -> None:
-    """Check a prediction file, whoever wrote it, against the impressions that it is for."""
+    """Check a prediction file against its impressions. Any program may have written it."""
     from newsrec.news.leaderboard.submission import validate_submission
 
     print(f"valid: {validate_submission(prediction, behaviors):,} impressions")

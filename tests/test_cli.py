@@ -41,6 +41,16 @@ def test_help_lists_every_command_with_a_line(capsys: pytest.CaptureFixture[str]
         assert f"\n  {command} " in shown
 
 
+def test_no_summary_is_cut_at_80_columns(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    for group in ([], ["reviews"], ["submission"]):
+        assert newsrec(*group, "--help") == 0
+        cut = [line for line in capsys.readouterr().out.splitlines() if line.endswith(("…", "..."))]
+        assert not cut
+
+
 def test_titles_are_ranked_as_a_table(pipeline: Path, capsys: pytest.CaptureFixture[str]) -> None:
     titles = ["Chef grills soup", "Storm batters coast", "Band records album"]
     words = [word for title in titles for word in ("--candidate", title)]

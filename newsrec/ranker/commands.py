@@ -12,7 +12,7 @@ from newsrec.files import requested_lines
 from newsrec.ranking_requests import check_given, print_rankings
 
 reviews = typer.Typer(
-    help="Look at ratings and products, such as those in data/raw of the ranker pipeline.",
+    help="Look at ratings and products. Those in data/raw of the ranker pipeline, or others.",
     no_args_is_help=True,
 )
 
@@ -35,9 +35,9 @@ def rank_products(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON lines")] = False,
 ) -> None:
-    """Rank products for a person by log P(Yes) - log P(No), as the trained ranker gives it.
+    """Rank products for a person by the trained ranker.
 
-    One request from options, or many from a file of JSON lines like
+    By log P(Yes) - log P(No). One request from options, or many from a file of JSON lines like
     {"history": ["…"], "candidates": ["…", "…"]}; a product is its title, or an object with more,
     like {"title": "…", "description": "…"} or, of the history,
     {"title": "…", "rating": 4, "days_ago": 30}.
@@ -78,7 +78,7 @@ def generate(
     model: Annotated[Path, typer.Option(help="folder of a model")] = Path("models/merged"),
     max_tokens: Annotated[int, typer.Option(min=1, help="of the answer")] = 256,
 ) -> None:
-    """Print what a model answers to one message: greedy, by transformers, thinking off."""
+    """Print what a model answers to one message. Greedy, by transformers, thinking off."""
     from newsrec.chat.messages import user_turn
     from newsrec.chat.text import plain_text
     from newsrec.engines.model_process import run_model
@@ -107,7 +107,7 @@ def generate(
 
 @reviews.command()
 def statistics(folder: _Folder = RAW) -> None:
-    """How many users, items and ratings there are, and what the products lack."""
+    """Count users, items and ratings, and what the products lack."""
     from newsrec.ranker.tools import statistics as of_files
 
     print(of_files(folder))
