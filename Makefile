@@ -128,8 +128,10 @@ lock: ## pin requirements*.txt from requirements*.in
 LOCK := --upgrade --universal --python-version 3.11 --no-annotate --custom-compile-command "make lock"
 
 clean: ## remove the environments and everything that a run makes, but not DVC's cache
-	rm -rf $(VENV) $(VLLM_VENV) $(MONGODB_VENV) .work data/raw data/processed data/predictions models/base \
-	  models/adapter models/merged metrics/timings reports submission/prediction.zip
+	rm -rf $(VENV) $(VLLM_VENV) $(MONGODB_VENV) submission/prediction.zip \
+	  {.,pipelines/*}/{.work,metrics/timings,reports} \
+	  {.,pipelines/*}/data/{raw,processed,predictions,judged.parquet,audit.parquet,keywords.json,classification_report.txt} \
+	  {.,pipelines/*}/models/{base,adapter,merged,rl,checked}
 
 # Two steps. The first takes torch with what it names: the CUDA build its own libraries, each pinned
 # by torch itself; the CPU build none. The second takes exactly what is pinned and nothing else, so

@@ -2,6 +2,8 @@
 
 import ast
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -301,3 +303,24 @@ def test_timings_are_read_by_the_report_alone() -> None:
         if dep.startswith("metrics/timings") or dep == "metrics/train.json"
     }
     assert {Path(stage).name for stage in readers} == {"report"}
+
+
+def test_make_clean_removes_every_output_that_git_ignores_and_nothing_else(tmp_path: Path) -> None:
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    folders = [Path(), *(Path("pipelines") / pipeline for pipeline in PIPELINES)]
+    made = {folder / name for folder in folders for name in (".work/a.log", "models/checked/a")}
+    kept = {folder / f"{name}/local/a" for folder in folders for name in ("data", "models")}
+    made.add(Path("submission/prediction.zip"))
+    for folder in folders:
+        text = (ROOT / folder / "dvc.yaml").read_text(encoding="utf-8")
+        for stage in yaml.safe_load(text)["stages"].values():
+            for out in stage.get("do", stage).get("outs", []):
+                path, settings = (out, {}) if isinstance(out, str) else next(iter(out.items()))
+                name = folder / re.sub(r"\$\{.+?\}", "x", path)
+                (made if settings.get("cache", True) else kept).add(name)
+    for path in (tmp_path / name for name in made | kept):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    subprocess.run(["make", "clean"], cwd=tmp_path, check=True, capture_output=True)
+    left = {path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()}
+    assert left == {*kept, Path("Makefile")}
