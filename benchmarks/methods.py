@@ -10,6 +10,7 @@ Run     make compare-methods      (python -m benchmarks.methods --write-only: fr
 
 import argparse
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -73,8 +74,8 @@ The method is a choice like model and data: `dvc exp run -S train=qlora -S model
 Below is one run of each on the embedded default: the tiny Qwen3 (about 400,000 parameters) on the
 synthetic MIND, {num_impressions} impressions of users not trained on; base AUC {base_auc:.4f}. It
 shows that each method runs, what it trains and what it costs beside the others; it does not show
-which is best for Qwen3-8B. Written by `make compare-methods`; each row is a DVC experiment
-(`dvc exp show`).
+which is best for Qwen3-8B. Written by `make compare-methods` of runs of {date};
+each row is a DVC experiment (`dvc exp show`).
 
 {table}
 
@@ -121,7 +122,7 @@ which is best for Qwen3-8B. Written by `make compare-methods`; each row is a DVC
 All are used, each with a whole copy of the model: they make training faster, not smaller. A step
 takes as many times the samples (`num_processes` in `metrics/train.json`).
 
-## What was typed for each
+## The command for each
 
 The rates and widths are for the tiny model:
 
@@ -136,7 +137,7 @@ def main() -> None:
         for choice in tqdm(CHOICES, desc="methods", unit="experiment"):
             run(choice)
     rows = [row(choice) for choice in CHOICES]
-    write_text(DOCUMENT, document(rows))
+    write_text(DOCUMENT, document(rows, last_run()))
     print(f"compare-methods: {len(rows)} methods in {DOCUMENT}")
 
 
@@ -194,8 +195,21 @@ def memory_at_8b(choice: Choice) -> int:
     )
 
 
-def document(rows: list[tuple[str, ...]]) -> str:
-    """docs/methods.md."""
+def last_run() -> str:
+    """The date of the last experiment, such as 2026-11-22."""
+    names = {f"method-{choice.name}" for choice in CHOICES}
+    with Repo() as repo:
+        found = [one for named in repo.experiments.ls().values() for one in named]
+        times = [
+            repo.scm.resolve_commit(revision).commit_time
+            for name, revision in found
+            if name in names
+        ]
+    return datetime.fromtimestamp(max(times), UTC).date().isoformat()
+
+
+def document(rows: list[tuple[str, ...]], date: str) -> str:
+    """docs/methods.md, with the date of the runs."""
     evaluate = measured(CHOICES[0], "evaluate")
     settings = [
         f"- `{choice.name}`: `dvc exp run -S {' -S '.join((*choice.words, *choice.tiny))}`"
@@ -204,6 +218,7 @@ def document(rows: list[tuple[str, ...]]) -> str:
     return _INTRODUCTION.format(
         num_impressions=evaluate["tuned"]["num_impressions"],
         base_auc=evaluate["base"]["auc"],
+        date=date,
         table=markdown_table(HEADS, "<" + ">" * (len(HEADS) - 1), rows),
         cutoff_len=params_at_8b(CHOICES[0]).train.cutoff_len,
         cuda=needs.CUDA / 1e9,
