@@ -94,7 +94,7 @@ def test_standard_input_is_read_like_a_file(monkeypatch: pytest.MonkeyPatch) -> 
         given(b"a\n\xff\n")
     monkeypatch.setattr(files, "MAX_LINE_BYTES", 4)
     with pytest.raises(UserError, match="standard input, line 2: more than 4 bytes"):
-        given(b"abcd\nabcde")
+        given(b"abc\nabcde")
 
 
 def test_a_folders_digest_follows_names_and_contents(tmp_path: Path) -> None:
