@@ -45,6 +45,18 @@ def test_the_tuned_model_is_above_its_base_on_every_task(folder: Path) -> None:
         assert systems["base"]["free_accuracy"]["value"] < 0.1
 
 
+def test_the_tuned_model_reaches_the_goals(folder: Path) -> None:
+    # Goals, not what it reaches, which moves by hundredths with the type of CPU: 0.97 and 0.96 of
+    # the labels, 0.96 of the file names, 0.024 invented, chrF 67 against 55.
+    found = tasks(folder)
+    of = {name: found[name]["systems"]["tuned"] for name in found}
+    assert of["scenario"]["accuracy"]["value"] >= 0.9
+    assert of["kind"]["accuracy"]["value"] >= 0.9
+    assert of["file_name"]["exact"]["value"] >= 0.9
+    assert of["file_name"]["invented"]["value"] <= 0.04
+    assert found["answer"]["gains"]["nearest"]["chrf"]["value"] > 0
+
+
 def test_no_input_has_a_near_copy_in_another_split(folder: Path) -> None:
     check_splits(folder)
 

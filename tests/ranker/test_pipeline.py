@@ -31,17 +31,19 @@ def test_reinforcement_is_above_what_it_started_from_and_above_popularity(folder
     found = metrics(folder, "evaluate")
     exact, sft, popularity = (found["systems"][name] for name in ("exact", "sft", "popularity"))
     greedy = exact["ndcg_at_10"]["value"]
+    # The goals of this pipeline, not what it reaches: 0.558, 0.506, +0.307 and +0.231.
     assert greedy >= 0.5
     assert exact["expected_ndcg_at_10"]["value"] >= 0.47
     assert greedy - sft["ndcg_at_10"]["value"] >= 0.18
     assert greedy - popularity["ndcg_at_10"]["value"] >= 0.15
+    assert found["pairs"]["exact vs sft"]["ndcg_at_10"]["low"] > 0
     assert {"softmax", "random", "bm25", "itemknn", "sasrec"} <= set(found["systems"])
 
 
 def test_another_users_history_brings_it_down_to_chance(folder: Path) -> None:
     found = metrics(folder, "probes")["wrong_history"]["exact"]
     assert found["num_lists"] == 100
-    assert found["probed"]["low"] <= 0.27
+    assert found["probed"]["value"] <= 0.27  # the goal; a random order has 0.227
     assert found["difference"]["high"] < 0
 
 
