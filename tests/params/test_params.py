@@ -13,6 +13,8 @@ from newsrec.params.compose import compose, compose_pipeline
 from newsrec.params.load import load_params
 from newsrec.params.sections import SharedParams
 from newsrec.ranker.params import Params as RankerParams
+from newsrec.ranker.rl.params import rl_values
+from newsrec.ranker.rl.training import Lists, describe
 from newsrec.safety.params import Params as SafetyParams
 from newsrec.training.methods import UNMERGEABLE
 from tests import ROOT
@@ -127,6 +129,18 @@ def test_a_method_of_reinforcement_is_chosen_by_its_word(method: str, tmp_path: 
     params = load_params(RankerParams, path)
     assert params.rl.method == method
     assert (params.model.template, params.prepare.max_lists["test"]) == ("qwen", 5000)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", sorted(file.stem for file in (ROOT / "conf/rl").glob("*.yaml")))
+def test_the_recipe_of_the_tiny_ranker_fits_every_method(method: str, tmp_path: Path) -> None:
+    compose(tmp_path / "params.yaml", [f"rl={method}"], "ranker")
+    params = load_params(RankerParams, tmp_path / "params.yaml")
+    assert params.fetch_model.tiny is not None
+    lists = Lists(tmp_path, tmp_path, tmp_path, params.prompt, params.score.max_prompt_tokens)
+    values = rl_values(params.rl, method)
+    described = describe(base=tmp_path, lists=lists, work=tmp_path, method=method, **values)
+    assert (described["method"], described["trainer"]["max_steps"]) == (method, 152)
 
 
 def test_every_choice_of_data_is_of_a_pipeline() -> None:
