@@ -231,6 +231,8 @@ def classify(
 
     if (text is None) == (file is None):
         raise UserError("expected a text, - for standard input, or --file")
+    if output is not None and text not in (None, "-"):
+        raise UserError("--output is for --file and -; of one text, write --json > FILE instead")
     values = load_params(Params)
     settings, cutoff = values.classifier_settings(engine), values.train.cutoff_len
     if text is None or text == "-":

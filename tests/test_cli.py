@@ -114,6 +114,7 @@ def test_one_request_and_a_file_of_it_agree(
         (["rank", "none_to_rank.jsonl"], "line 1: expected an object with candidates"),
         (["rank", "--candidate", "a", "--model", "none"], "none: no such folder"),
         (["rank", "--candidate", "a", "--engine", "vlm"], "did you mean 'vllm'?"),
+        (["classify", "a", "--output", "b.jsonl"], "--output is for --file and -; of one text"),
         (["power", "none.parquet"], "none.parquet: no such file"),
         (["submission", "check", "none.txt", "none.tsv"], "none.tsv: no such file"),
         (["compare", "HEAD~1000"], "not a git repository"),
