@@ -103,8 +103,8 @@ def classify_texts(
         UserError: see `newsrec.engines.classifying.classify`.
     """
     source = work / "texts"
-    # A line end in a text is a space to the model's normalisation too.
-    source.write_bytes(b"".join(_one_line(text) for text in texts))
+    # Normalised here already: a text may hold line ends, and halves of surrogate pairs.
+    source.write_bytes(b"".join(normalise(text).encode() + b"\n" for text in texts))
     lines = Lines(source, "the text", model, max_tokens)
     found = classify_lines(lines, settings, model, work)
     return [replace(row, text=text) for row, text in zip(found, texts, strict=True)]
@@ -185,7 +185,3 @@ def _classified(text: str, logits: list[float] | None) -> Classified:
     best = int(np.argmax(shares))
     probabilities = dict(zip(CLASSES, shares, strict=True))
     return Classified(text, CLASSES[best], shares[best], 1 - shares[0], probabilities)
-
-
-def _one_line(text: str) -> bytes:
-    return " ".join(text.splitlines()).encode("utf-8", "replace") + b"\n"
