@@ -68,7 +68,8 @@ compare-methods: env ## run every way to fine-tune on the tiny model: docs/metho
 
 bench: env ## the speed of each part beside a rival, an hour on a quiet machine: docs/benchmarks.md
 	@for name in $(BENCH); do $(RUN) python -m benchmarks.$$name; done
-BENCH ?= preprocess safety_extract ids scoring submission evaluate merge threads graph end_to_end
+# Not safety, which needs `dvc repro prepare fetch_model` in pipelines/safety beforehand.
+BENCH ?= preprocess safety_extract ids scoring submission evaluate merge threads ranker graph end_to_end
 
 real: env ## a real model of 135M parameters on your MIND files, an hour: make real MIND=/data/mind
 	@$(RUN) python -m benchmarks.real --mind "$(MIND)"

@@ -147,7 +147,7 @@ def growth_plot() -> str:
                 seconds.loglog(size, time, marker="o", label=f"{path.stem}: {line}")
                 memory.loglog(size, peak / 2**20, marker="o")
         for axes, label in ((seconds, "seconds"), (memory, "peak memory, MiB")):
-            axes.set(xlabel="rows, prompts or impressions", ylabel=label)
+            axes.set(xlabel="rows, prompts, impressions or candidates", ylabel=label)
         figure.legend(loc="center right")
         return inline_svg(figure, "Time and memory over size")
 
