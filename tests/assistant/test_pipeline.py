@@ -53,7 +53,7 @@ def test_the_tuned_model_reaches_the_goals(folder: Path) -> None:
     assert of["scenario"]["accuracy"]["value"] >= 0.9
     assert of["kind"]["accuracy"]["value"] >= 0.9
     assert of["file_name"]["exact"]["value"] >= 0.9
-    assert of["file_name"]["invented"]["value"] <= 0.04
+    assert of["file_name"]["invented"]["value"] <= 0.05
     assert found["answer"]["gains"]["nearest"]["chrf"]["value"] > 0
 
 
