@@ -7,7 +7,7 @@
 
 Lists and weights are made up; lengths are those of the ranker's tiny default.
 
-Run     python -m benchmarks.ranker [--rounds 3]      (two minutes)
+Run     python -m benchmarks.ranker [--rounds 3]      (a minute a round)
 """
 
 import argparse

@@ -12,7 +12,7 @@ from newsrec.files import requested_lines
 from newsrec.ranking_requests import check_given, print_rankings
 
 reviews = typer.Typer(
-    help="Look at ratings and products. Those in data/raw of the ranker pipeline, or others.",
+    help="Inspect ratings and products. By default those in data/raw of the ranker pipeline.",
     no_args_is_help=True,
 )
 

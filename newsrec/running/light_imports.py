@@ -8,11 +8,11 @@ _WITHOUT = {"USE_TORCH": "0", "TRANSFORMERS_NO_ADVISORY_WARNINGS": "1"}
 
 
 def leave_out_torch() -> None:
-    """Import Transformers without PyTorch, which together take five seconds longer.
+    """Import Transformers without PyTorch, which saves five seconds at the start of a stage.
 
-    For a stage whose model another process computes: in this one Transformers has no models from
-    here on. Does nothing in a process that is not the stage's own, where something else may need
-    them, nor where either is imported already.
+    For a stage that only tokenizes, while another process computes: from here on Transformers has
+    no models in this one. Does nothing in a process that is not a stage's own, where other code may
+    need them, or where one of the two is imported already.
     """
     spec = getattr(sys.modules["__main__"], "__spec__", None)
     if spec is None or not spec.name.startswith("stages."):

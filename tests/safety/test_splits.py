@@ -55,6 +55,12 @@ def planted() -> list[Text]:
     return list(texts(800, seed=5))
 
 
+@pytest.mark.parametrize("allow_fewer", [False, True])
+def test_a_source_without_a_usable_document_is_refused(allow_fewer: bool) -> None:
+    with pytest.raises(UserError, match=r"^a collection: no document has a text and one of"):
+        extracted([], allow_fewer=allow_fewer)
+
+
 def test_quotas_are_filled_exactly_and_no_row_is_in_two_splits(planted: list[Text]) -> None:
     found = extracted(planted)
     ids = [row.id for rows in found.rows.values() for row, _ in rows]
