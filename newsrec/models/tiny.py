@@ -228,14 +228,14 @@ def _packed(examples: Sequence[Encoded], pad: int) -> dict[str, Any]:
     return {
         "input_ids": pad_sequence(ids, True, pad),
         "position_ids": position_ids,
-        # Without one Transformers finds the examples by their positions, in twice the time.
+        # Without one Transformers finds the examples by their positions, a tenth of a step longer.
         "attention_mask": own.tril(),
         "labels": pad_sequence(labels, True, _IGNORED),
     }
 
 
 def _labels(ids: list[int], prompt_length: int) -> Tensor:
-    """What each token is to be, [len(ids)]; nothing can foretell the first."""
+    """What each token is predicted to be, shape (tokens,); nothing precedes the first."""
     labels = torch.tensor(ids)
     labels[: max(prompt_length, 1)] = _IGNORED
     return labels
@@ -248,6 +248,7 @@ def _texts(examples: Sequence[Example]) -> Iterator[str]:
 
 
 def _encode(tokenizer: PreTrainedTokenizerFast, examples: Sequence[Example]) -> list[Encoded]:
+    """Token ids of each chat or text, tokenized together, which is several times as fast."""
     chats = iter(encode_chats(tokenizer, [messages for messages, _ in examples if messages]))
     prompts = [next(chats) if messages else [] for messages, _ in examples]
     ends = [f"{answer}<|im_end|>\n" for _, answer in examples]
