@@ -17,7 +17,8 @@ from tests import ROOT
 from tests.models.test_merging import PROMPTS, trained_lora
 
 ENV = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-NEWSREC = [sys.executable, "-c", "from newsrec.cli import main; main()"]
+# As a person types it: how a program is started decides what Ctrl-C does to it.
+NEWSREC = [str(Path(sys.executable).with_name("newsrec"))]
 # Task and input; control tokens, quotes and several lines among the inputs.
 ROWS = (
     ("scenario", "怎么申请一张表的权限？"),

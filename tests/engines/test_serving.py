@@ -36,7 +36,7 @@ from tests.engines.test_api_server import free_port
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 DOCUMENT = (ROOT / "docs/serving.md").read_text(encoding="utf-8")
-SERVE = [sys.executable, "-c", "from newsrec.cli import main; main()", "serve"]
+SERVE = [str(Path(sys.executable).with_name("newsrec")), "serve"]
 LABELS = ("数据平台相关问题", "通用问题", "无关问题")
 
 
