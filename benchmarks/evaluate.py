@@ -27,10 +27,10 @@ from sklearn.metrics import brier_score_loss, log_loss, ndcg_score, roc_auc_scor
 from benchmarks.document import Row, save
 from benchmarks.side_by_side import Measured, run_alternately
 from newsrec.files import write_json
+from newsrec.models.names import MODELS
 from newsrec.running.stage import run_program
 
 ROOT = Path(__file__).resolve().parents[1]
-MODELS = ("base", "tuned")
 BASELINES = ("popularity", "tfidf", "nrms", "leak_probe", "random")
 MEAN_ROWS = 37  # as MINDsmall dev
 USERS_PER_IMPRESSION = 50_000 / 73_000

@@ -17,7 +17,7 @@ from typing import Any
 from benchmarks.experiments import run_dvc
 from benchmarks.packages import fetch_smollm2
 from newsrec.files import read_json, write_text
-from newsrec.news.predictions import MODELS
+from newsrec.models.names import MODELS
 from newsrec.report.tables import markdown_table
 from newsrec.running.stage import run_program
 

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from newsrec.files import read_json, write_json, write_tsv
 from newsrec.metrics.significance import ClusterBootstrap
+from newsrec.models.names import MODELS
 from newsrec.news.evaluation import curves
 from newsrec.news.evaluation.by_user import sums_by_user
 from newsrec.news.evaluation.calibrated import calibrated_figures, fit_model
@@ -23,7 +24,7 @@ from newsrec.news.evaluation.slices import measure_slices, slice_names
 from newsrec.news.evaluation.tables import aligned, read_aligned
 from newsrec.news.external import read_external
 from newsrec.news.params import Params
-from newsrec.news.predictions import KEYS, MODELS, decisions, read_predictions, require_same_rows
+from newsrec.news.predictions import KEYS, decisions, read_predictions, require_same_rows
 from newsrec.params.load import load_params
 from newsrec.params.sections import Evaluate
 from newsrec.running.stage import run_stage

@@ -15,8 +15,9 @@ from pathlib import Path
 import pandas as pd
 
 from newsrec.files import atomic_folder, read_json, write_json, write_text
+from newsrec.models.names import MODELS
 from newsrec.news.params import Params
-from newsrec.news.predictions import MODELS, read_predictions
+from newsrec.news.predictions import read_predictions
 from newsrec.news.report.mistakes import most_confident_mistakes
 from newsrec.news.report.page import render
 from newsrec.news.report.summary import summary_markdown

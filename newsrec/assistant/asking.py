@@ -11,7 +11,6 @@ from typing import BinaryIO
 
 from newsrec.assistant.params import Params
 from newsrec.assistant.prompts import user_message
-from newsrec.assistant.tables import MODELS
 from newsrec.assistant.tasks import Task, read_tasks
 from newsrec.chat.messages import user_turn
 from newsrec.chat.text import plain_text
@@ -19,10 +18,11 @@ from newsrec.engines.model_process import Answered, ModelProcess, PromptTooLongE
 from newsrec.engines.settings import TransformersSettings
 from newsrec.errors import UserError, unknown_choice
 from newsrec.files import parse_json_line, read_text_lines
+from newsrec.models.names import MODELS
 from newsrec.params.load import load_params
 from newsrec.report.text import printable
 
-FOLDERS = {"base": Path("models/base"), "tuned": Path("models/merged")}
+FOLDERS = dict(zip(MODELS, (Path("models/base"), Path("models/merged")), strict=True))
 AUTO = "auto"
 _WORK = Path(".work/ask")
 # A slash and a word, as no question is: a mistyped name of a task.

@@ -15,12 +15,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from newsrec.assistant.tables import MODELS
 from newsrec.assistant.tasks import Task
 from newsrec.chat.messages import Messages, user_turn
 from newsrec.chat.text import plain_text
 from newsrec.engines.settings import KEY_VARIABLE, URL_VARIABLE, ApiSettings
 from newsrec.errors import UserError
+from newsrec.models.names import MODELS
 
 MAX_TOKENS = 8  # of a reply: one letter, and what some models write around it
 PROMPT = """\

@@ -29,5 +29,4 @@ PREDICTIONS_SCHEMA = pa.schema(
     ]
 )
 
-MODELS = ("base", "tuned")
 BASELINES = ("majority", "tfidf", "nearest", "pattern")

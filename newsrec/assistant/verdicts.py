@@ -8,7 +8,7 @@ import unicodedata
 
 import pyarrow as pa
 
-from newsrec.assistant.tables import MODELS
+from newsrec.models.names import MODELS
 
 LETTERS = {"A": 0, "B": 1, "C": None}  # the answer that is nearer, or neither
 

@@ -20,8 +20,6 @@ from newsrec.files import atomic_file
 from newsrec.news.prompts import parse_answer
 
 KEYS = ["impression_id", "user_id", "news_id"]
-# The two predictors that are language models, as their files are called.
-MODELS = ("base", "tuned")
 _BASE_FIELDS = [
     ("impression_id", pa.string()),
     ("user_id", pa.string()),

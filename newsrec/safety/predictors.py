@@ -14,13 +14,13 @@ import pyarrow.parquet as pq
 from newsrec.errors import UserError
 from newsrec.files import atomic_file, read_table
 from newsrec.metrics import multiclass
+from newsrec.models.names import MODELS
 from newsrec.safety.labels import CLASSES
 from newsrec.safety.tables import PROBABILITIES
 
-# As their files are called: the two that are language models, and the others.
-MODELS = ("base", "tuned")
+# As their files are called: those without a language model, and all.
 BASELINES = ("tfidf", "keywords", "majority")
-PREDICTORS = ("tuned", "base", *BASELINES)
+PREDICTORS = (*reversed(MODELS), *BASELINES)
 
 _P_FIELDS = [(name, pa.float64()) for name in PROBABILITIES]
 _KEY_FIELDS = [("id", pa.string()), ("label", pa.string()), ("cluster", pa.int64())]

@@ -19,11 +19,12 @@ from newsrec.assistant.evaluation.protocols import read_protocol
 from newsrec.assistant.evaluation.slices import measure_slices
 from newsrec.assistant.evaluation.systems import PRIMARY, confusion, gains, measure
 from newsrec.assistant.params import Params
-from newsrec.assistant.tables import BASELINES, MODELS
+from newsrec.assistant.tables import BASELINES
 from newsrec.assistant.tasks import read_tasks
 from newsrec.assistant.verdicts import JUDGED_SCHEMA
 from newsrec.files import read_table, write_json
 from newsrec.metrics.significance import ClusterBootstrap
+from newsrec.models.names import MODELS
 from newsrec.params.load import load_params
 from newsrec.running.stage import run_stage
 

@@ -19,11 +19,11 @@ import pyarrow.parquet as pq
 from newsrec.assistant.answers import read_predictions, read_split
 from newsrec.assistant.judge import PROMPT, ask_judge, choose_pairs
 from newsrec.assistant.params import Params
-from newsrec.assistant.tables import MODELS
 from newsrec.assistant.tasks import read_tasks
 from newsrec.assistant.verdicts import JUDGED_SCHEMA
 from newsrec.engines.settings import ApiSettings
 from newsrec.files import atomic_file, write_json
+from newsrec.models.names import MODELS
 from newsrec.params.load import load_params
 from newsrec.running.stage import run_stage
 

@@ -16,10 +16,10 @@ from newsrec.assistant.report.answered import answered_rows
 from newsrec.assistant.report.figures import SYSTEMS
 from newsrec.assistant.report.page import STAGES, TIMED, render
 from newsrec.assistant.report.summary import summary_markdown
-from newsrec.assistant.tables import MODELS
 from newsrec.assistant.tasks import TABLE, read_tasks
 from newsrec.errors import UserError
 from newsrec.files import atomic_folder, read_json, read_json_list, write_json, write_text
+from newsrec.models.names import MODELS
 from newsrec.params.load import load_params
 from newsrec.provenance import provenance
 from newsrec.report.curves import read_plot

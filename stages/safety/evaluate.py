@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from newsrec.files import read_json, read_table, write_json, write_text, write_tsv
 from newsrec.metrics.significance import ClusterBootstrap
+from newsrec.models.names import MODELS
 from newsrec.params.load import load_params
 from newsrec.params.sections import Evaluate
 from newsrec.running.stage import run_stage
@@ -27,7 +28,6 @@ from newsrec.safety.evaluation.slices import measure_slices, slices_of
 from newsrec.safety.evaluation.tables import read_splits, read_tables, report_text
 from newsrec.safety.evaluation.unsafe import choose_thresholds, measure_thresholds
 from newsrec.safety.params import Params
-from newsrec.safety.predictors import MODELS
 
 PROCESSED, METRICS, PLOTS = Path("data/processed"), Path("metrics"), Path("plots")
 TEXTS = ["label", "text", "normalised", "tags"]

@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 import yaml
 
 from newsrec.assistant.answers import write_predictions
-from newsrec.assistant.tables import BASELINES, MODELS, ROWS_SCHEMA
+from newsrec.assistant.tables import BASELINES, ROWS_SCHEMA
 from newsrec.assistant.tasks import Task
+from newsrec.models.names import MODELS
 from tests import ROOT
 
 LABELS = ("甲类", "乙类", "丙类")

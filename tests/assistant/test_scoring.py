@@ -13,13 +13,14 @@ from peft import PeftModel
 
 from newsrec.assistant import scoring
 from newsrec.assistant.scoring import RowPrompts, score_rows
-from newsrec.assistant.tables import MODELS, PREDICTIONS_SCHEMA
+from newsrec.assistant.tables import PREDICTIONS_SCHEMA
 from newsrec.assistant.tasks import Task, read_tasks
 from newsrec.chat.tokens import control_tokens, encode_chat, load_tokenizer
 from newsrec.engines.settings import TransformersSettings
 from newsrec.errors import UserError
 from newsrec.files import sha256_folder
 from newsrec.models.loading import load_model
+from newsrec.models.names import MODELS
 from tests import ROOT
 from tests.assistant.two_models import ENV, ROWS, write_pipeline, write_rows
 from tests.models.test_merging import logits, trained_lora

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from newsrec.files import read_json
+from newsrec.models.names import MODELS
 from newsrec.protocol import Protocol, require_same
 
 
@@ -23,7 +24,7 @@ def read_protocol(folder: Path, num_resamples: int, seed: int) -> Protocol:
     of_rows = {name: trained[name] for name in rows if name in trained}
     require_same(rows, of_rows, ("data/processed", "models/adapter"))
     scored = {}
-    for name in ("base", "tuned"):
+    for name in MODELS:
         source = f"metrics/score_{name}.json"
         scored[name] = read_json(folder / source)["protocol"]
         require_same(rows, scored[name], ("data/processed", source))

@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from newsrec.assistant.tables import BASELINES, MODELS
+from newsrec.assistant.tables import BASELINES
+from newsrec.models.names import MODELS
 from newsrec.report.figures import Dot
 from newsrec.report.tables import Gain
 from newsrec.report.text import DASH, key_words, score

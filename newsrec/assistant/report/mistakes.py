@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from newsrec.assistant.report.answered import Answer, Answered
-from newsrec.assistant.tables import MODELS
 from newsrec.assistant.tasks import Task
 from newsrec.metrics import text_overlap
+from newsrec.models.names import MODELS
 from newsrec.report.text import shortened
 
 TEXT_WIDTH = 400  # columns of a text that are shown

@@ -13,8 +13,8 @@ from newsrec.assistant.report.figures import Metrics
 from newsrec.assistant.report.mistakes import examples, fault, telling_mistakes
 from newsrec.assistant.report.section import section
 from newsrec.assistant.report.verdict import notices, sentences, task_verdicts, verdict
-from newsrec.assistant.tables import MODELS
 from newsrec.assistant.tasks import Task
+from newsrec.models.names import MODELS
 from newsrec.report.curves import loss_curve
 from newsrec.report.page import render_page
 from newsrec.report.tables import count_rows, facts

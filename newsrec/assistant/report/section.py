@@ -19,8 +19,8 @@ from newsrec.assistant.report.figures import (
 )
 from newsrec.assistant.report.mistakes import invented
 from newsrec.assistant.report.verdict import best_baseline
-from newsrec.assistant.tables import MODELS
 from newsrec.assistant.tasks import Task
+from newsrec.models.names import MODELS
 from newsrec.report.figures import confusion_matrix, dot_limits, dot_plot
 from newsrec.report.tables import Gain
 from newsrec.report.text import percent, shortened

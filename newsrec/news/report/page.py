@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from newsrec.news.predictions import MODELS
+from newsrec.models.names import MODELS
 from newsrec.news.report.mistakes import KINDS, UNPARSED
 from newsrec.news.report.published import HEADS, NOTE, beside_published
 from newsrec.news.report.verdict import (
@@ -154,6 +154,7 @@ def render(
         roc_svg=Markup(roc_curves({name: roc[name] for name in MODELS})),
         reliability_svg=Markup(_reliability_svg(reliability_points)),
         tuned=tuned,
+        models=MODELS,
         matrices=[(name, Markup(_matrix(name, metrics[name]))) for name in MODELS],
         slices=_slice_figures(slices),
         mistakes=_by_kind(list(mistakes)),

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from newsrec.errors import UserError
-from newsrec.news.predictions import MODELS
+from newsrec.models.names import MODELS
 from newsrec.report.tables import BETTER, SAME, WORSE, Gain
 from newsrec.report.text import counted, p_value, printable, score, signed, tiny_notice
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
+from newsrec.models.names import MODELS
 from newsrec.report.curves import loss_curve, precision_recall_curves, reliability
 from newsrec.report.figures import Dot, confusion_matrix, dot_limits, dot_plot
 from newsrec.report.page import render_page
@@ -16,7 +17,7 @@ from newsrec.report.text import DASH, flat, key_words, percent, shortened
 from newsrec.safety.evaluation.curves import UNSAFE
 from newsrec.safety.evaluation.unsafe import HEADLINE_RATES, rate_key
 from newsrec.safety.labels import BENIGN, CLASSES
-from newsrec.safety.predictors import MODELS, PREDICTORS
+from newsrec.safety.predictors import PREDICTORS
 from newsrec.safety.report.evasion import evasion_tables
 from newsrec.safety.report.planner import panels
 from newsrec.safety.report.verdict import (
@@ -71,7 +72,7 @@ SLICES = {
     "spelling": "By what the normalisation does to the spelling",
     "tag": "By tag of the source",
 }
-SLICE_SERIES = ("tfidf", "base", "tuned")
+SLICE_SERIES = ("tfidf", *MODELS)
 SLICE_WIDTH = 18  # columns of a slice's name beside its number of rows
 
 

@@ -12,8 +12,9 @@ import pyarrow.parquet as pq
 import yaml
 
 from newsrec.assistant.report.answered import Answered, answered_rows
-from newsrec.assistant.tables import BASELINES, MODELS, PREDICTIONS_SCHEMA, ROWS_SCHEMA
+from newsrec.assistant.tables import BASELINES, PREDICTIONS_SCHEMA, ROWS_SCHEMA
 from newsrec.assistant.tasks import Task, read_tasks
+from newsrec.models.names import MODELS
 from newsrec.params.compose import compose
 from tests import ROOT
 

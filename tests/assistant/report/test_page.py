@@ -9,7 +9,7 @@ import pytest
 from newsrec.assistant.report.answered import Answer
 from newsrec.assistant.report.figures import HEADS, LOWER_IS_BETTER
 from newsrec.assistant.report.page import render
-from newsrec.assistant.tables import MODELS
+from newsrec.models.names import MODELS
 from tests.assistant.report import made_up
 from tests.report.reading import HOSTILE, Page, figure_labelled, matrix_cells
 
