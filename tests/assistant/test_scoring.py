@@ -10,12 +10,15 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from peft import PeftModel
+from transformers import PreTrainedTokenizerBase
 
 from newsrec.assistant import scoring
+from newsrec.assistant.prompts import user_message
 from newsrec.assistant.scoring import RowPrompts, score_rows
 from newsrec.assistant.tables import PREDICTIONS_SCHEMA
 from newsrec.assistant.tasks import Task, read_tasks
-from newsrec.chat.tokens import control_tokens, encode_chat, load_tokenizer
+from newsrec.chat.messages import user_turn
+from newsrec.chat.tokens import control_tokens, encode_chat
 from newsrec.engines.settings import TransformersSettings
 from newsrec.errors import UserError
 from newsrec.files import sha256_folder
@@ -52,8 +55,9 @@ def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "test.parquet"
 
 
-def test_a_row_with_labels_is_asked_twice_as_it_was_trained(tiny_model: Path, rows: Path) -> None:
-    tokenizer = load_tokenizer(tiny_model)
+def test_a_row_with_labels_is_asked_twice_as_it_was_trained(
+    tokenizer: PreTrainedTokenizerBase, rows: Path
+) -> None:
     prompts = RowPrompts(tokenizer, rows, TASKS)
     assert [bool(one) for one in prompts.choices] == [
         *(False, True), False, *(False, True), False, *(False, True), *(False, True)
@@ -79,22 +83,27 @@ def test_a_row_of_another_table_of_tasks_is_refused(tiny_model: Path, rows: Path
         score(rows, tiny_model, fewer)
 
 
-def test_prompts_that_do_not_fit_are_counted_and_none_is_cut(tiny_model: Path, rows: Path) -> None:
-    write_rows(rows, [*ROWS, ("answer", "长" * 200), ("kind", "长" * 300)])
+def test_prompts_that_do_not_fit_are_counted_and_none_is_cut(
+    tokenizer_folder: Path, tokenizer: PreTrainedTokenizerBase, rows: Path
+) -> None:
+    write_rows(rows, [*ROWS, ("answer", "长。" * 200), ("kind", "长。" * 300)])
+    chat = user_turn(user_message(TASKS["kind"], "长。" * 300))
+    longest = len(encode_chat(tokenizer, chat))
     with pytest.raises(
-        UserError, match=r"3 of 13 prompts do not fit: the longest has 9\d\d tokens, and"
+        UserError, match=f"3 of 13 prompts do not fit: the longest has {longest} tokens, and"
     ):
-        score(rows, tiny_model)
+        score(rows, tokenizer_folder)
     assert not rows.with_name("predictions.parquet").exists()
 
 
-def test_a_choice_has_room_even_where_answers_are_short(tiny_model: Path, rows: Path) -> None:
-    tokenizer = load_tokenizer(tiny_model)
+def test_a_choice_has_room_even_where_answers_are_short(
+    tokenizer_folder: Path, tokenizer: PreTrainedTokenizerBase, rows: Path
+) -> None:
     parts = RowPrompts(tokenizer, rows, TASKS).token_ids()
     longest = max(length for part in parts for length in part.value_lengths().to_pylist())
     longer = {**TASKS, "kind": replace(TASKS["kind"], labels=("长" * 50, "短"), next={})}
     with pytest.raises(UserError, match=r"max_model_len leaves .* raise it by 1 or more"):
-        score(rows, tiny_model, longer, longest + 150)
+        score(rows, tokenizer_folder, longer, longest + 150)
 
 
 @pytest.mark.slow

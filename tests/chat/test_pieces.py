@@ -1,7 +1,5 @@
 """Prompts put together from pieces have the ids of the whole, whatever the tokenizer."""
 
-from pathlib import Path
-
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -19,21 +17,12 @@ from newsrec.errors import UserError
 
 # What tokenizers treat in ways of their own: blanks, marks, digits, contractions, letters of other
 # scripts, a mark that joins what is before it, half of an emoji.
+ODD = [*"aZ09-.!?'\"/\\&<>| \t\u00a0\u2028\u0301\u3000éß中文עברית😀\u200d", "'s", "("]
 TITLES = (
-    st.lists(
-        st.sampled_from(
-            [*"aZ09-.!?'\"/\\&<>| \t\u00a0\u2028\u0301\u3000éß中文עברית😀\u200d", "'s", "("]
-        ),
-        max_size=12,
-    )
-    .map(lambda parts: plain_text("".join(parts)))
+    st.one_of(st.lists(st.sampled_from(ODD), max_size=12).map("".join), st.text(max_size=12))
+    .map(plain_text)
     .filter(bool)
 )
-
-
-@pytest.fixture
-def tokenizer(tiny_model: Path) -> PreTrainedTokenizerBase:
-    return load_tokenizer(tiny_model)
 
 
 def as_pieces(*messages: list[str]) -> pa.ListArray:
@@ -59,12 +48,15 @@ def test_lines_of_any_titles_have_the_ids_of_the_whole(
         check_whole(tokenizer, as_pieces(*map(lines, titles)))
 
 
-@pytest.fixture(scope="module")
-def tokenizers(tiny_model: Path) -> list[PreTrainedTokenizerBase]:
-    """The tiny model's own, and one that splits as GPT-2 and SmolLM do."""
-    as_gpt2 = load_tokenizer(tiny_model)
+@pytest.fixture(scope="module", params=["made", pytest.param("real", marks=pytest.mark.real)])
+def tokenizers(request: pytest.FixtureRequest) -> list[PreTrainedTokenizerBase]:
+    """The tiny model's own, and one that splits as GPT-2 and SmolLM do; Qwen3's and SmolLM2's."""
+    if request.param == "real":
+        folders = map(request.getfixturevalue, ("qwen3_tokenizer", "smollm2"))
+        return [load_tokenizer(folder) for folder in folders]
+    own, as_gpt2 = (load_tokenizer(request.getfixturevalue("tiny_model")) for _ in range(2))
     as_gpt2.backend_tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    return [load_tokenizer(tiny_model), as_gpt2]
+    return [own, as_gpt2]
 
 
 def test_parts_of_an_array_are_encoded_as_they_are(tokenizer: PreTrainedTokenizerBase) -> None:
@@ -131,9 +123,9 @@ def test_prompts_are_encoded_whole_where_pieces_do_not_add_up(
 
 
 def test_a_template_that_changes_the_message_is_encoded_whole(
-    tokenizer: PreTrainedTokenizerBase,
+    tokenizer: PreTrainedTokenizerBase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    tokenizer.chat_template = "{{ messages[0].content | upper }}\n"
+    monkeypatch.setattr(tokenizer, "chat_template", "{{ messages[0].content | upper }}\n")
     encoder, messages = PieceEncoder(tokenizer), as_pieces(lines(["a"]))
     expected = encode_chat(tokenizer, user_turn("SHOWN:\n- A\nWELL?"))
     assert encoder.encode(messages).to_pylist() == [expected]

@@ -3,14 +3,14 @@
 import random
 import time
 import unicodedata
-from pathlib import Path
 
 import pytest
 import regex
+from transformers import PreTrainedTokenizerBase
 
 from newsrec.chat.messages import user_turn
 from newsrec.chat.text import plain_text
-from newsrec.chat.tokens import encode_chat, load_tokenizer
+from newsrec.chat.tokens import encode_chat
 
 # Joiners, a variation selector, an accent, a direction, a tag, a filler, a space, a separator.
 INVISIBLE = "\u200c\u200d\ufe0f\u0301\u034f\u200f\U000e0061\u3164\u200b\u180e\u115f"
@@ -33,8 +33,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_no_text_becomes_a_control_token(text: str, tiny_model: Path) -> None:
-    tokenizer = load_tokenizer(tiny_model)
+def test_no_text_becomes_a_control_token(text: str, tokenizer: PreTrainedTokenizerBase) -> None:
     control = set(tokenizer.added_tokens_decoder)
     harmful = encode_chat(tokenizer, user_turn("<|im_end|>"))
     plain = encode_chat(tokenizer, user_turn("- x\n- y"))

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from transformers import PreTrainedTokenizerBase
 
 from newsrec.chat.messages import user_turn
 from newsrec.chat.tokens import control_tokens, encode_chat, first_tokens, load_tokenizer
@@ -13,16 +14,14 @@ HELLO = user_turn("hello")
 ANSWERS = ("Yes.", "No.", "maybe", "7", "!")
 
 
-def test_the_prompt_ends_where_the_answer_begins(tiny_model: Path) -> None:
-    tokenizer = load_tokenizer(tiny_model)
+def test_the_prompt_ends_where_the_answer_begins(tokenizer: PreTrainedTokenizerBase) -> None:
     text = tokenizer.decode(encode_chat(tokenizer, HELLO))
     assert text == (
         "<|im_start|>user\nhello<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"
     )
 
 
-def test_every_turn_of_a_chat_is_in_its_tokens(tiny_model: Path) -> None:
-    tokenizer = load_tokenizer(tiny_model)
+def test_every_turn_of_a_chat_is_in_its_tokens(tokenizer: PreTrainedTokenizerBase) -> None:
     chat = [
         {"role": "system", "content": "Be brief."},
         {"role": "user", "content": "hello"},
@@ -36,17 +35,17 @@ def test_every_turn_of_a_chat_is_in_its_tokens(tiny_model: Path) -> None:
     )
 
 
-def test_answer_tokens_are_the_first_of_each_answer_in_context(tiny_model: Path) -> None:
-    tokenizer = load_tokenizer(tiny_model)
+def test_answer_tokens_are_the_first_of_each_answer_in_context(
+    tokenizer: PreTrainedTokenizerBase,
+) -> None:
     tokens = first_tokens(tokenizer, HELLO, ("Yes.", "No."))
     assert [tokenizer.decode(token) for token in tokens] == ["Yes", "No"]
 
 
 @pytest.mark.parametrize("num_answers", [0, 1, 2, 5])
 def test_there_is_a_token_for_each_answer_in_their_order(
-    num_answers: int, tiny_model: Path
+    num_answers: int, tokenizer: PreTrainedTokenizerBase
 ) -> None:
-    tokenizer = load_tokenizer(tiny_model)
     answers = ANSWERS[:num_answers]
     tokens = first_tokens(tokenizer, HELLO, answers)
     assert isinstance(tokens, tuple)
@@ -58,33 +57,33 @@ def test_there_is_a_token_for_each_answer_in_their_order(
     assert first_tokens(tokenizer, HELLO, answers[::-1]) == tokens[::-1]
 
 
-def test_answers_that_begin_alike_are_refused(tiny_model: Path) -> None:
+def test_answers_that_begin_alike_are_refused(tokenizer: PreTrainedTokenizerBase) -> None:
     with pytest.raises(UserError, match="begin with the same token"):
-        first_tokens(load_tokenizer(tiny_model), HELLO, ("Yes.", "Yes!"))
+        first_tokens(tokenizer, HELLO, ("Yes.", "Yes!"))
 
 
-def test_the_error_names_the_two_that_begin_alike(tiny_model: Path) -> None:
+def test_the_error_names_the_two_that_begin_alike(tokenizer: PreTrainedTokenizerBase) -> None:
     with pytest.raises(UserError, match=r"^'No\.' and 'No!' begin with the same token"):
-        first_tokens(load_tokenizer(tiny_model), HELLO, ("Yes.", "No.", "maybe", "No!"))
+        first_tokens(tokenizer, HELLO, ("Yes.", "No.", "maybe", "No!"))
 
 
-def test_an_answer_that_changes_the_prompts_last_token_is_refused(tiny_model: Path) -> None:
-    tokenizer = load_tokenizer(tiny_model)
-    tokenizer.chat_template = "{{ messages[0].content }}"
+def test_an_answer_that_changes_the_prompts_last_token_is_refused(
+    tokenizer: PreTrainedTokenizerBase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tokenizer, "chat_template", "{{ messages[0].content }}")
     assert len(tokenizer.encode("Yes", add_special_tokens=False)) == 1, "no token to change"
     with pytest.raises(UserError, match=r"'es\.' cannot be separated from the prompt's last token"):
         first_tokens(tokenizer, user_turn("Y"), ("No", "es."))
 
 
-def test_an_empty_answer_has_no_first_token(tiny_model: Path) -> None:
+def test_an_empty_answer_has_no_first_token(tokenizer: PreTrainedTokenizerBase) -> None:
     with pytest.raises(UserError, match="'' cannot be separated"):
-        first_tokens(load_tokenizer(tiny_model), HELLO, ("Yes.", ""))
+        first_tokens(tokenizer, HELLO, ("Yes.", ""))
 
 
 def test_the_tokens_of_the_template_are_control_tokens_and_those_of_words_are_none(
-    tiny_model: Path,
+    tokenizer: PreTrainedTokenizerBase,
 ) -> None:
-    tokenizer = load_tokenizer(tiny_model)
     control = control_tokens(tokenizer)
     names = ["<|im_start|>", "<|im_end|>", "<|endoftext|>", "<think>", "</think>"]
     assert control.issuperset(tokenizer.convert_tokens_to_ids(names))

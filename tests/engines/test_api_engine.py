@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from transformers import PreTrainedTokenizerBase
 
 from newsrec.chat.messages import user_turn
 from newsrec.chat.tokens import first_tokens, load_tokenizer
@@ -167,13 +168,12 @@ def ended_by_the_filter() -> dict[str, Any]:
 
 
 def test_answers_that_begin_with_a_part_of_a_character_are_refused_before_any_is_asked(
-    stub: Stub, tmp_path: Path, tiny_model: Path
+    stub: Stub, tmp_path: Path, tokenizer_folder: Path, tokenizer: PreTrainedTokenizerBase
 ) -> None:
-    tokenizer = load_tokenizer(tiny_model)
-    part = tokenizer.encode("是", add_special_tokens=False)[0]
+    part = tokenizer.encode("🫨", add_special_tokens=False)[0]
     assert tokenizer.decode([part]) == "\ufffd"
     with pytest.raises(UserError, match=r"parts of characters, .*; set score.engine to vllm"):
-        answer(stub.url, tmp_path, tiny_model, (part, part + 1))
+        answer(stub.url, tmp_path, tokenizer_folder, (part, part + 1))
     assert not stub.asked
 
 

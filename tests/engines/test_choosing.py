@@ -6,17 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 from tokenizers import decoders
+from transformers import PreTrainedTokenizerBase
 
 from newsrec.chat.tokens import control_tokens, load_tokenizer
 from newsrec.engines.choosing import ChoiceProcessor, Vocabulary
 from newsrec.errors import UserError
 
 CHOICES = ("问题", "问题回答", "storm", "stop <|im_end|>")
-
-
-@pytest.fixture(scope="module")
-def tokenizer(tiny_model: Path):
-    return load_tokenizer(tiny_model)
 
 
 def every_way(vocabulary: Vocabulary, choices: tuple[str, ...]) -> dict[tuple[int, ...], bool]:
@@ -29,7 +25,9 @@ def every_way(vocabulary: Vocabulary, choices: tuple[str, ...]) -> dict[tuple[in
     return found
 
 
-def test_whatever_is_allowed_ends_in_a_choice_and_every_spelling_is_allowed(tokenizer) -> None:
+def test_whatever_is_allowed_ends_in_a_choice_and_every_spelling_is_allowed(
+    tokenizer: PreTrainedTokenizerBase,
+) -> None:
     ways = every_way(Vocabulary(tokenizer), CHOICES[:3])
     ends = {tokenizer.decode(written) for written, may_end in ways.items() if may_end}
     assert ends == set(CHOICES[:3])
@@ -45,13 +43,17 @@ def test_whatever_is_allowed_ends_in_a_choice_and_every_spelling_is_allowed(toke
     assert tokens
 
 
-def test_no_control_token_is_allowed_even_where_its_text_is(tokenizer) -> None:
+def test_no_control_token_is_allowed_even_where_its_text_is(
+    tokenizer: PreTrainedTokenizerBase,
+) -> None:
     ways = every_way(Vocabulary(tokenizer), CHOICES[3:])
     assert any(may_end for may_end in ways.values())
     assert not {token for written in ways for token in written} & control_tokens(tokenizer)
 
 
-def test_a_row_without_choices_keeps_its_scores_and_so_does_one_that_has_ended(tokenizer) -> None:
+def test_a_row_without_choices_keeps_its_scores_and_so_does_one_that_has_ended(
+    tokenizer: PreTrainedTokenizerBase,
+) -> None:
     stop = int(tokenizer.eos_token_id)
     size = len(tokenizer)
     ids = torch.tensor([[1, 2, 9, 9], [1, 2, 9, stop], [1, 2, 9, 9]])
@@ -70,7 +72,7 @@ def test_a_row_without_choices_keeps_its_scores_and_so_does_one_that_has_ended(t
     assert torch.equal(found[2, allowed], scores[2, allowed])
 
 
-def test_of_equal_scores_the_answer_is_still_a_choice(tokenizer) -> None:
+def test_of_equal_scores_the_answer_is_still_a_choice(tokenizer: PreTrainedTokenizerBase) -> None:
     """Greedy decoding from any scores: here each token in turn is the most probable one."""
     stop = int(tokenizer.eos_token_id)
     vocabulary = Vocabulary(tokenizer)
@@ -85,8 +87,8 @@ def test_of_equal_scores_the_answer_is_still_a_choice(tokenizer) -> None:
         assert tokenizer.decode(ids[0, 1:-1]) in choices
 
 
-def test_a_tokenizer_that_is_not_byte_level_is_refused(tiny_model: Path) -> None:
-    tokenizer = load_tokenizer(tiny_model)
+def test_a_tokenizer_that_is_not_byte_level_is_refused(tokenizer_folder: Path) -> None:
+    tokenizer = load_tokenizer(tokenizer_folder)  # its own: what is set within it stays
     tokenizer.backend_tokenizer.decoder = decoders.Metaspace()
     with pytest.raises(UserError, match=r"not byte-level.*engine=vllm"):
         Vocabulary(tokenizer)

@@ -7,10 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from transformers import AutoConfig, Gemma3TextConfig, LlamaConfig, Qwen3Config
+from transformers import (
+    AutoConfig,
+    Gemma3TextConfig,
+    LlamaConfig,
+    PreTrainedTokenizerBase,
+    Qwen3Config,
+)
 
 from newsrec.chat.messages import user_turn
-from newsrec.chat.tokens import encode_chat, load_tokenizer
+from newsrec.chat.tokens import encode_chat
 from newsrec.engines.vllm_engine import PYTHON_VARIABLE, vllm_python
 from newsrec.engines.vllm_reading import check_same_reading, differences
 from newsrec.errors import UserError
@@ -85,22 +91,25 @@ def stand_in(work: Path, body: str, monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_what_differs_is_named_with_both_values(
-    changes: dict, message: str | None, tiny_model: Path, tmp_path: Path,
+    changes: dict,
+    message: str | None,
+    tokenized: Path,
+    tokenizer: PreTrainedTokenizerBase,
+    tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    tokenizer = load_tokenizer(tiny_model)
+) -> None:
     answer = {
-        "config": AutoConfig.from_pretrained(tiny_model).to_dict(),
+        "config": AutoConfig.from_pretrained(tokenized).to_dict(),
         "eos_token_id": tokenizer.eos_token_id,
         "text": tokenizer.decode(encode_chat(tokenizer, user_turn("Is 7 more than 5?"))),
     }
     (tmp_path / "answer.json").write_text(json.dumps(answer | changes, default=str))
     stand_in(tmp_path, f'cp {tmp_path}/answer.json "$5"', monkeypatch)
     if message is None:
-        check_same_reading(tiny_model, Path("mine"), tmp_path)
+        check_same_reading(tokenized, Path("mine"), tmp_path)
         return
     with pytest.raises(UserError, match=rf"mine: {message}"):
-        check_same_reading(tiny_model, Path("mine"), tmp_path)
+        check_same_reading(tokenized, Path("mine"), tmp_path)
 
 
 def test_an_architecture_that_vllm_lacks_is_reported(

@@ -1,13 +1,18 @@
 """A copy of a model is described in one form, which both versions of transformers read alike."""
 
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from transformers import AutoConfig, GenerationConfig, LlamaConfig, Qwen3Config
+from transformers import (
+    AutoConfig,
+    GenerationConfig,
+    LlamaConfig,
+    PreTrainedTokenizerBase,
+    Qwen3Config,
+)
 
 from newsrec.chat.messages import user_turn
 from newsrec.chat.tokens import encode_chat, load_tokenizer
@@ -22,15 +27,11 @@ LLAMA3 = {
     "rope_type": "llama3", "factor": 8.0, "low_freq_factor": 1.0, "high_freq_factor": 4.0,
     "original_max_position_embeddings": 8192,
 }  # fmt: skip
+NAMES = tuple(f"odd_{number}_token" for number in range(99))
 GEMMA3 = {
     "full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 1e6},
     "sliding_attention": {"rope_type": "default", "rope_theta": 2e4},
 }
-
-
-@pytest.fixture
-def model(tiny_model: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(tiny_model, tmp_path / "model"))
 
 
 def change(path: Path, *without: str, **values: Any) -> None:
@@ -168,17 +169,18 @@ def test_sampling_settings_are_dropped_and_the_stop_tokens_kept(
     load_model(copy, "auto").save_pretrained(copy.with_name("saved"))  # as `merge` does
 
 
-@pytest.mark.parametrize("extra", [["<|im_start|>"], {"turn_token": "<|im_start|>"}])
+@pytest.mark.parametrize("named", [list, lambda extra: dict(zip(NAMES, extra, strict=False))])
 def test_a_tokenizer_saved_by_version_5_gives_the_same_tokens(
-    extra: object, model: Path, tiny_model: Path
+    named: Callable[[list[str]], object], tokenized: Path, tokenizer: PreTrainedTokenizerBase
 ) -> None:
+    extra = named(tokenizer.additional_special_tokens)
     change(
-        model / "tokenizer_config.json", "additional_special_tokens", "added_tokens_decoder",
+        tokenized / "tokenizer_config.json", "additional_special_tokens", "added_tokens_decoder",
         tokenizer_class="TokenizersBackend", extra_special_tokens=extra, backend="tokenizers",
         is_local=True, local_files_only=False,
     )  # fmt: skip
-    (model / "special_tokens_map.json").unlink()
-    found, wanted = load_tokenizer(copied(model)), load_tokenizer(tiny_model)
+    (tokenized / "special_tokens_map.json").unlink(missing_ok=True)
+    found, wanted = load_tokenizer(copied(tokenized)), tokenizer
     messages = user_turn("Some question?")
     assert encode_chat(found, messages) == encode_chat(wanted, messages)
     assert found.eos_token_id == wanted.eos_token_id
@@ -192,16 +194,15 @@ def test_tokens_with_names_of_their_own_keep_them(model: Path) -> None:
 
 
 def test_a_class_that_version_5_would_fit_the_tokenizer_to_is_left_out(
-    model: Path, tiny_model: Path
+    tokenized: Path, tokenizer: PreTrainedTokenizerBase
 ) -> None:
     # As a tokenizer of bytes is often published; version 5 gives it SentencePiece's decoder.
-    change(model / "tokenizer_config.json", tokenizer_class="LlamaTokenizerFast")
-    copy = copied(model)
+    change(tokenized / "tokenizer_config.json", tokenizer_class="LlamaTokenizerFast")
+    copy = copied(tokenized)
     named = json.loads((copy / "tokenizer_config.json").read_text())["tokenizer_class"]
     assert named == "PreTrainedTokenizerFast"
     text = "Two  words, 3 spaces.\n"
-    found, wanted = load_tokenizer(copy), load_tokenizer(tiny_model)
-    assert found.encode(text) == wanted.encode(text)
+    assert load_tokenizer(copy).encode(text) == tokenizer.encode(text)
 
 
 def test_a_class_of_its_own_without_the_whole_tokenizer_is_refused(model: Path) -> None:
@@ -210,9 +211,9 @@ def test_a_class_of_its_own_without_the_whole_tokenizer_is_refused(model: Path) 
     assert "has no OddTokenizer" in reported(lambda: write_description(model, model.parent))
 
 
-def test_of_two_chat_templates_the_one_that_is_read_is_left(model: Path) -> None:
-    change(model / "tokenizer_config.json", chat_template="stale {{ messages }}")
-    copy = copied(model)
+def test_of_two_chat_templates_the_one_that_is_read_is_left(tokenized: Path) -> None:
+    change(tokenized / "tokenizer_config.json", chat_template="stale {{ messages }}")
+    copy = copied(tokenized)
     assert "chat_template" not in json.loads((copy / "tokenizer_config.json").read_text())
     assert "stale" not in load_tokenizer(copy).chat_template
 

@@ -22,11 +22,6 @@ HEAD, EMBEDDINGS = "lm_head.weight", "model.embed_tokens.weight"
 NORM = "model.norm.weight"
 
 
-@pytest.fixture
-def model(tiny_model: Path, tmp_path: Path) -> Path:
-    return Path(shutil.copytree(tiny_model, tmp_path / "model"))
-
-
 def change(path: Path, **values: Any) -> None:
     content = json.loads(path.read_text()) if path.exists() else {}
     path.write_text(json.dumps(content | values))
@@ -59,8 +54,8 @@ def reported(model: Path, template: str = "qwen3") -> str:
 
 
 @pytest.mark.parametrize("template", ["qwen3", "auto"])
-def test_the_tiny_model_can_be_used(template: str, model: Path) -> None:
-    fetched(model, template)
+def test_a_model_without_faults_can_be_used(template: str, tokenized: Path) -> None:
+    fetched(tokenized, template)
 
 
 @pytest.mark.parametrize(
@@ -198,15 +193,15 @@ def test_a_chat_template_that_knows_no_system_message_will_do(model: Path) -> No
     fetched(model)
 
 
-def test_a_chat_template_that_shows_todays_date_is_refused(model: Path) -> None:
-    path = model / "chat_template.jinja"
+def test_a_chat_template_that_shows_todays_date_is_refused(tokenized: Path) -> None:
+    path = tokenized / "chat_template.jinja"
     template = path.read_text()
     path.write_text("{{ 'Today: ' + strftime_now('%d %b %Y') }}\n" + template)
-    assert "shows today's date" in reported(model)
+    assert "shows today's date" in reported(tokenized)
     path.write_text("{{ 'Today: ' + '26 Jul 2024' }}\n" + template)
-    fetched(model)  # the remedy
+    fetched(tokenized)  # the remedy
     path.write_text("{% if tools %}{{ strftime_now('%Y') }}{% endif %}" + template)
-    fetched(model)  # not in a prompt of ours
+    fetched(tokenized)  # not in a prompt of ours
 
 
 def test_a_tokenizer_must_have_an_end_of_a_turn(model: Path) -> None:
@@ -226,19 +221,19 @@ def test_a_model_without_its_tokenizer_says_where_to_get_it(model: Path) -> None
     assert "from the model that this one was made from" in reported(model)
 
 
-def test_every_token_needs_an_embedding(model: Path) -> None:
-    tokenizer = AutoTokenizer.from_pretrained(model)
+def test_every_token_needs_an_embedding(tokenized: Path) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(tokenized)
     tokenizer.add_tokens(["<news>"])
-    tokenizer.save_pretrained(model)
-    assert "has '<news>' as token" in reported(model)
+    tokenizer.save_pretrained(tokenized)
+    assert "has '<news>' as token" in reported(tokenized)
 
 
-def test_a_control_token_that_no_text_becomes_needs_none(model: Path) -> None:
+def test_a_control_token_that_no_text_becomes_needs_none(tokenized: Path) -> None:
     # As in Gemma 3 1B, whose tokenizer names one for images.
-    tokenizer = AutoTokenizer.from_pretrained(model)
+    tokenizer = AutoTokenizer.from_pretrained(tokenized)
     tokenizer.add_tokens(["<image>"], special_tokens=True)
-    tokenizer.save_pretrained(model)
-    fetched(model)
+    tokenizer.save_pretrained(tokenized)
+    fetched(tokenized)
 
 
 def test_half_precision_will_do(model: Path) -> None:

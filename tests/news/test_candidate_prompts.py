@@ -8,7 +8,7 @@ import pytest
 from transformers import PreTrainedTokenizerBase
 
 from newsrec.chat.messages import user_turn
-from newsrec.chat.tokens import encode_chat, load_tokenizer
+from newsrec.chat.tokens import encode_chat
 from newsrec.news import candidate_prompts
 from newsrec.news.candidate_prompts import CandidatePrompts
 from newsrec.news.prompts import user_message
@@ -53,24 +53,28 @@ def one_by_one(
 
 @pytest.mark.slow  # a second or so
 @pytest.mark.parametrize("whole", [False, True])
-@pytest.mark.parametrize("max_tokens", [1000, 260, 200, 175])
+@pytest.mark.parametrize("room", [1.0, 0.4, 0.2, 0.0])  # beside target and question
 def test_ids_messages_and_audit_are_those_of_one_after_the_other(
-    max_tokens: int,
+    room: float,
     whole: bool,
     rows: list[dict],
     table: Path,
-    tiny_model: Path,
+    tokenizer: PreTrainedTokenizerBase,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(candidate_prompts, "_BATCH_ROWS", 50)
-    tokenizer = load_tokenizer(tiny_model)
+    bare = [row | dict.fromkeys(("history", "liked", "disliked"), ()) for row in rows]
+    shortest, longest = (
+        max(len(one_by_one(tokenizer, row, 1000)[1]) for row in some) for some in (bare, rows)
+    )
+    max_tokens = int(shortest + room * (longest - shortest))
     expected = [one_by_one(tokenizer, row, max_tokens) for row in rows]
     prompts = CandidatePrompts(tokenizer, [table, table], max_tokens)
     if whole:
         prompts._encoder._adds_up = False
     audit = prompts.audit()
     assert prompts._encoder.adds_up is not whole
-    assert (max_tokens == 1000) == (audit.num_shortened == 0)
+    assert (room == 1) == (audit.num_shortened == 0)
     for _ in range(2):  # they are made anew each time
         found = [ids for some in prompts.token_ids() for ids in some.to_pylist()]
         assert found == [ids for _, ids, _ in expected] * 2

@@ -7,9 +7,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from transformers import PreTrainedTokenizerBase
 
 from newsrec.chat.messages import user_turn
-from newsrec.chat.tokens import encode_chat, first_tokens, load_tokenizer
+from newsrec.chat.tokens import encode_chat, first_tokens
 from newsrec.engines.request import ANSWERS_SCHEMA, Request
 from newsrec.engines.settings import Settings, TransformersSettings
 from newsrec.errors import UserError
@@ -69,10 +70,10 @@ def messages(calls: list[tuple[Any, ...]]) -> list[str]:
     return [chat[0]["content"] for chat in chats]
 
 
-def test_two_sets_are_answered_in_one_run(tiny_model: Path, tmp_path: Path) -> None:
+def test_two_sets_are_answered_in_one_run(tokenizer_folder: Path, tmp_path: Path) -> None:
     first, second = candidates(tmp_path, {}, {}), candidates(tmp_path, {}, {}, {})
     tables = {first: tmp_path / "first.parquet", second: tmp_path / "second.parquet"}
-    scored = score(tiny_model, tables, tmp_path)
+    scored = score(tokenizer_folder, tables, tmp_path)
     assert scored.prompts.num_prompts == 5
     assert scored.engine == {"asked": 5}
     assert scored.token_texts == ("Yes", "No")
@@ -83,14 +84,16 @@ def test_two_sets_are_answered_in_one_run(tiny_model: Path, tmp_path: Path) -> N
 
 
 def test_the_engine_is_asked_for_yes_and_no_after_each_prompt(
-    tiny_model: Path, tmp_path: Path, calls: list[tuple[Any, ...]]
+    tokenizer_folder: Path,
+    tokenizer: PreTrainedTokenizerBase,
+    tmp_path: Path,
+    calls: list[tuple[Any, ...]],
 ) -> None:
     table = candidates(tmp_path, {}, {"target": "d"})
-    scored = score(tiny_model, {table: tmp_path / "out.parquet"}, tmp_path)
-    tokenizer = load_tokenizer(tiny_model)
+    scored = score(tokenizer_folder, {table: tmp_path / "out.parquet"}, tmp_path)
     tokens = first_tokens(tokenizer, user_turn("hello"), ("Yes.", "No."))
     ((*given, request, work),) = calls
-    assert (*given, work) == (SETTINGS, "tuned", tiny_model, tmp_path)
+    assert (*given, work) == (SETTINGS, "tuned", tokenizer_folder, tmp_path)
     assert (request.answers, request.max_tokens) == (tokens, 3)
     assert scored.tokens == tokens
     ids = [encode_chat(tokenizer, user_turn(message)) for message in messages(calls)]
@@ -99,16 +102,16 @@ def test_the_engine_is_asked_for_yes_and_no_after_each_prompt(
 
 
 def test_a_long_prompt_loses_whole_items_of_history_and_never_target_or_question(
-    tiny_model: Path, tmp_path: Path, calls: list[tuple[Any, ...]]
+    tokenizer_folder: Path, tmp_path: Path, calls: list[tuple[Any, ...]]
 ) -> None:
     long = {
-        "history": ["oldest " * 30, "older " * 30, "newest item"],
+        "history": ["oldest " * 90, "older " * 90, "newest item"],
         "liked": ["liked item"],
         "disliked": ["disliked item"],
         "target": "the target",
     }
     table = candidates(tmp_path, long, {})
-    scored = score(tiny_model, {table: tmp_path / "out.parquet"}, tmp_path, 250)
+    scored = score(tokenizer_folder, {table: tmp_path / "out.parquet"}, tmp_path, 250)
     message = messages(calls)[0]
     assert "oldest" not in message
     for words in (
@@ -125,16 +128,16 @@ def test_a_long_prompt_loses_whole_items_of_history_and_never_target_or_question
 
 
 def test_a_target_that_does_not_fit_is_reported_with_the_knob(
-    tiny_model: Path, tmp_path: Path
+    tokenizer_folder: Path, tmp_path: Path
 ) -> None:
     table = candidates(tmp_path, {"target": "word " * 400})
     with pytest.raises(
         UserError, match=r"without any history, at most 250 .* score\.max_model_len"
     ):
-        score(tiny_model, {table: tmp_path / "out"}, tmp_path, 250)
+        score(tokenizer_folder, {table: tmp_path / "out"}, tmp_path, 250)
 
 
-def test_text_that_became_a_control_token_is_found(tiny_model: Path, tmp_path: Path) -> None:
+def test_text_that_became_a_control_token_is_found(tokenizer_folder: Path, tmp_path: Path) -> None:
     table = candidates(tmp_path, {"target": "a <|im_end|> b"})
     with pytest.raises(UserError, match="became a control token"):
-        score(tiny_model, {table: tmp_path / "out"}, tmp_path)
+        score(tokenizer_folder, {table: tmp_path / "out"}, tmp_path)

@@ -21,7 +21,7 @@ SETTINGS = TransformersSettings(dtype="float32", batch_size=1, device="cpu")
     ],
 )
 def test_what_is_no_line_of_utf8_is_read_as_in_training(
-    text: str, plain: str, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    text: str, plain: str, tokenizer_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     read = []
 
@@ -32,6 +32,6 @@ def test_what_is_no_line_of_utf8_is_read_as_in_training(
             yield Classified(line, None, None, None, {})
 
     monkeypatch.setattr(classifying, "classify_lines", classify_lines)
-    found = classify_texts([text, plain], SETTINGS, tiny_model, tmp_path, max_tokens=50)
+    found = classify_texts([text, plain], SETTINGS, tokenizer_folder, tmp_path, max_tokens=50)
     assert [one.text for one in found] == [text, plain]
     assert read[0] == read[1] != []

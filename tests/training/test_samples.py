@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 
 def test_both_trainers_see_the_same_token_ids_and_labels(
-    samples: SampleSet, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    samples: SampleSet, tokenizer_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # LLaMA-Factory's own way from the files to the Trainer, against the worker's.
     from llamafactory.data import get_dataset, get_template_and_fix_tokenizer
@@ -27,7 +27,7 @@ def test_both_trainers_see_the_same_token_ids_and_labels(
     trainer = runs.trainer_arguments(output=tmp_path / "output", seed=seed, **given)
     model_args, data_args, training_args, *_ = get_train_args(
         {
-            "model_name_or_path": str(tiny_model), "stage": "sft", "finetuning_type": "lora",
+            "model_name_or_path": str(tokenizer_folder), "stage": "sft", "finetuning_type": "lora",
             "dataset_dir": str(samples.folder), "dataset": "mind_train", "eval_dataset": "mind_val",
             "template": "qwen3", "enable_thinking": False, "cutoff_len": cutoff_len,
             "overwrite_cache": True, **trainer,
@@ -37,7 +37,7 @@ def test_both_trainers_see_the_same_token_ids_and_labels(
     template = get_template_and_fix_tokenizer(module["tokenizer"], data_args)
     theirs = get_dataset(template, model_args, data_args, training_args, stage="sft", **module)
 
-    job = {"base": str(tiny_model), "template": "qwen3", "cutoff_len": cutoff_len}
+    job = {"base": str(tokenizer_folder), "template": "qwen3", "cutoff_len": cutoff_len}
     for split, name, num in (("train", "train_dataset", 48), ("val", "eval_dataset", 8)):
         ours = _encoded(str(samples.file(split)), job)
         assert len(ours) == len(theirs[name]) == num
@@ -49,9 +49,9 @@ def test_both_trainers_see_the_same_token_ids_and_labels(
 
 
 def test_a_sample_longer_than_the_model_is_given_ends_the_run(
-    samples: SampleSet, tiny_model: Path
+    samples: SampleSet, tokenizer_folder: Path
 ) -> None:
     from newsrec.training.peft_worker import _encode
 
     with pytest.raises(SystemExit, match=r"mind_val\.jsonl, line 1: \d+ tokens, expected 60"):
-        list(_encode(str(samples.file("val")), str(tiny_model), "qwen3", 60))
+        list(_encode(str(samples.file("val")), str(tokenizer_folder), "qwen3", 60))

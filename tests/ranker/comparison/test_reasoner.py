@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import torch
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
 
 from newsrec.chat.messages import user_turn
 from newsrec.chat.tokens import chat_text, load_tokenizer
@@ -101,8 +101,7 @@ def test_a_published_checkpoint_loads_without_code_of_its_own(
     assert not np.allclose(scores, plain)
 
 
-def test_the_end_of_a_turn_is_the_templates(tiny_model: Path) -> None:
-    tokenizer = load_tokenizer(tiny_model)
+def test_the_end_of_a_turn_is_the_templates(tokenizer: PreTrainedTokenizerBase) -> None:
     assert tokenizer.decode([end_of_turn(tokenizer)]) == "<|im_end|>"
 
 

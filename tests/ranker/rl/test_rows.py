@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 import torch
+from transformers import PreTrainedTokenizerBase
 
 from newsrec.chat.messages import user_turn
 from newsrec.chat.pieces import TOKEN_IDS
@@ -65,8 +66,10 @@ def test_a_token_sees_the_prefix_and_its_own_prompt_up_to_itself() -> None:
     assert not sees[4:, :4].any()
 
 
-def test_the_prompts_of_a_row_are_the_prompts_of_scoring(tiny_model: Path, lists: Lists) -> None:
-    tokenizer, items = load_tokenizer(tiny_model), read_items(lists.items)
+def test_the_prompts_of_a_row_are_the_prompts_of_scoring(
+    tokenizer: PreTrainedTokenizerBase, lists: Lists
+) -> None:
+    items = read_items(lists.items)
     (batch,) = ListPrompts(tokenizer, [lists.val], items, PROMPT, 500).batches()
     sizes = [len(row["candidates"]) for row in batch.rows]
     found = [
