@@ -69,58 +69,60 @@ HEADS = (
 
 _INTRODUCTION = """# Ways to fine-tune
 
-The method is a choice like model and data: `dvc exp run -S train=qlora -S model=qwen3-0.6b`.
+The fine-tuning method is a choice, like model and data:
+`dvc exp run -S train=qlora -S model=qwen3-0.6b`.
 
 Below is one run of each on the embedded default: the tiny Qwen3 (about 400,000 parameters) on the
 synthetic MIND, {num_impressions} impressions of users not trained on; base AUC {base_auc:.4f}. It
-shows that each method runs, what it trains and what it costs beside the others; it does not show
-which is best for Qwen3-8B. Written by `make compare-methods` of runs of {date};
+shows that each method runs, what it trains and what it costs compared with the others; it does not
+show which is best for Qwen3-8B. Written by `make compare-methods` from runs of {date};
 each row is a DVC experiment (`dvc exp show`).
 
 {table}
 
 - **gain**: AUC per impression of tuned minus base, with the 95 % interval over resampled users.
-- **validation loss**: nats per token of the answer, of the checkpoint kept. Four tokens of which
-  the first is a coin toss and the others are sure have ln 2 / 4 = 0.173.
+- **validation loss**: nats per token of the answer, of the checkpoint kept. Four tokens, the
+  first a coin toss and the others certain, give ln 2 / 4 = 0.173.
 - **on disk**: weights that training leaves in `models/adapter`; a whole model for full and freeze.
 - **tokens/s** and **peak RAM**: two cores, no GPU, the training process alone. They vary with
-  what else the machine does.
-- **GPU memory at 8B**: Qwen3-8B in bfloat16, 1 sample of {cutoff_len} tokens at once, on paper,
+  the machine's other load.
+- **GPU memory at 8B**: Qwen3-8B in bfloat16, 1 sample of {cutoff_len} tokens at once, calculated,
   not yet measured on a GPU: `memory_to_train` of `newsrec/preflight/needs.py` states the formula
   term by term, plus {cuda:.0f} GB for CUDA. In short:
   - the base's weights, 2 bytes each (4 bits and their scales for qlora);
   - 18 bytes for each trained parameter: float32 weight and gradient, Adam's two moments, and the
-    bfloat16 copy that is computed with;
-  - the input of every block (for p-tuning-v2 all that a block keeps: it cannot be computed again),
+    bfloat16 copy used in computation;
+  - the input of every block (for p-tuning-v2 all that a block keeps, as it cannot be recomputed),
     one block's activations, or the logits if they are larger.
 
 ## The methods
 
 - **lora, qlora, full, freeze** are LLaMA-Factory's. `train.dora`, `train.rslora`, `train.pissa` and
   `train.loraplus` are keys of lora and combine, except pissa with dora; qlora has all but pissa.
-- **qlora** trains beside a 4-bit base. Its adapter is merged into the base as it was fetched.
-- **full** and **freeze** leave a whole model; `merge` exports it as it is.
+- **qlora** trains an adapter on a 4-bit base; it is merged into the base as it was fetched.
+- **full** and **freeze** produce a whole model; `merge` exports it as it is.
 - **p-tuning-v2** (PEFT, prefix tuning with a projection) and **adapter** (bottlenecks of the
-  library `adapters`) stay beside the base. vLLM cannot load them, so the choice sets
-  `engine: transformers` for base and tuned alike. Another engine is refused before anything runs.
+  library `adapters`) are stored beside the base, unmerged. vLLM cannot load them, so the choice
+  sets `engine: transformers` for base and tuned alike; another engine is refused before
+  anything runs.
 - **The same tokens**: both trainers read the same samples through the same chat template,
   `model.template`. `auto`, the default of `model=local`, reads the template of the model's own
-  tokenizer. `train` refuses a template that gives other tokens than scoring.
+  tokenizer. `train` refuses a template that yields other tokens than scoring.
 - **By hand**: `llamafactory-cli train models/adapter/train.yaml` runs the training again
   (p-tuning-v2 and adapter: `python -m newsrec.training.peft_worker models/adapter/train.yaml`).
 
 ## Long runs
 
-- **Interrupted**: killed at any step, the next `dvc repro` resumes from the last checkpoint
+- **Interrupted**: after a kill at any step, the next `dvc repro` resumes from the last checkpoint
   (`train.save_steps`) and, on a CPU, ends in the same bytes.
-- **The best checkpoint** is kept, the one of the lowest validation loss. After
+- **The best checkpoint** is kept, the one with the lowest validation loss. After
   `train.early_stopping` validations without a lower one, training ends.
-- **A loss that is no number** ends the training at that step, before it changes a weight.
+- **A loss that is not a number** ends training at that step, before any weight changes.
 
 ## Several GPUs
 
-All are used, each with a whole copy of the model: they make training faster, not smaller. A step
-takes as many times the samples (`num_processes` in `metrics/train.json`).
+All are used, each with a whole copy of the model: training gets faster, not smaller. A step then
+takes that many times the samples (`num_processes` in `metrics/train.json`).
 
 ## The command for each
 

@@ -173,7 +173,7 @@ def optuna() -> Path:
 def test_a_study_by_optuna_finds_and_names_the_best_of_its_trials(
     tree: Path, optuna: Path, tmp_path: Path
 ) -> None:
-    (script,) = blocks(SECTIONS["A study by Optuna"], "python")
+    (script,) = blocks(SECTIONS["A study with Optuna"], "python")
     script = script.replace("n_trials=5", "n_trials=2")
     (tmp_path / "study.py").write_text(script)
     study = ("env", f"PYTHONPATH={optuna}", sys.executable, tmp_path / "study.py")

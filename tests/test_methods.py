@@ -39,7 +39,7 @@ def test_the_document_is_what_the_template_makes_of_its_figures(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     found = re.search(r"(\d+) impressions of users not trained on; base AUC (\d\.\d{4})\.", TEXT)
-    date = re.search(r"of runs of (\d{4}-\d\d-\d\d);", TEXT)
+    date = re.search(r"from runs of (\d{4}-\d\d-\d\d);", TEXT)
     assert found is not None
     assert date is not None
     evaluate = {
