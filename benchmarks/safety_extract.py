@@ -174,7 +174,7 @@ def _way(name: str, uri: str, num: str, target: str) -> None:
         leaked = len((ids["val"] | ids["test"]) & ids["train"])
         (folder / "leaked.json").write_text(json.dumps(leaked))
     print(json.dumps({"seconds": seconds}), flush=True)
-    os._exit(0)  # what Python does at its end is no part of the work
+    os._exit(0)  # what Python does at its end is not part of the work
 
 
 def _recipe(

@@ -1,6 +1,6 @@
 """Zip archives that may have been made by anyone, read without harm.
 
-No member leads out of the archive, none is a link, their number and size are bounded, and the
+No member points outside the archive, none is a link, their number and size are bounded, and the
 memory that reading takes does not grow with what a member claims to hold.
 """
 
@@ -73,7 +73,7 @@ def _check(path: Path, members: Collection[ZipInfo], max_bytes: int, remedy: str
         link = stat.S_ISLNK(member.external_attr >> 16)
         if name.is_absolute() or ".." in name.parts or "\\" in member.filename or link:
             raise UserError(
-                f"{path}: member {member.filename!r} leads out of the archive; {remedy}"
+                f"{path}: member {member.filename!r} points outside the archive; {remedy}"
             )
         if not 0 <= member.header_offset < size:
             raise UserError(f"{path}: broken zip ({member.filename!r} is not inside it); {remedy}")

@@ -192,7 +192,7 @@ def read_texts(
             f"{source}: no such file; run the stage that makes it (dvc repro)"
         ) from None
     except pa.ArrowInvalid as error:
-        raise UserError(f"{source}: no whole Parquet file ({error}); make it again") from None
+        raise UserError(f"{source}: not a complete Parquet file ({error}); make it again") from None
 
 
 def read_table(source: Path, columns: Sequence[str]) -> "pd.DataFrame":

@@ -44,7 +44,7 @@ def read_all(path: Path, max_bytes: int = MB) -> None:
 @pytest.mark.parametrize("name", ["../evil", "/evil", "a/../../evil", "..\\evil", "C:\\evil"])
 def test_a_member_that_leads_out_is_refused(name: str, tmp_path: Path) -> None:
     path = zipped(tmp_path / "a.zip", {"good": b"1", name: b"2"})
-    assert "leads out of the archive; make it again" in reported(lambda: read_all(path))
+    assert "points outside the archive; make it again" in reported(lambda: read_all(path))
 
 
 def test_a_link_is_refused(tmp_path: Path) -> None:
@@ -52,7 +52,7 @@ def test_a_link_is_refused(tmp_path: Path) -> None:
     link.external_attr = (stat.S_IFLNK | 0o777) << 16
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         archive.writestr(link, "/etc/passwd")
-    assert "leads out" in reported(lambda: read_all(tmp_path / "a.zip"))
+    assert "points outside" in reported(lambda: read_all(tmp_path / "a.zip"))
 
 
 def test_too_many_members_are_refused(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def test_the_fuzz_finds_what_leaves_a_reader(
 
 
 def reported(call: Callable[[], object]) -> str:
-    """What is said of the file, in little memory."""
+    """The message about the file, produced in little memory."""
     tracemalloc.start()
     try:
         with pytest.raises(UserError) as caught:

@@ -147,7 +147,7 @@ def _text(value: object, what: str, max_chars: int, *, keep_lines: bool = False)
     if found := _SURROGATE.search(value):
         raise UserError(
             f"{what} has half a character, {found.group()!a}, at position {found.start()}; "
-            "expected Unicode text; write the character anew"
+            "expected Unicode text; rewrite the character"
         )
     lines = map(plain_text, value.splitlines() if keep_lines else [value])
     text = "\n".join(line for line in lines if line)
@@ -185,7 +185,7 @@ def check_together(rows: Iterable[Row]) -> int:
         How many rows repeat another one of their task.
 
     Raises:
-        UserError: one input has two outputs in a task, or is named for two splits.
+        UserError: one input has two outputs in a task, or is assigned to two splits.
     """
     first: dict[tuple[str, str], Row] = {}
     named: dict[str, Row] = {}
@@ -204,8 +204,8 @@ def check_together(rows: Iterable[Row]) -> int:
         other = named.setdefault(row.input, row)
         if other.split != row.split:
             raise UserError(
-                f"{row.where}: the input {_shown(row.input)} is named for {row.split}, and for "
-                f"{other.split} in {other.where}; expected one split of an input, or a model is "
-                "tested on what it was trained on; correct one of the rows"
+                f"{row.where}: the input {_shown(row.input)} is assigned to {row.split}, and to "
+                f"{other.split} in {other.where}; expected one split for an input, or a model "
+                "is tested on what it was trained on; correct one of the rows"
             )
     return num_repeated

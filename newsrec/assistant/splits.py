@@ -22,9 +22,9 @@ def split_rows(
 ) -> Splits:
     """Split rows by clusters of near copies over the inputs of all tasks.
 
-    A cluster with a row that is named for a split lies there. Where its rows are named for several,
-    it lies in test before validation before train, and those named for another one are left out:
-    a model must not be trained on a near copy of what it is tested on.
+    A cluster with a row that is assigned to a split goes there. If its rows are assigned to
+    several, it goes to test before validation before train, and rows assigned to another one are
+    left out: a model must not be trained on a near copy of what it is tested on.
 
     The other clusters come in an order that their text and the seed give, so that a row more hardly
     moves the others. Each goes to test while that has room for all of it, then to validation, and

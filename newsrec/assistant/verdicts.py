@@ -1,6 +1,6 @@
-"""A judge's replies to pairs of answers, as a table, and the verdict that a reply is.
+"""The table of a judge's replies, and the verdict that each reply expresses.
 
-Apart from `judge`, which asks for them: to read replies in another way asks for none again.
+Kept apart from `judge`, which asks for the replies: reading them differently asks for none again.
 """
 
 import re
@@ -10,11 +10,10 @@ import pyarrow as pa
 
 from newsrec.models.names import MODELS
 
-LETTERS = {"A": 0, "B": 1, "C": None}  # the answer that is nearer, or neither
+LETTERS = {"A": 0, "B": 1, "C": None}  # the closer answer, or neither
 
-# A row for each pair: what the judge replied where the base model's answer came first, and where
-# the tuned one's did; null where it gave no answer, and where it was not asked, because both
-# answers are the same.
+# One row per pair: the judge's reply with the base model's answer first, and with the tuned one's
+# first; null if there was no reply, or if the judge was not asked as both answers are the same.
 JUDGED_SCHEMA = pa.schema(
     [
         ("id", pa.string()),
@@ -27,11 +26,11 @@ JUDGED_SCHEMA = pa.schema(
 
 
 def verdict(reply: str | None, first: int) -> str | None:
-    """The system that a reply prefers, `tie`, or None where it says neither.
+    """The system that a reply prefers, `tie`, or None if the reply is neither.
 
     Args:
         reply: of the judge.
-        first: place in `MODELS` of the one whose answer came first.
+        first: index in `MODELS` of the model whose answer was shown first.
     """
     text = unicodedata.normalize("NFKC", reply or "").upper()
     letter = re.fullmatch(r"[\W_]*([ABC])[\W_]*", text)

@@ -81,7 +81,7 @@ class PieceEncoder:
                 place = next(at for at in range(num) if found[at] != whole[at])
                 (text,) = join_pieces(sampled.slice(place, 1))
                 raise UserError(
-                    "put together from its lines, a prompt has other token ids than as a whole, "
+                    "assembled from its lines, a prompt has other token ids than as a whole, "
                     f"unlike the first prompts with this tokenizer: {text!r}; take the text out of "
                     "the data, or choose another model"
                 )

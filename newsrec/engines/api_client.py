@@ -1,4 +1,4 @@
-"""Chat completions over HTTP: tried again, and every refusal in one line."""
+"""Chat completions over HTTP, with retries; every refusal is an error of one line."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ _LONGEST_ASKED = 600.0  # seconds; a server that asks for more means a quota, no
 _SHORTEST_KEY = 8  # a shorter one is a word that servers without keys are given, like EMPTY
 _SHOWN = 300  # characters of a reply in a message
 _WHEN_UNREACHABLE = (
-    "see whether the server is up, lower score.api_concurrency or raise score.api_timeout"
+    "check that the server is up, lower score.api_concurrency or raise score.api_timeout"
 )
 
 Answer = TypeVar("Answer")
@@ -41,7 +41,7 @@ def connect(url: str, key: str | None, *, timeout: float, concurrency: int) -> h
     """Connections to the server at `url`; opened when the first request is sent.
 
     Raises:
-        UserError: `url` or `key` is nothing that could be one.
+        UserError: `url` is not a usable address, or `key` not a usable key.
     """
     try:
         parsed = httpx.URL(url)
@@ -70,12 +70,12 @@ class Client:
     """One model of one server.
 
     Attributes:
-        http: connections to it.
-        model: the server's name of it.
-        key: the server's.
-        max_tries: of one request.
-        first_wait: seconds before the second try; doubled each time.
-        named_by: what a user sets to name the model.
+        http: connections to the server.
+        model: the server's name for the model.
+        key: of the server.
+        max_tries: attempts for one request.
+        first_wait: seconds before the second attempt; doubled each time.
+        named_by: the variable or parameter by which a user names the model.
     """
 
     http: httpx.AsyncClient
@@ -91,19 +91,19 @@ class Client:
         read: Callable[[dict[str, Any]], Answer],
         failed: Callable[[str], None] = lambda kind: None,
     ) -> Answer:
-        """What `read` makes of the server's reply to one request.
+        """Send one request, with retries, and return what `read` makes of the reply.
 
         Args:
             body: of the request.
-            read: takes the reply; when it raises `PassingError` the request is sent again.
-            failed: is told the kind of each try's failure: `PassingError.kind`, or `connection`.
+            read: parses the reply; if it raises `PassingError`, the request is sent again.
+            failed: called with the kind of each failure: `PassingError.kind`, or `connection`.
 
         Raises:
             UnansweredError: the server filters this prompt.
             UserError: the server refuses, or failed `max_tries` times.
         """
         problem, remedy, tries = "none was made", _WHEN_UNREACHABLE, 0
-        # httpx counts from byte to byte: one a minute would never be too late.
+        # httpx's timeout restarts with every byte: a slow trickle would never time out.
         longest = 2 * (self.http.timeout.read or 0)
         while tries < self.max_tries:
             tries += 1
@@ -123,23 +123,23 @@ class Client:
                 problem, remedy = str(error), error.remedy or _WHEN_UNREACHABLE
                 failed(error.kind)
             if asked_wait > _LONGEST_ASKED:
-                problem += f"; it asks to wait {asked_wait:.0f} s"
+                problem += f"; the server asks to wait {asked_wait:.0f} s"
                 break
             if tries < self.max_tries:
                 wait = min(_LONGEST_WAIT, self.first_wait * 2 ** (tries - 1))
-                # Spread, or all the requests that failed together come back together.
+                # With jitter, so that requests that failed together are not all retried together.
                 await asyncio.sleep(max(wait, asked_wait) + random.uniform(0, wait / 2))
         raise self.error(
-            f"no answer in {tries} tries, the last: {problem}; {remedy}; what was answered is "
-            "kept: the same command continues from there"
+            f"no answer in {tries} tries, the last: {problem}; {remedy}; answers so far are kept: "
+            "the same command continues from there"
         )
 
     def error(self, text: str) -> UserError:
-        """The error of this server, without the key, which a server may have repeated."""
+        """An error of this server, without the key, which its reply may repeat."""
         return UserError(f"{str(self.http.base_url).rstrip('/')}: {self._hidden(text)}")
 
     def _hidden(self, text: str) -> str:
-        """The text without the key; to be called before it is cut, or a part of the key stays."""
+        """The text without the key; call it before truncating, or a part of the key may stay."""
         if self.key is None or len(self.key) < _SHORTEST_KEY:
             return text
         return text.replace(self.key, "***").replace(self.key.replace("/", "\\/"), "***")
@@ -148,11 +148,11 @@ class Client:
         """The chat completion in a response.
 
         Raises:
-            PassingError, UnansweredError, UserError: there is none, by what the error means.
+            PassingError, UnansweredError, UserError: there is none; which one depends on the error.
         """
         status, text = response.status_code, self._hidden(response.text)
         try:
-            # What is read of it goes into predictions and the journal.
+            # Its content goes into predictions and the journal.
             body = response.json() if text == response.text else json.loads(text)
         except (ValueError, RecursionError):
             body = None
@@ -169,8 +169,8 @@ class Client:
             raise UnansweredError(problem)
         if is_of_the_account(status, error):
             raise self.error(
-                f"the account has nothing left to spend: {problem}; pay or raise its limit; what "
-                "was answered is kept: the same command continues from there"
+                f"the account has nothing left to spend: {problem}; pay or raise its limit; "
+                "answers so far are kept: the same command continues from there"
             )
         if may_pass(status, error):
             raise PassingError(problem, kind=str(status))
@@ -188,7 +188,7 @@ class Client:
         if start == "data:":
             raise self.error(
                 f"expected one reply, found a stream: {text[:_SHOWN]!r}; choose a server, or a "
-                "setting of it, that streams only when it is asked to"
+                "setting of it, that streams only on request"
             )
         if body is None and not start.startswith("<"):
             raise PassingError(f"a reply that is cut off: {text[:_SHOWN]!r}")
@@ -198,7 +198,7 @@ class Client:
         return self.error(
             f"expected a chat completion, found {text[:_SHOWN]!r}; set {URL_VARIABLE} to the "
             "address of an OpenAI-compatible server, up to and with /v1; if it was answering "
-            "before, see what stands between it and here; what was answered is kept"
+            "before, check the proxies on the way to it; answers so far are kept"
         )
 
     async def _refusal(self, status: int, error: object, problem: str, location: str) -> UserError:
@@ -225,7 +225,7 @@ class Client:
         )
 
     async def _models(self) -> list[str]:
-        """The models that the server lists; none where it lists nothing."""
+        """The models that the server lists, if any."""
         try:
             response = await self.http.get("models")
             return [str(entry["id"]) for entry in response.json()["data"]]
@@ -234,7 +234,7 @@ class Client:
 
 
 def _retry_after(response: httpx.Response) -> float:
-    """Seconds that the server asks to wait, as a number or a date; 0 where it does not ask."""
+    """Seconds that the server asks to wait, given as a number or a date; 0 if it does not ask."""
     given = response.headers.get("Retry-After", "0")
     try:
         seconds = float(given)

@@ -112,7 +112,7 @@ class Completions:
         if _is_rule(len(self.unanswered), num, *_UNANSWERED, done=done):
             raise self.client.error(
                 f"{self.without_answer()}; change the server's content filter or choose another "
-                "server; what was answered is kept: the same command asks only for the rest"
+                "server; answers so far are kept: the same command asks only for the rest"
             )
         if _is_rule(len(self.doubtful), num, *_DOUBTFUL, done=done):
             self.journal.forget()

@@ -56,7 +56,7 @@ _NO_MODEL = re.compile(
     r"|model.{0,200}?(not found|not exist)",
     re.IGNORECASE | re.DOTALL,
 )
-# The status that an error under 200 stands for, where its code is none.
+# The HTTP status that an error in a reply with status 200 means, if it gives no code.
 _STATUS_OF_WORDS = (
     (_QUOTA.pattern, 402),
     (r"rate[ _-]?limit|too[ _]many[ _]requests|throttl|resource_?exhausted|quota", 429),
@@ -70,7 +70,7 @@ _STATUS_OF_WORDS = (
 
 
 def find_error(body: object) -> object:
-    """The error in a reply, whatever its status; None where it holds none."""
+    """The error in a reply, whatever its status; None if there is none."""
     if isinstance(body, list) and len(body) == 1:
         body = body[0]  # Gemini's
     if not isinstance(body, dict):
@@ -85,7 +85,7 @@ def find_error(body: object) -> object:
 
 
 def named_status(error: object) -> int | None:
-    """The HTTP status that an error stands for by its code or its words."""
+    """The HTTP status that an error means, by its code or its wording."""
     if isinstance(error, Mapping):
         for name in ("status_code", "http_code", "status", "code"):
             given = str(error.get(name))
@@ -97,7 +97,7 @@ def named_status(error: object) -> int | None:
 
 
 def is_of_the_prompt(status: int, error: object) -> bool:
-    """Whether a filter took offence at this prompt."""
+    """Whether a content filter rejected this prompt."""
     # A list is a check of the request's form, which repeats the request.
     checked = isinstance(error, Mapping) and isinstance(error.get("detail"), list)
     return (
@@ -108,7 +108,7 @@ def is_of_the_prompt(status: int, error: object) -> bool:
 
 
 def is_of_the_account(status: int, error: object) -> bool:
-    """Whether the account has nothing left to spend, which no waiting changes."""
+    """Whether the account has nothing left to spend, which waiting does not change."""
     return status == 402 or (400 <= status < 500 and _QUOTA.search(_words(error)) is not None)
 
 
@@ -125,10 +125,10 @@ def names_no_model(error: object) -> bool:
 
 
 def advise(status: int, error: object, location: str) -> str:
-    """What to do about a refusal that no other request would escape.
+    """What to do about a refusal that any other request would meet too.
 
     Args:
-        status: of the reply, or what its body stands for.
+        status: of the reply, or what its body means.
         error: as `find_error` returns it, or the reply's text.
         location: where a redirection leads; empty for others.
     """

@@ -50,7 +50,7 @@ class Weighed:
 
 @dataclass(frozen=True)
 class _Token:
-    """A listed token; the id is known where it stands for the text."""
+    """A listed token; the id is set if the server names tokens by id."""
 
     text: str
     token_id: int | None
@@ -73,7 +73,7 @@ def weigh(
         ids: of the same tokens; may be empty, then no token is known by its id.
 
     Raises:
-        PassingError: a log-probability is no number.
+        PassingError: a log-probability is not a number.
         ReplyError: a log-probability is above 0, or all together make more than 1.
     """
     chosen = _read(position)
@@ -117,7 +117,7 @@ def _check(chosen: _Token, top: Sequence[_Token]) -> None:
             raise ReplyError(
                 f"the log-probability of {token.text!r} is {token.logprob:g}, above 0; {_REMEDY}"
             )
-    # Some servers name the chosen token otherwise than the listed ones: the same number tells.
+    # Some servers spell the chosen token differently in the list: the same number identifies it.
     same = any(abs(token.logprob - chosen.logprob) <= 1e-3 for token in top)
     total = _mass(top if same or _among(chosen, top) else [*top, chosen])
     if total > 1 + TOLERANCE:

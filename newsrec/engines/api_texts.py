@@ -81,7 +81,7 @@ def ask_all(server: Server, chats: Iterable[Messages], journal: Path) -> tuple[l
     """Ask for every chat that the journal does not hold; equal ones are asked once.
 
     Args:
-        server: the server; its address is no part of what a prompt is known by, its model is.
+        server: the server; its address is not part of what a prompt is known by, its model is.
         chats: walked once.
         journal: a file beside which nothing else is written; its folder must exist.
 
@@ -90,7 +90,7 @@ def ask_all(server: Server, chats: Iterable[Messages], journal: Path) -> tuple[l
 
     Raises:
         UserError: the server cannot be reached, refuses, or failed too often on one prompt. What
-            was answered is kept.
+            was answered so far is kept.
     """
     body = {"model": server.model, "temperature": 0.0, "max_tokens": server.max_tokens}
     with _Journal(journal) as known, tqdm(desc=server.model, unit="prompt") as progress:

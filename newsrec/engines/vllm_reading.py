@@ -70,8 +70,8 @@ def check_same_reading(description: Path, source: Path, work: Path) -> None:
     if found:
         name, (here, there) = next(iter(found.items()))
         raise UserError(
-            f"{source}: {name} is {here!r} to training and {there!r} to vLLM, whose version of "
-            f"transformers is another; expected the same: say it in the model's files (in a copy, "
+            f"{source}: {name} is {here!r} in training and {there!r} in vLLM, which has another "
+            f"version of transformers; expected the same: set it in the model's files (in a copy, "
             f"fetch_model.source: local), or {otherwise}"
         )
 

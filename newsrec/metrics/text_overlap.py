@@ -52,7 +52,7 @@ def chrf(answers: Sequence[str], references: Sequence[str]) -> Floats:
 
 
 def invented(answers: Sequence[str], texts: Sequence[str], none: str | None = None) -> Floats:
-    """1 where the answer is no part of its text, nor the word for no answer, else 0.
+    """1 where the answer is not part of its text, nor the word for no answer, else 0.
 
     An empty answer names nothing, so it invents nothing.
 

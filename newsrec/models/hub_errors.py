@@ -46,7 +46,7 @@ def disk_error(folder: Path, error: OSError) -> OSError | UserError:
     free = shutil.disk_usage(folder).free
     return UserError(
         f"{folder}: the disk became full during the download ({free / GB:.2f} GB free); free some "
-        "and run again: the download goes on where it stopped"
+        "and run again: the download resumes where it stopped"
     )
 
 
@@ -129,7 +129,7 @@ def _explain_huggingface(
         return UserError(f"{hub} answered HTTP {status} for {repo!r}; try again later")
     return UserError(
         f"no complete answer from {hub} for {repo!r} ({type(error).__name__}); check the network, "
-        "the proxy settings and HF_ENDPOINT, then run again: the download goes on where it stopped"
+        "the proxy settings and HF_ENDPOINT, then run again: the download resumes where it stopped"
     )
 
 
@@ -172,7 +172,7 @@ def _explain_modelscope(
         return UserError(
             f"no complete answer from ModelScope for {what} ({type(error).__name__}); check the "
             "network, the proxy settings and MODELSCOPE_ENDPOINT, then run again: the download "
-            "goes on where it stopped"
+            "resumes where it stopped"
         )
     if isinstance(error, FileIntegrityError):
         return UserError(

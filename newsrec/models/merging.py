@@ -62,12 +62,12 @@ def check_fidelity(
         expected: what it is to answer like, in words.
 
     Raises:
-        UserError: a logit is no number or differs by more.
+        UserError: a logit is not a number or differs by more.
     """
     difference, rounding = found
     if isnan(difference):
         raise UserError(
-            f"{target}: logits are no numbers in the precision of {base}; load that model in "
+            f"{target}: logits are not numbers in the precision of {base}; load that model in "
             "bfloat16 or float32, save it, and fetch it from there (fetch_model.source: local), or "
             "lower train.lr"
         )

@@ -91,7 +91,7 @@ def _check_weights(source: Path, config: PretrainedConfig, network: PreTrainedMo
     for name in sorted(places.keys() - expected.keys()):
         if not _matches(name, unread):
             raise UserError(
-                f"{where}: {name} is no part of it, and vLLM loads no model with such a tensor; "
+                f"{where}: {name} is not part of it, and vLLM loads no model with such a tensor; "
                 f"load the model with transformers and save it again, or {ANOTHER_MODEL}"
             )
     embeddings = [name for name in expected if name not in tied and "embed" in name]

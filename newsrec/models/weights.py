@@ -70,7 +70,7 @@ def weight_files(folder: Path) -> dict[Path, set[str]]:
         there = sorted(path.name for path in shards if path.exists())
         if there:
             raise UserError(
-                f"{folder}: the weights are there twice, in {SINGLE} and, by {INDEX}, in "
+                f"{folder}: the weights are stored twice, in {SINGLE} and, by {INDEX}, in "
                 f"{there[0]}: transformers reads the first, vLLM the others; delete what is out "
                 "of date (of a hub's model: in a download of your own, fetch_model.source: local)"
             )

@@ -12,7 +12,7 @@ def examples(num: int, seed: int) -> list[Example]:
     """`num` chats that teach a model the language of these titles, and no clicks.
 
     All are recommendation prompts. Half ask for the topic of the target instead, so that the model
-    learns to find the target in a prompt and to read it. Each of the others is there twice,
+    learns to find the target in a prompt and to read it. Each of the others occurs twice,
     once with Yes and once with No, so that the model knows the format of an answer and nothing
     about what is clicked: with a coin toss it would learn the luck of the coin.
     """

@@ -114,7 +114,7 @@ def _read_csv(path: Path, max_rows: int) -> pd.DataFrame:
 
 
 def _num_rows(path: Path) -> int:
-    """The rows that reading Parquet gives: those of the file, or more where a column says so."""
+    """The rows that reading the Parquet file yields; a column may claim more than the file."""
     total = 0
     try:
         metadata = pq.read_metadata(path)
@@ -151,7 +151,7 @@ def _in_order(
         place: what an error calls the row of a number.
 
     Raises:
-        UserError: a key that is missing, surplus or there twice, or another label.
+        UserError: a key that is missing, surplus or duplicate, or another label.
     """
     # What a model answered is read where all of it is there; else it may be anything of that name.
     is_model = set(MODEL_SCHEMA.names) <= set(table.columns)
@@ -168,7 +168,7 @@ def _in_order(
     surplus = surplus[surplus["_merge"] == "left_only"]
     if len(surplus):
         first = surplus.iloc[0]
-        what = "is there twice" if first["occurrence"] else "is not in the evaluation set"
+        what = "occurs twice" if first["occurrence"] else "is not in the evaluation set"
         raise UserError(
             f"{source}, {place.format(first['row'])}: {_named(first)} {what}; expected each of its "
             f"{len(wanted):,} rows once, {len(surplus):,} are too many; remove them"

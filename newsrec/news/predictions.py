@@ -79,7 +79,7 @@ def write_model_predictions(
     A prompt that got no answer is one whose answer could not be read.
 
     Raises:
-        UserError: there are too few answers, a log-probability is no number or none that a
+        UserError: there are too few answers, a log-probability is not a number or none that a
             probability has, or only some answers have any.
     """
     asked, answered = pq.ParquetFile(candidates), pq.ParquetFile(answers)
@@ -123,7 +123,7 @@ def write_model_predictions(
 def _check_probabilities(rows: pd.DataFrame, answers: Path) -> None:
     if not np.isfinite(rows["score"]).all():
         raise UserError(
-            f"{answers}: an answer's probability is no number; score again with another "
+            f"{answers}: an answer's probability is not a number; score again with another "
             "score.dtype, as float16 overflows, or fetch or train the model again: its weights "
             "may hold NaN"
         )
@@ -248,7 +248,7 @@ def _id_text(value: object) -> str:
 
 
 def as_numbers(values: pd.Series) -> np.ndarray:
-    """Numbers of any type, or as text, shape (rows,); NaN for what is no number."""
+    """Numbers of any type, or as text, shape (rows,); NaN for what is not a number."""
     if pd.api.types.is_any_real_numeric_dtype(values):
         return values.to_numpy(dtype=float, na_value=np.nan)
     return np.array([_number(value) for value in values], dtype=float)

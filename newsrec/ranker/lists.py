@@ -87,7 +87,7 @@ def read_lists(path: Path) -> Iterator[dict[str, Any]]:
     """Yield the rows of a file of `LISTS_SCHEMA`, some in memory at a time.
 
     Raises:
-        UserError: there is no such file, or it is no whole Parquet.
+        UserError: there is no such file, or it is not a complete Parquet file.
     """
     with _opened(path) as table:
         for batch in table.iter_batches(_BATCH_ROWS):
@@ -98,7 +98,7 @@ def read_items(path: Path) -> dict[str, Item]:
     """The rows of a file of `ITEMS_SCHEMA` by their id.
 
     Raises:
-        UserError: there is no such file, or it is no whole Parquet.
+        UserError: there is no such file, or it is not a complete Parquet file.
     """
     with _opened(path) as table:
         return {
@@ -114,4 +114,4 @@ def _opened(path: Path) -> pq.ParquetFile:
     except FileNotFoundError:
         raise UserError(f"{path}: no such file; run the stage that makes it (dvc repro)") from None
     except pa.ArrowInvalid as error:
-        raise UserError(f"{path}: no whole Parquet file ({error}); make it again") from None
+        raise UserError(f"{path}: not a complete Parquet file ({error}); make it again") from None

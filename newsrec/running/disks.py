@@ -48,6 +48,6 @@ def _free() -> Iterator[str]:
 
 
 def _target(path: Path) -> Path:
-    """The folder of a draft, whose own name tells nobody anything."""
+    """The folder of a draft, whose own name means nothing to a user."""
     is_draft = path.name.startswith((".", gettempprefix()))
     return path.parent if is_draft else path

@@ -38,7 +38,7 @@ def write_predictions(
         What was answered, shape (rows, classes).
 
     Raises:
-        UserError: a row has no answer, or one that is no number.
+        UserError: a row has no answer, or one that is not a number.
     """
     table = pq.ParquetFile(rows)
     kept = table.read([name for name in _KEPT if name in table.schema_arrow.names])
@@ -55,8 +55,8 @@ def write_predictions(
     if not np.isfinite(numbers).all():
         place = int(np.argmin(np.isfinite(numbers).all(axis=1)))
         raise UserError(
-            f"{rows}: the model's answer to row {kept['id'][place]} is no number; set score.dtype "
-            "to float32 or bfloat16, or train again with a lower train.lr"
+            f"{rows}: the model's answer to row {kept['id'][place]} is not a number; set "
+            "score.dtype to float32 or bfloat16, or train again with a lower train.lr"
         )
     shares = softmax(numbers, axis=1)
     for name, share in zip(PROBABILITIES, shares.T, strict=True):

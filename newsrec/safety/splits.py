@@ -92,7 +92,7 @@ def require_quotas(
         where: the source, for the error.
 
     Raises:
-        UserError: there is one; how many rows there are is said of each label.
+        UserError: there is one; the message gives the number of rows of each label.
     """
     if not short:
         return

@@ -19,13 +19,13 @@ def prepare_folder(model: Path, base: Path, card: str, target: Path) -> list[str
         The names of the files.
 
     Raises:
-        UserError: the folder holds a file that is no part of a model, or no whole model; the disk
+        UserError: the folder holds a file that is not part of a model, or no whole model; the disk
             is too small.
     """
     for path in sorted(model.iterdir()):
         if not (is_model_file(path) or path.name in (*TOKENIZER_FILES, CARD)):
             raise UserError(
-                f"{path}: no part of a model in safetensors; remove it, or make the folder again: "
+                f"{path}: not part of a model in safetensors; remove it, or make the folder again: "
                 "dvc checkout --force"
             )
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -88,8 +88,8 @@ def _check_cached(repo: Repo, outs: list[Output]) -> None:
                 )
             if not is_whole(file, digest):
                 raise UserError(
-                    f"{file}: damaged, is to hold {path}; nothing is pushed; newsrec verify names "
-                    "all that is damaged and what to do"
+                    f"{file}: damaged (it should hold {path}); nothing is pushed; newsrec verify "
+                    "names everything that is damaged and what to do"
                 )
 
 

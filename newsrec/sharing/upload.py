@@ -84,6 +84,6 @@ def _errors(destination: str) -> Iterator[None]:
 
 def _refused(hub: str, destination: str, reason: str) -> UserError:
     return UserError(
-        f"{hub} takes no upload to {destination!r} ({reason}); check the name, and set HF_TOKEN to "
-        "a token that may write there"
+        f"{hub} does not accept an upload to {destination!r} ({reason}); check the name, and "
+        "set HF_TOKEN to a token that may write there"
     )

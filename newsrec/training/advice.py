@@ -7,8 +7,8 @@ from pathlib import Path
 from newsrec.running.disks import FREE_SOME
 from newsrec.running.processes import Finished
 
-# The worker's last words when a loss is no number, see `StopAtBrokenLoss`: of what, at which step.
-BROKEN_LOSS = re.compile(r"newsrec: the loss of (\w+) is no number at step (\d+)")
+# The worker's last words if a loss is not a number, see `StopAtBrokenLoss`: which one, which step.
+BROKEN_LOSS = re.compile(r"newsrec: the loss of (\w+) is not a number at step (\d+)")
 
 # What takes less memory than a method, best first.
 LIGHTER = {
@@ -37,7 +37,7 @@ class Advice:
     """What to change where a training fails."""
 
     memory: str  # short of memory
-    loss: str  # a loss that is no number
+    loss: str  # a loss that is not a number
 
 
 def memory_advice(method: str) -> str:
@@ -63,9 +63,8 @@ def explain_failure(
         loss = "lower train.lr, or raise train.warmup_ratio"
         advice = Advice(memory_advice(method), loss)
     if broken := BROKEN_LOSS.search(finished.tail):
-        return (
-            f"the loss of {broken[1]} is no number at step {broken[2]}; {advice.loss} (log: {log})"
-        )
+        place = f"the loss of {broken[1]} is not a number at step {broken[2]}"
+        return f"{place}; {advice.loss} (log: {log})"
     if finished.ran_out_of_memory:
         return f"training ran out of memory; {advice.memory} (log: {log})"
     if finished.ran_out_of_disk:

@@ -49,7 +49,7 @@ class StopAtBrokenLoss(TrainerCallback):  # type: ignore[misc]
 
     def _stop(self, split: str, step: int) -> None:
         sys.exit(
-            f"newsrec: the loss of {split} is no number at step {step}"
+            f"newsrec: the loss of {split} is not a number at step {step}"
         )  # `advice.BROKEN_LOSS`
 
 

@@ -83,7 +83,7 @@ class ClassifierTrainer(Trainer):  # type: ignore[misc]
 
     def _get_eval_sampler(self, eval_dataset: Dataset) -> Sampler[int]:
         # With `group_by_length` the Trainer's own draws an order from random numbers, which several
-        # processes need not have in common: rows would be missing, and others there twice.
+        # processes need not have in common: some rows would be missing, and others counted twice.
         return SequentialSampler(eval_dataset)
 
     def evaluation_loop(self, *arguments: Any, **options: Any) -> Any:

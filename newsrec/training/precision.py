@@ -6,13 +6,13 @@ from newsrec.errors import UserError
 
 
 def chooses_bf16(precision: str, key: str = "train.precision") -> bool:
-    """Whether to compute in bfloat16, which is what `auto` takes where a GPU has it.
+    """Whether to compute in bfloat16, which `auto` chooses if a GPU supports it.
 
-    A GPU without it is reported on stderr.
+    A GPU without support is reported on stderr.
 
     Args:
         precision: `auto`, `bf16` or `fp32`.
-        key: of params.yaml that says so.
+        key: the key of params.yaml that holds it.
 
     Raises:
         UserError: `precision` is bf16, and no GPU here has it.

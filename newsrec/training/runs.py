@@ -70,7 +70,7 @@ def trainer_arguments(
         "do_train": True,
         "do_eval": True,
         "logging_steps": logging_steps,
-        "logging_nan_inf_filter": False,  # else a loss that is no number is logged as the last one
+        "logging_nan_inf_filter": False,  # else NaN would be logged as the last loss
         "eval_strategy": "steps",
         "eval_steps": save_steps,  # else the best one of them may be none that was kept
         "save_strategy": "steps",
@@ -132,7 +132,7 @@ def run(
         advice: in place of that for `method`.
 
     Raises:
-        UserError: out of memory, a loss that is no number, or another end than success.
+        UserError: out of memory, a loss that is not a number, or another end than success.
     """
     from torch import cuda  # takes seconds to import
 

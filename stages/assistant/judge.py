@@ -1,13 +1,13 @@
-"""Let a language model judge the answers of base and tuned; where none is named, judge nothing.
+"""Let a language model judge the answers of base and tuned; without a named judge, do nothing.
 
-A stage of its own, so that figures can be computed again without asking again.
+It is a separate stage, so that figures can be recomputed without asking the judge again.
 
 Reads   params: judge, score; tasks.yaml, data/processed/test.parquet,
         data/predictions/{base,tuned}.parquet
 Writes  data/judged.parquet, metrics/judge.json
 Run     dvc repro judge      (alone: python -m stages.assistant.judge)
 
-An interrupted run asks only for what was not answered, from .work/judge.
+An interrupted run resumes from .work/judge and asks only for the missing replies.
 """
 
 import shutil
@@ -44,10 +44,10 @@ def main() -> None:
             for name in MODELS
         }
         pairs = choose_pairs(rows, answers, tasks, judge.num_rows, judge.seed)
-        WORK.mkdir(parents=True, exist_ok=True)  # what an interrupted run had answered is not lost
+        WORK.mkdir(parents=True, exist_ok=True)  # replies to an interrupted run are kept
         replies = ask_judge(pairs, judge.model, settings, WORK)
-        for pair, said in zip(pairs, replies, strict=True):
-            values = (pair.id, pair.task, pair.same, *said)
+        for pair, both in zip(pairs, replies, strict=True):
+            values = (pair.id, pair.task, pair.same, *both)
             judged.append(dict(zip(JUDGED_SCHEMA.names, values, strict=True)))
         protocol = {
             "judge_model": judge.model,

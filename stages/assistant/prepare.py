@@ -49,8 +49,8 @@ def main() -> None:
             print(f"prepare: warning: {path} is of no task of {TABLE}: not read", file=sys.stderr)
     if num := figures["num_left_out"]:
         print(
-            f"prepare: warning: {num:,} rows named for a split have a near copy that is named for "
-            "another one, and are left out",
+            f"prepare: warning: {num:,} rows assigned to a split have a near copy in another one, "
+            "and are left out",
             file=sys.stderr,
         )
     counts = (f"{sum(one[s] for one in figures['tasks'].values()):,} {s}" for s in SPLITS)

@@ -129,7 +129,7 @@ def test_a_person_at_a_terminal(person: Person) -> None:
     assert "任务: 问题回答  要这个" in person.read_until("─")
     person.read_until("answer>")
 
-    # What does not fit is said, and it goes on.
+    # An input that does not fit is reported, and the session continues.
     person.type("长" * 200 + "\r")
     person.read_until("tokens, and score.max_model_len leaves 392")
     person.read_until("answer>")

@@ -156,5 +156,5 @@ def test_verdicts_of_other_rows_are_refused(tree: Path, monkeypatch: pytest.Monk
     table = pq.read_table(JUDGED).to_pandas()
     table.loc[0, "id"] = "another"
     table.to_parquet(JUDGED)
-    with pytest.raises(UserError, match="1 judged pairs are of rows that the test split does not"):
+    with pytest.raises(UserError, match="1 judged pairs belong to rows that are not in the test"):
         evaluate.main()

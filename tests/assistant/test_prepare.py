@@ -200,7 +200,7 @@ def test_rows_that_are_left_out_are_said_of(
             stream.write(json.dumps({"input": text, "output": "问题回答", "split": split}) + "\n")
     prepare.main()
     assert figures()["num_left_out"] == 1
-    assert "warning: 1 rows named for a split have a near copy" in capsys.readouterr().err
+    assert "warning: 1 rows assigned to a split have a near copy" in capsys.readouterr().err
     inputs = {one["input"] for split in ("train", "val", "test") for one in rows(split)}
     assert "特别的一个新问题在这里问" in inputs
     assert "特别的一个新问题在这里问呢" not in inputs

@@ -123,7 +123,7 @@ def test_one_input_has_one_output_in_a_task_and_another_one_in_another() -> None
 
 def test_one_input_is_named_for_one_split_in_all_tasks() -> None:
     rows = [row("一", split="test"), row("一"), row("一", "是", task=LABELS, split="train")]
-    expected = r"label\.jsonl, line 1: the input '一' is named for train, and for test in text"
+    expected = r"label\.jsonl, line 1: the input '一' is assigned to train, and to test in text"
     with pytest.raises(UserError, match=expected):
         check_together(rows)
     assert check_together(rows[:2]) == 1

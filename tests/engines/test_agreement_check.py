@@ -158,5 +158,5 @@ def test_weights_that_are_there_twice_and_differ_are_refused(model: Path, tmp_pa
     (other / "model.safetensors.index.json").write_text(json.dumps(index))
     weights["model.embed_tokens.weight"] = weights["model.embed_tokens.weight"].flip(0).contiguous()
     save_file(weights, other / shard, metadata={"format": "pt"})
-    with pytest.raises(UserError, match="the weights are there twice"):
+    with pytest.raises(UserError, match="the weights are stored twice"):
         compare_with_transformers(VLLM, other, CHATS, tmp_path)

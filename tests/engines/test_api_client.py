@@ -159,7 +159,9 @@ def test_an_empty_account_is_not_waited_for(status: int, stub: Stub, tmp_path: P
 
 def test_a_server_that_asks_for_hours_is_not_waited_for(stub: Stub, tmp_path: Path) -> None:
     stub.faults = [(429, {"Retry-After": "7200"}, "quota used up")]
-    with pytest.raises(UserError, match="in 1 tries, the last: 429 quota used up; it asks to wait"):
+    with pytest.raises(
+        UserError, match="in 1 tries, the last: 429 quota used up; the server asks to wait"
+    ):
         complete(stub.url, tmp_path, chats=ONE_CHAT)
 
 

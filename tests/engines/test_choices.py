@@ -59,7 +59,7 @@ def texts(engine: str, model: Path, work: Path, choices: list[Choices]) -> list[
     return [text.rstrip("\ufffd") for text in found]
 
 
-def test_both_engines_choose_alike_and_only_where_they_are_told_to(
+def test_both_engines_choose_alike_and_only_where_choices_are_given(
     tiny_model: Path, tmp_path: Path
 ) -> None:
     # Moved far from where it was: as it is, it chooses the same of a list whatever it is asked.

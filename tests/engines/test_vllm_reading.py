@@ -87,7 +87,7 @@ def stand_in(work: Path, body: str, monkeypatch: pytest.MonkeyPatch) -> None:
         ({}, None),
         ({"eos_token_id": 7}, "the tokenizer's eos_token_id is"),
         ({"text": "Ġgarbled"}, "the tokenizer's text is"),
-        ({"config": {"rms_norm_eps": 0.5}}, "rms_norm_eps is 1e-06 to training and 0.5 to vLLM"),
+        ({"config": {"rms_norm_eps": 0.5}}, "rms_norm_eps is 1e-06 in training and 0.5 in vLLM"),
     ],
 )
 def test_what_differs_is_named_with_both_values(
@@ -149,5 +149,5 @@ def test_a_folder_that_version_5_saved_is_read_alike(tiny_model: Path, tmp_path:
     assert AutoConfig.from_pretrained(draft).rope_theta == 500_000
     # As it was, it is not.
     shutil.copyfile(saved / "config.json", draft / "config.json")
-    with pytest.raises(UserError, match=r"rope_theta is .* to training and 500000"):
+    with pytest.raises(UserError, match=r"rope_theta is .* in training and 500000"):
         check_same_reading(draft, saved, tmp_path)

@@ -13,7 +13,7 @@ Reply = tuple[int, dict[str, str], str]
 
 
 class TextsServer(ThreadingHTTPServer):
-    """Answers by `reply_to`, which is told the prompt and how often it was asked before."""
+    """Answers by `reply_to`, called with the prompt and how often it was asked before."""
 
     daemon_threads = True
     block_on_close = False

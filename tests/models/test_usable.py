@@ -148,7 +148,7 @@ def test_an_untied_head_must_be_there(model: Path) -> None:
 
 def test_tensors_that_vllm_does_not_load_are_refused(model: Path) -> None:
     change_weights(model, lambda one: one.update({"v_head.summary.weight": torch.ones(1, 32)}))
-    assert "v_head.summary.weight is no part of it" in reported(model)
+    assert "v_head.summary.weight is not part of it" in reported(model)
     change_weights(model, lambda one: one.pop("v_head.summary.weight"))
     old = "model.layers.0.self_attn.rotary_emb.inv_freq"
     change_weights(model, lambda one: one.update({old: torch.ones(16)}))

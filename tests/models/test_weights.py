@@ -50,10 +50,10 @@ def reported(call: Callable[[], object]) -> str:
 def test_a_file_beside_shards_of_an_index_is_refused(sharded: Path) -> None:
     save_file(tensors("a", "b"), sharded / SINGLE)  # transformers reads it, vLLM the shards
     message = reported(lambda: read_weights(sharded))
-    assert "the weights are there twice" in message
+    assert "the weights are stored twice" in message
     assert "delete what is out of date" in message
     (sharded / SHARDS[0]).unlink()
-    assert "the weights are there twice" in reported(lambda: read_weights(sharded))
+    assert "the weights are stored twice" in reported(lambda: read_weights(sharded))
 
 
 def test_each_half_of_that_remedy_works(sharded: Path) -> None:

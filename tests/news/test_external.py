@@ -278,7 +278,7 @@ FAULTS = [
     (changed(7, "news_id", "N0"), 7, "news_id 'N0' is not in the evaluation set"),
     (changed(7, "user_id", "U0"), 7, "is not in the evaluation set"),
     (changed(7, "user_id", "U1 "), 7, "user_id 'U1 '"),
-    (lambda table: pd.concat([table, table.iloc[[3]]], ignore_index=True), -1, "is there twice"),
+    (lambda table: pd.concat([table, table.iloc[[3]]], ignore_index=True), -1, "occurs twice"),
     (lambda table: pd.concat([table.iloc[:9], table.iloc[8:]], ignore_index=True), 9, "twice"),
 ]
 

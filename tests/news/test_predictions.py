@@ -84,7 +84,7 @@ def test_probabilities_too_small_for_a_float_still_compare(
 def test_a_probability_that_is_no_number_is_refused(candidates: Path, tmp_path: Path) -> None:
     logprobs: list[list[float] | None] = [[-1.0, -2.0]] * NUM_ROWS
     logprobs[20_001] = [-np.inf, -np.inf]
-    with pytest.raises(UserError, match="an answer's probability is no number; score again"):
+    with pytest.raises(UserError, match="an answer's probability is not a number; score again"):
         write_model_predictions(
             candidates, answers(tmp_path, NUM_ROWS, logprobs), tmp_path / "t.parquet"
         )
@@ -94,8 +94,8 @@ def test_a_probability_that_is_no_number_is_refused(candidates: Path, tmp_path: 
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ([float("nan"), -2.0], "an answer's probability is no number"),
-        ([None, -2.0], "an answer's probability is no number"),
+        ([float("nan"), -2.0], "an answer's probability is not a number"),
+        ([None, -2.0], "an answer's probability is not a number"),
         ([0.0, 0.0], "make 2.00 together, above 1"),
         ([0.4, -3.0], "make 1.54 together, above 1"),
         (None, "1 of 25000 answers have no probabilities"),

@@ -146,13 +146,17 @@ def test_what_is_not_the_committed_run_is_refused(project: Path, hub: Hub) -> No
 def test_a_folder_with_more_than_a_model_is_refused(name: str, project: Path, hub: Hub) -> None:
     (project / "models/merged" / name).write_bytes(b"\x80\x04")
     finish_run(project, metrics())
-    nothing_published(f"models/merged/{name}: no part of a model in safetensors", hub)
+    nothing_published(f"models/merged/{name}: not part of a model in safetensors", hub)
 
 
 @pytest.mark.parametrize(
     ("destination", "token", "words"),
     [
-        ("someone/news", "hf_wrong", r"takes no upload to 'someone/news' \(HTTP 401\).*HF_TOKEN"),
+        (
+            "someone/news",
+            "hf_wrong",
+            r"does not accept an upload to 'someone/news' \(HTTP 401\).*HF_TOKEN",
+        ),
         ("news", TOKEN, "the destination is 'news'; expected owner/name"),
         ("some one/news", TOKEN, "expected owner/name"),
         ("a/b/c", TOKEN, "expected owner/name"),

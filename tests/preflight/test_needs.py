@@ -223,8 +223,10 @@ WEIGHTS = replace(SMALL, vocab_size=16384, tie_word_embeddings=False)
 def test_the_peak_of_a_step_is_what_is_reported(
     shape: Shape, method: str, options: dict[str, Any], batch: int
 ) -> None:
-    told = needs.memory_to_train(shape, 2, method, options, batch_size=batch, cutoff_len=LENGTH)
-    assert told == pytest.approx(peak_of_a_step(shape, method, options, batch), rel=0.1)
+    estimated = needs.memory_to_train(
+        shape, 2, method, options, batch_size=batch, cutoff_len=LENGTH
+    )
+    assert estimated == pytest.approx(peak_of_a_step(shape, method, options, batch), rel=0.1)
 
 
 @pytest.mark.usefixtures("_one_thread")
@@ -246,8 +248,8 @@ def test_the_peak_of_an_answer_is_what_is_reported(shape: Shape, batch: int) -> 
             prompts, attention_mask=torch.ones_like(prompts), generation_config=config
         )
         torch.log_softmax(output.logits[0], dim=-1)
-    told = needs.memory_to_score_transformers(shape, 2, batch, LENGTH)
-    assert told == pytest.approx(tensors.peak, rel=0.15)
+    estimated = needs.memory_to_score_transformers(shape, 2, batch, LENGTH)
+    assert estimated == pytest.approx(tensors.peak, rel=0.15)
 
 
 @pytest.mark.parametrize(("double", "bits"), [(True, 4.127), (False, 4.5)])
@@ -262,15 +264,15 @@ def test_qlora_holds_the_linear_layers_of_the_blocks_in_four_bits(
         for module in model.model.layers.modules()
         if isinstance(module, torch.nn.Linear)
     )
-    told = needs.weights_to_train(shape, 2, "qlora", {**LORA, "double_quantization": double})
+    estimated = needs.weights_to_train(shape, 2, "qlora", {**LORA, "double_quantization": double})
     rest = 2 * (count(model) - linear)
-    assert told == pytest.approx(rest + linear * bits / 8, rel=1e-4)
+    assert estimated == pytest.approx(rest + linear * bits / 8, rel=1e-4)
 
 
 def test_vllm_needs_the_weights_and_the_cache_of_a_prompt() -> None:
     # 36 layers x 8 heads x 128 values, keys and values, 2 bytes: 147,456 bytes a token.
-    told = needs.memory_to_score_vllm(SHIPPED["qwen3-8b"], 2, max_model_len=1000)
-    assert told == 2 * 8_190_735_360 + 147_456_000 + needs.VLLM
+    estimated = needs.memory_to_score_vllm(SHIPPED["qwen3-8b"], 2, max_model_len=1000)
+    assert estimated == 2 * 8_190_735_360 + 147_456_000 + needs.VLLM
 
 
 @pytest.mark.slow  # a second and more

@@ -105,5 +105,5 @@ def test_what_is_no_table_is_an_error_of_one_line(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such file; run the stage that makes it"):
         list(read_lists(tmp_path / "test.parquet"))
     (tmp_path / "items.parquet").write_text("item,title\n")
-    with pytest.raises(UserError, match="no whole Parquet file"):
+    with pytest.raises(UserError, match="not a complete Parquet file"):
         read_items(tmp_path / "items.parquet")

@@ -35,7 +35,7 @@ ROWS_SCHEMA = pa.schema(
 
 
 def rows(num: int, seed: int, first_cluster: int = 0) -> pd.DataFrame:
-    """A set of `num` texts: the topic tells the class in nine of ten; some share a cluster."""
+    """A set of `num` texts: the topic gives the class away in nine of ten; some share a cluster."""
     rng = np.random.default_rng(seed)
     label = rng.integers(len(CLASSES), size=num)
     topic = np.where(rng.random(num) < 0.9, label, rng.integers(len(CLASSES), size=num))

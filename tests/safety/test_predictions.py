@@ -63,8 +63,8 @@ def test_evasion_rows_keep_their_trick(tmp_path: Path) -> None:
     [
         ([[0.0] * NUM], "2 rows but 1 answers"),
         ([[0.0] * NUM, None], "row r1 has no token to read"),
-        ([[0.0] * NUM, [math.nan, *[0.0] * (NUM - 1)]], "answer to row r1 is no number"),
-        ([[math.inf] * NUM, [0.0] * NUM], "answer to row r0 is no number"),
+        ([[0.0] * NUM, [math.nan, *[0.0] * (NUM - 1)]], "answer to row r1 is not a number"),
+        ([[math.inf] * NUM, [0.0] * NUM], "answer to row r0 is not a number"),
     ],
 )
 def test_a_row_without_a_class_is_named_and_nothing_is_written(

@@ -85,7 +85,9 @@ def test_a_damaged_object_of_the_cache_is_named_never_pushed_and_repaired(projec
         found.chmod(0o644)
         found.write_text(found.read_text().upper())
         found.chmod(0o444)
-    assert "damaged, is to hold models/merged/second.txt" in refused(project, "newsrec", "push")
+    assert "damaged (it should hold models/merged/second.txt)" in refused(
+        project, "newsrec", "push"
+    )
     code, said = finish(project, "newsrec", "verify")
     assert code == 2
     damaged = dict(

@@ -56,7 +56,7 @@ def test_a_difference_of_a_few_roundings_passes(
     [
         (Fidelity(0.89, 1e-5), r"differs by 0.89 .* times the 1e-05 that rounding"),
         (Fidelity(0.89, 0.15), r"raise merge.tolerance"),
-        (Fidelity(float("nan"), 0.1), r"logits are no numbers"),
+        (Fidelity(float("nan"), 0.1), r"logits are not numbers"),
     ],
 )
 def test_a_larger_one_is_refused_and_nothing_is_left(

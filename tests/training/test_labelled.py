@@ -65,7 +65,7 @@ def test_a_file_that_cannot_be_used_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no rows; expected labelled texts"):
         texts(file).count_labels(file)
     file.write_bytes(file.read_bytes()[:-20])
-    with pytest.raises(UserError, match="no whole Parquet file"):
+    with pytest.raises(UserError, match="not a complete Parquet file"):
         texts(file).count_labels(file)
 
 

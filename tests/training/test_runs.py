@@ -164,15 +164,15 @@ def test_a_validation_loss_that_is_nan_ends_the_process_with_its_step() -> None:
     StopAtBrokenLoss().on_evaluate(*given, metrics={"eval_loss": 0.5})
     with pytest.raises(SystemExit, match=BROKEN_LOSS) as caught:
         StopAtBrokenLoss().on_evaluate(*given, metrics={"eval_loss": float("nan")})
-    assert "of validation is no number at step 8" in str(caught.value)
+    assert "of validation is not a number at step 8" in str(caught.value)
 
 
 def test_a_broken_loss_is_found_behind_a_progress_bar_and_reported_once() -> None:
-    words = "newsrec: the loss of training is no number at step 7"
+    words = "newsrec: the loss of training is not a number at step 7"
     message = explain_failure(
         Finished(1, f" 17%|█▋  | 1/6{words}{words}\n===\n"), "lora", Path("t.log")
     )
-    assert message.startswith("the loss of training is no number at step 7; lower train.lr")
+    assert message.startswith("the loss of training is not a number at step 7; lower train.lr")
 
 
 @pytest.mark.parametrize("behind", ["", " 50%|█████     | 4/8 [00:01<00:01]", "=" * 60])

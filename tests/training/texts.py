@@ -15,7 +15,7 @@ _THINGS = ("汤", "房间", "茶", "面")
 
 
 def reviews() -> list[tuple[str, str]]:
-    """120 texts and their classes, in turn; the last word tells the class."""
+    """120 texts and their classes, in turn; the last word determines the class."""
     return [
         (f"{place}的{thing}很{word}", name)
         for place in ("罗马", "奥斯陆", "利马", "波恩", "科克")

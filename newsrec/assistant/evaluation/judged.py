@@ -1,4 +1,4 @@
-"""What a judge's replies come to: who is preferred, and how far the judge agrees with itself."""
+"""A summary of a judge's replies: which model it prefers, and how consistent it is."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ ORDERS = ("base_first", "tuned_first")
 def judge_figures(
     judged: pd.DataFrame, rows: pd.DataFrame, num_resamples: int, seed: int
 ) -> dict[str, dict[str, Any]]:
-    """By task what the judge says of its pairs.
+    """The judge's verdicts on the pairs of each task.
 
     Args:
         judged: of `newsrec.assistant.verdicts.JUDGED_SCHEMA`.
@@ -25,30 +25,31 @@ def judge_figures(
         seed: of the draws.
 
     Returns:
-        Of each task `num_pairs`; `num_same`, pairs of the same answer, which are ties without being
-        asked about; `num_unparsed` and `num_unanswered`, replies that are no letter and questions
-        that got none; `verdicts`, of how many pairs the judge prefers `tuned`, `base` or neither
-        (`tie`) in both orders, changes its mind with the `order`, or says `none` of these;
-        `agreement`, the share of pairs with two verdicts where both are the same; and
-        `tuned_preferred`, the mean over pairs with verdicts of 1 for `tuned`, 0 for `base` and 1/2
-        for `tie` and `order`. The last two have intervals, and lack where no pair has verdicts.
+        For each task `num_pairs`; `num_same`, pairs of identical answers, which count as ties
+        without being judged; `num_unparsed` and `num_unanswered`, replies that are not a letter and
+        questions without a reply; `verdicts`, the number of pairs for which the judge prefers
+        `tuned`, `base` or neither (`tie`) in both orders, changes its mind with the `order`, or
+        gives `none` of these; `agreement`, the share of pairs with two verdicts where both agree;
+        and `tuned_preferred`, the mean over pairs with verdicts of 1 for `tuned`, 0 for `base` and
+        1/2 for `tie` and `order`. The last two have intervals, and are missing if no pair has
+        verdicts.
 
     Raises:
-        UserError: a pair is of no row of the test split.
+        UserError: a pair belongs to no row of the test split.
     """
     cluster = judged["id"].map(rows.set_index("id")["cluster"])
     if cluster.isna().any():
         raise UserError(
-            f"{cluster.isna().sum():,} judged pairs are of rows that the test split does not have; "
+            f"{cluster.isna().sum():,} judged pairs belong to rows that are not in the test split; "
             "ask the judge again: dvc repro judge"
         )
     found = {}
     for name, pairs in judged.groupby("task", sort=False):
-        said = [_said(pair) for pair in pairs[["same", *ORDERS]].itertuples(index=False)]
-        outcome = pd.Series([_outcome(*both) for both in said], index=pairs.index)
+        verdicts = [_verdicts(pair) for pair in pairs[["same", *ORDERS]].itertuples(index=False)]
+        outcome = pd.Series([_outcome(*both) for both in verdicts], index=pairs.index)
         asked = pairs[~pairs["same"]]
         unanswered = int(asked[[*ORDERS]].isna().sum().sum())
-        num_verdicts = sum(one is not None for both in said for one in both)
+        num_verdicts = sum(one is not None for both in verdicts for one in both)
         of_task: dict[str, Any] = {
             "num_pairs": len(pairs),
             "num_same": int(pairs["same"].sum()),
@@ -71,8 +72,8 @@ def judge_figures(
     return found
 
 
-def _said(pair: Any) -> tuple[str | None, str | None]:
-    """The verdict of each order."""
+def _verdicts(pair: Any) -> tuple[str | None, str | None]:
+    """The verdict in each order."""
     if pair.same:
         return "tie", "tie"
     return verdict(pair.base_first, first=0), verdict(pair.tuned_first, first=1)

@@ -9,7 +9,7 @@ labels
 text
     `exact`, `char_f1` and `chrf`: see `newsrec.metrics.text_overlap`.
 span
-    `exact` and `char_f1`; `invented`, the share of answers that are no part of the input;
+    `exact` and `char_f1`; `invented`, the share of answers that are not part of the input;
     `none_right`, the share of rows without a span that are answered so.
 """
 

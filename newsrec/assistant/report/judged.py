@@ -1,4 +1,4 @@
-"""What a judge says of pairs of answers, base's and tuned's."""
+"""A judge's verdicts on pairs of answers, the base model's and the tuned model's."""
 
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 from newsrec.assistant.report.figures import Cell
 from newsrec.report.text import DASH, counted, score
 
-# What became of a pair, as metrics/evaluate.json has it, and the head of its column.
+# The outcomes of a pair, as named in metrics/evaluate.json, and the heads of their columns.
 HEADS = {
     "tuned": "tuned",
     "base": "base",
     "tie": "tie",
-    "order": "another verdict in the other order",
+    "order": "verdict changes with the order",
     "none": "no verdict",
 }
 
@@ -21,9 +21,9 @@ class Judged(NamedTuple):
 
     Attributes:
         name: of the task.
-        sentence: the verdict, no wider than its interval.
-        counts: pairs, pairs of the same answer and those of `HEADS`.
-        shares: tuned preferred, and agreement of the judge with itself.
+        sentence: the verdict; it claims no more than the interval shows.
+        counts: pairs, pairs of identical answers, and those of `HEADS`.
+        shares: how often tuned is preferred, and how often the judge agrees with itself.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Judged(NamedTuple):
 
 
 def judged_tasks(judge: Mapping[str, Any] | None) -> list[Judged]:
-    """The tasks that the judge was asked about; none without a judge.
+    """The tasks with judged pairs; none without a judge.
 
     Args:
         judge: what metrics/evaluate.json holds: by task.
@@ -69,11 +69,11 @@ def _sentence(found: Mapping[str, Any]) -> str:
     elif round(preferred["high"], 3) < 0.5:
         says = "The judge prefers the base"
     else:
-        says = "The judge does not separate the two"
+        says = "The judge shows no preference"
     if agreement is None:
-        return f"{says}: {counts}; it was not asked about two different answers."
+        return f"{says}: {counts}; no pair had two different answers to judge."
     low, high = score(agreement["low"]), score(agreement["high"])
     return (
-        f"{says}: {counts}. With the two answers in the other order it says the same of "
+        f"{says}: {counts}. With the two answers swapped, its verdict stays the same for "
         f"{score(agreement['value'])} of them (95 % interval {low} to {high})."
     )

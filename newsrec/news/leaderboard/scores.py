@@ -22,7 +22,7 @@ _BATCH_ROWS = 100_000
 
 
 class ScoreStore:
-    """A temporary SQLite file of scores: read in any order, handed out impression by impression."""
+    """A temporary SQLite file of scores: filled in any order, read impression by impression."""
 
     def __init__(self, connection: sqlite3.Connection, predictions: Path) -> None:
         connection.executescript("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF;")
@@ -58,7 +58,7 @@ class ScoreStore:
         ):
             if self._taken[rowid - 1]:
                 raise UserError(
-                    f"{where}: impression id {row.impression_id!r} is there twice; expected "
+                    f"{where}: impression id {row.impression_id!r} occurs twice; expected "
                     "each once; remove one of the two rows"
                 )
             self._taken[rowid - 1] = True

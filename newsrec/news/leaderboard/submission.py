@@ -107,7 +107,7 @@ def validate_submission(prediction: Path, behaviors: Path) -> int:
             )
         if row is None:
             raise UserError(
-                f"{name_of(prediction)}, line {found[0]}: {shortened(found[1])} behind the last "
+                f"{name_of(prediction)}, line {found[0]}: {shortened(found[1])} after the last "
                 f"impression; expected the end, {behaviors} has {count:,} lines; remove the rest"
             )
         line, (impression_id, *_, shown) = row
@@ -156,8 +156,9 @@ def read_prediction_txt(
             impression_id = impression_of(text)  # what follows the id may be the fault
         if impression_id not in num_shown:
             raise UserError(
-                f"{where}: {shortened(text)} begins with no impression of {behaviors}; expected "
-                "its impressions alone, a line each, as in '7 [2,1,3]'; correct or remove the line"
+                f"{where}: {shortened(text)} does not begin with an impression of {behaviors}; "
+                "expected its impressions alone, a line each, as in '7 [2,1,3]'; correct or remove "
+                "the line"
             )
         if impression_id in read:
             raise UserError(

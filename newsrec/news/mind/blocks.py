@@ -134,7 +134,7 @@ def read_blocks(path: Path, news: NewsCodes) -> Iterator[Block]:
     Raises:
         UserError: as `read_behaviors`, for the same fault.
     """
-    next(read_behaviors(path))  # says so where this is no such file
+    next(read_behaviors(path))  # raises if this is no such file
     num_workers = len(os.sched_getaffinity(0))
     pending: deque[Future[_Raw]] = deque()
     # Arrow's kernels work outside of Python's lock, so that threads are enough.

@@ -128,7 +128,7 @@ def check_behaviors(folder: Path, titled: Collection[str], role: str) -> SplitCh
 
     Raises:
         UserError: a fault in a row (see `newsrec.news.mind.tables`), a row with labels where there
-            should be none or the other way round, or an impression id that is there twice.
+            should be none or the other way round, or an impression id that occurs twice.
     """
     path = folder / "behaviors.tsv"
     check = SplitCheck(titled)
@@ -156,6 +156,6 @@ def _refuse_repeated_id(path: Path, hashes: set[int]) -> None:
             line = first_line.setdefault(row.impression_id, row.line)
             if line != row.line:
                 raise UserError(
-                    f"{path}, line {row.line}: impression id {row.impression_id!r} is there twice, "
+                    f"{path}, line {row.line}: impression id {row.impression_id!r} occurs twice, "
                     f"first in line {line}; remove one of the two rows"
                 )

@@ -84,7 +84,7 @@ def roles_of(names: Iterable[str], where: str) -> dict[str, str]:
     if len(set(sizes.values())) > 1:
         raise UserError(
             f"{where}: folders of different data sets ({', '.join(found.values())}); keep one of "
-            "them, or give all names the same beginning if they are of one"
+            "them, or give all names the same prefix if they belong together"
         )
     return found
 

@@ -180,7 +180,7 @@ def _require_both_answers(train: RowCounts, path: Path) -> None:
         raise UserError(
             f"{path}: all {train.num_samples} training samples say {answer!r}; expected both "
             "answers; give more data, or set preprocess.target to sampled and "
-            "preprocess.positive_rate nearer to 0.5"
+            "preprocess.positive_rate closer to 0.5"
         )
 
 

@@ -76,7 +76,7 @@ class ImpressionStore:
         """Check a split after its last row.
 
         Raises:
-            UserError: an impression id is there twice.
+            UserError: an impression id occurs twice.
         """
         # The draws of one split are equal where the ids are.
         repeated = "SELECT draw FROM impressions WHERE split = $1 GROUP BY draw HAVING COUNT(*) > 1"

@@ -257,7 +257,7 @@ def _speed(
     row: Mapping[str, Any], audit: Mapping[str, Any], timing: Mapping[str, Any]
 ) -> tuple[float, float, float]:
     """Prompts per second, seconds, and machine hours per thousand impressions of the test set."""
-    # The engine answered validation prompts as well; they are no part of these impressions.
+    # The engine answered validation prompts as well; they are not part of these impressions.
     test_seconds = timing["seconds"] * row["num_candidates"] / audit["num_prompts"]
     hours = test_seconds / row["num_impressions"] * 1000 / 3600
     return timing["prompts_per_second"], timing["seconds"], hours

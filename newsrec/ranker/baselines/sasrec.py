@@ -2,9 +2,9 @@
 
 Kang and McAuley: Self-Attentive Sequential Recommendation, ICDM 2018
 (https://arxiv.org/abs/1808.09781). As there: embeddings of items and positions, causal
-self-attention, and the score of a candidate is its embedding times the last output. Other than
-there: a softmax tells each purchase from many drawn items, not a logistic loss from a single one,
-with which the scores of popular items are too high (Petrov and Macdonald: gSASRec, RecSys 2023).
+self-attention, and the score of a candidate is its embedding times the last output. Unlike there,
+a softmax contrasts each purchase with many sampled items, in place of a logistic loss with a single
+one, which overestimates popular items (Petrov and Macdonald: gSASRec, RecSys 2023).
 """
 
 from dataclasses import dataclass

@@ -116,7 +116,7 @@ def end_of_turn(tokenizer: "PreTrainedTokenizerBase") -> int:
     ids = tokenizer.encode(str(text).rpartition(_MARK)[2], add_special_tokens=False)
     if not ids:
         raise UserError(
-            f"{tokenizer.name_or_path}: its chat template puts nothing behind an answer; expected "
+            f"{tokenizer.name_or_path}: its chat template puts nothing after an answer; expected "
             "a token that ends a turn; choose another model for compare.reasoner"
         )
     return int(ids[0])

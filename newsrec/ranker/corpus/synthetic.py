@@ -1,11 +1,11 @@
-"""Made-up reviews of a made-up shop: the real files' columns and oddities, small, from a seed.
+"""Synthetic reviews of an invented shop: the real files' columns and oddities, small, from a seed.
 
 A user has a taste for a few families of products, and buys by
 
     P(product) ~ taste[user, family] * popularity[product]
 
-among what the shop has by then and the user does not, so that the history tells what comes next, a
-text tells part of it, and popularity a little. No row is copied from the real files.
+among what the shop has by then and the user does not, so that the history predicts the next
+purchase, a text predicts it in part, and popularity a little. No row is copied from the real files.
 """
 
 import gzip

@@ -140,7 +140,7 @@ def load_scores(source: Path, lists: Lists) -> Floats:
         if len(found) > len(expected):
             unknown = expected.get_indexer(found) < 0
             raise UserError(
-                f"{source}: {_pair(found, unknown)} is no candidate of the lists of digest "
+                f"{source}: {_pair(found, unknown)} is not a candidate of the lists of digest "
                 f"{lists.digest}; rank these lists again"
             )
         scores = scores[place]
@@ -226,7 +226,7 @@ def _read(source: Path, schema: pa.Schema) -> pa.Table:
             f"{source}: no such file; run the stage that makes it (dvc repro)"
         ) from None
     except (pa.ArrowException, OSError) as error:
-        raise UserError(f"{source}: no whole Parquet file ({error}); make it again") from None
+        raise UserError(f"{source}: not a complete Parquet file ({error}); make it again") from None
     for field in schema:
         place = table.schema.get_field_index(field.name)
         if place < 0 or table.schema.field(place).type != field.type:

@@ -104,9 +104,10 @@ class Policy(nn.Module):
         )
         if not difference <= tolerance:
             raise UserError(
-                f"in one row with others, a prompt's score differs by {difference:.3g} from that "
-                f"of the prompt alone, expected at most {tolerance:g}: this kind of model attends "
-                "otherwise than by a mask (a sliding window, or another head); choose another model"
+                f"packed into one row with others, a prompt's score differs by {difference:.3g} "
+                f"from that of the prompt alone, expected at most {tolerance:g}: this kind of "
+                "model does not attend by a mask alone (a sliding window, or another head); choose "
+                "another one"
             )
         return difference
 

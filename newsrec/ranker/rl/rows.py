@@ -119,7 +119,7 @@ def attention_of(owners: Tensor, position_ids: Tensor) -> Tensor:
     keys, queries = owners.unsqueeze(1), owners.unsqueeze(2)
     sees = ((keys == PREFIX) | (keys == queries)) & (keys != NOBODY)
     sees &= position_ids.unsqueeze(1) <= position_ids.unsqueeze(2)
-    # Padding sees itself: a softmax over nothing is no number.
+    # Padding sees itself: a softmax over nothing is not a number.
     sees |= torch.eye(owners.shape[1], dtype=torch.bool, device=owners.device)
     return sees.unsqueeze(1)
 

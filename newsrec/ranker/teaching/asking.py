@@ -110,7 +110,7 @@ def write_samples(
         num_yes = sum(written)
         if not 0 < num_yes < len(written):
             raise UserError(
-                f"of {len(outcomes):,} questions {num_yes:,} were rightly answered yes and "
+                f"of {len(outcomes):,} questions {num_yes:,} were correctly answered yes and "
                 f"{len(written) - num_yes:,} no; expected some of both; choose another "
                 "teacher or ask more (teach.num_train, teach.num_val)"
             )

@@ -68,7 +68,7 @@ def _topic_and_stance(target: str, rng: Random, stances: Sequence[str]) -> tuple
 
 
 def _plain(target: str, words: Words, rng: Random) -> Passage:
-    """A word and, some words later, what is said of it."""
+    """A word and, some words later, a statement about it."""
     topic, stance = _topic_and_stance(target, rng, ("praise", "attack"))
     return _said(topic, stance, words, rng)
 
@@ -86,7 +86,7 @@ def _said(topic: str, stance: str, words: Words, rng: Random) -> Passage:
 
 
 def _statement(word: str, stance: str, rng: Random, most: int = 1) -> list[str]:
-    """A word and what is said of it, with `most` sentences between them at most."""
+    """A word and a statement about it, with at most `most` sentences in between."""
     between = _fillers(rng, 0, most)
     said = rng.choice(phrases.STANCES[stance])
     link = rng.choice(phrases.LINKS)
@@ -134,7 +134,7 @@ def _news_quote(target: str, words: Words, rng: Random) -> Passage:
 
 
 def _two(target: str, words: Words, rng: Random) -> Passage:
-    """Two words, and then what is said of the first and of the second."""
+    """Two words, then a statement about the first and one about the second."""
     return _pair(*_one_of_two(target, rng), words, rng)
 
 
@@ -149,7 +149,7 @@ def _one_of_two(target: str, rng: Random) -> tuple[tuple[str, str], tuple[str, s
 
 
 def _in_turn(target: str, words: Words, rng: Random) -> Passage:
-    """A word and what is said of it, and then another word and what is said of that."""
+    """A word and a statement about it, then another word and a statement about that."""
     one, other = _one_of_two(target, rng)
     if rng.random() < 0.5:
         one, other = other, one

@@ -1,10 +1,10 @@
-"""The phrases of the made-up corpus: what its texts say of a word, and all that is beside it.
+"""The phrases of the synthetic corpus: statements about a word, and the text around them.
 
-A stance is said in phrases that fit any word, so that no phrase alone gives a class away: to want
-a people gone is 歧视, to want a forbidden good gone is not.
+A stance is expressed in phrases that fit any word, so that no phrase alone gives a class away:
+wanting a people gone is 歧视, wanting a forbidden good gone is not.
 """
 
-# What is said of a word, without naming it.
+# Statements about a word that do not name it.
 STANCES: dict[str, tuple[str, ...]] = {
     "praise": (
         "真是好东西大家快来",
@@ -64,7 +64,7 @@ PAIRS = ("{}和{}我都见过", "先说{}再说{}", "{}跟{}放在一起比", "�
 FIRST, SECOND = "前者", "后者"
 
 OPENINGS = ("今天说说", "关于", "又看到", "老实讲", "刚刷到", "问一下", "提起")
-# Between a word and what is said of it.
+# Between a word and a statement about it.
 LINKS = ("", "这个", "这事", "嘛")
 
 PEOPLE = ("小王", "老李", "阿姨", "同事", "邻居", "表弟", "房东", "队长", "班主任", "司机")

@@ -29,7 +29,7 @@ ODD_SHARE = 0.01
 UNLABELLED_SHARE = 0.15  # of the clean ones
 # A near copy is of one of so many documents before it, so that memory does not grow.
 _COPIED_FROM = 1_000
-# Each leaves what is said as it is, and most of a short text too.
+# Each keeps the meaning, and most of a short text.
 _EDITS = ("转{}", "{}👍", "{}~", "{}！", "{}。", "{} 1")
 
 

@@ -46,8 +46,8 @@ def probe(
     if (place < 0).any():
         row = int((place < 0).argmax())
         raise UserError(
-            f"predictions of rewritten texts, row {row}: id {rewritten['id'].iloc[row]!r} is no "
-            "row of test; prepare and score again (dvc repro)"
+            f"predictions of rewritten texts, row {row}: id {rewritten['id'].iloc[row]!r} is "
+            "not a row of test; prepare and score again (dvc repro)"
         )
     flags = {
         "": (_is_answer(test)[place], _is_answer(rewritten)),

@@ -127,7 +127,7 @@ def connect(connection: Connection) -> Iterator[MongoClient[Mongo]]:
         }
     try:
         client = MongoClient[Mongo](connection.uri, appname="newsrec", **options)
-    except (PyMongoError, ValueError) as error:  # ValueError: a port that is no number
+    except (PyMongoError, ValueError) as error:  # ValueError: a port that is not a number
         raise UserError(f"extract.uri or its options are wrong: {_brief(error)}") from None
     with client:
         try:

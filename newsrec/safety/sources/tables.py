@@ -142,7 +142,7 @@ def _read_csv(
                 yield rows.line_num, {name: row[place] for name, place in places.items()}
         except UnicodeDecodeError:
             raise UserError(
-                f"{file}: is not UTF-8 behind line {rows.line_num}; save it as CSV UTF-8, or turn "
+                f"{file}: is not UTF-8 after line {rows.line_num}; save it as CSV UTF-8, or turn "
                 "it into it: iconv -f gb18030 -t utf-8"
             ) from None
         except csv.Error as error:

@@ -1,4 +1,4 @@
-"""What is said of each task and of all, and that it is no wider than the intervals."""
+"""The verdict on each task and on all: it claims no more than the intervals show."""
 
 from collections.abc import Callable
 from typing import Any
@@ -193,8 +193,8 @@ def test_the_summary_fits_a_terminal_and_has_a_row_for_each_task(metrics: dict[s
     [
         (0.6, 0.9, "The judge prefers the tuned model: of 40 pairs 30 for tuned, 3 for base"),
         (0.1, 0.4, "The judge prefers the base"),
-        (0.4, 0.6, "The judge does not separate the two"),
-        (0.5001, 0.6, "The judge does not separate the two"),
+        (0.4, 0.6, "The judge shows no preference"),
+        (0.5001, 0.6, "The judge shows no preference"),
     ],
 )
 def test_a_judge_prefers_what_its_interval_shows(low: float, high: float, says: str) -> None:
@@ -202,7 +202,7 @@ def test_a_judge_prefers_what_its_interval_shows(low: float, high: float, says: 
     found["tuned_preferred"] = {"value": 0.5, "low": low, "high": high}
     (judged,) = judged_tasks({"answer": found})
     assert judged.sentence.startswith(says)
-    assert "the same of 0.946 of them (95 % interval 0.870 to 0.990)" in judged.sentence
+    assert "the same for 0.946 of them (95 % interval 0.870 to 0.990)" in judged.sentence
 
 
 def test_a_judge_without_verdicts_says_nothing() -> None:

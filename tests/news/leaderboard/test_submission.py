@@ -175,7 +175,7 @@ def test_predictions_for_another_split_are_refused(
 def test_an_impression_id_that_is_twice_is_reported_with_its_line(behaviors: Path) -> None:
     scores = scores_of(behaviors, lambda: 0.5)
     behaviors.write_text(BEHAVIORS + BEHAVIORS)
-    assert "line 4: impression id '7' is there twice" in fault(lambda: submit(behaviors, scores))
+    assert "line 4: impression id '7' occurs twice" in fault(lambda: submit(behaviors, scores))
 
 
 @pytest.mark.parametrize("text", [GOOD, GOOD.removesuffix("\n")])
@@ -192,8 +192,8 @@ FAULTS = [
     ("7 [2,3,1]\n3 [1,2]\n", "line 3: the file ends before it"),
     ("7 [2,3,1]\n12 [4,1,3,2]\n", "line 2: impression '12'; expected '3'"),
     ("3 [1,2]\n7 [2,3,1]\n12 [4,1,3,2]\n", "line 1: impression '3'; expected '7'"),
-    (GOOD + "13 [1]\n", "line 4: '13 [1]' behind the last impression"),
-    (GOOD + "\n", "line 4: '' behind the last impression"),
+    (GOOD + "13 [1]\n", "line 4: '13 [1]' after the last impression"),
+    (GOOD + "\n", "line 4: '' after the last impression"),
     (GOOD.replace("\n3", "\n\n3"), "line 2: a blank line"),
     (GOOD.replace("3 [", "x ["), "line 2: impression 'x'; expected '3'"),
     (GOOD.replace("1,2]\n", "1,2,3]\n"), "line 2: found 3 ranks, expected 2"),
@@ -289,13 +289,16 @@ def test_external_ranks_become_scores_of_the_drawn_impressions(behaviors: Path) 
         (GOOD + "7 [2,3,1]\n", "line 4: impression '7' is already in line 1"),
         # Impression 3 was not drawn; its line is checked all the same.
         (GOOD.replace("3 [1,2]", "3 [1,1]"), "line 2: rank 1 at places 1 and 2"),
-        (GOOD.replace("3 [", "13 ["), "line 2: '13 [1,2]' begins with no impression of"),
-        (GOOD.replace("3 [", "x ["), "line 2: 'x [1,2]' begins with no impression of"),
+        (GOOD.replace("3 [", "13 ["), "line 2: '13 [1,2]' does not begin with an impression of"),
+        (GOOD.replace("3 [", "x ["), "line 2: 'x [1,2]' does not begin with an impression of"),
         (GOOD + "3 [1,2]\n", "line 4: impression '3' is already in line 2"),
         (GOOD.replace("7 [", "7["), "line 1: '7[2,3,1]'; expected '7 [2,1,...]' with one space"),
         (GOOD.replace("7 [", " 7 ["), "line 1: ' 7 [2,3,1]'; expected '7 [2,1,...]' with one"),
-        (GOOD + "\n", "line 4: '' begins with no impression of"),
-        ("impression_id,news_id,score\n", "line 1: 'impression_id,news_id,score' begins with no"),
+        (GOOD + "\n", "line 4: '' does not begin with an impression of"),
+        (
+            "impression_id,news_id,score\n",
+            "line 1: 'impression_id,news_id,score' does not begin with",
+        ),
         (GOOD.replace("3 [1,2]", "3 [0.7,0.3]"), "line 2: rank '0.7' at place 1"),
         (GOOD.replace("\n", "\r\n"), "prediction.txt, line 1: ends in \\r\\n (Windows)"),
     ],

@@ -90,7 +90,7 @@ def test_an_impression_id_that_is_twice_is_named_with_both_lines(
     shown = behaviors("N1 N2", "N3", "N4") if folder == "unlabelled" else GOOD
     source(tmp_path / "source", **{folder: (news(), re.sub("^3\t", "2\t", shown, flags=re.M))})
     path = tmp_path / "source" / folder / "behaviors.tsv"
-    assert f"{path}, line 3: impression id '2' is there twice, first in line 2" in fault(tmp_path)
+    assert f"{path}, line 3: impression id '2' occurs twice, first in line 2" in fault(tmp_path)
 
 
 @pytest.mark.parametrize("folder", ["train", "val"])

@@ -68,7 +68,7 @@ def test_other_questions_are_answered_by_the_words_of_the_prompt() -> None:
     for history, candidate, question, answer in chats(3000, seed=3):
         of_candidate, bought = families(candidate), families(history)
         if not of_candidate or len(bought) < history.count("\n- "):
-            continue  # a title that tells no family
+            continue  # a title that names no family
         asked[question] += 1
         is_same = of_candidate[0] in bought
         most = max(Counter(bought).values())

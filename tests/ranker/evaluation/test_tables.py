@@ -59,7 +59,7 @@ def test_scores_are_in_the_order_of_the_lists_whatever_that_of_the_file(
         (lambda t: t.assign(id=t["id"] + "x"), "list s2-0, .* and neither have 119 more"),
         (
             lambda t: pd.concat([t, t.iloc[[30]].assign(item="Bxx")]),
-            "list s2-1, candidate Bxx is no candidate",
+            "list s2-1, candidate Bxx is not a candidate",
         ),
         (
             lambda t: t.assign(item=t["item"].where(t.index != 30, "Bxx")),
@@ -125,7 +125,7 @@ def test_missing_and_damaged_files_are_a_users_error(lists: Lists, tmp_path: Pat
     with pytest.raises(UserError, match="no such file"):
         load_scores(tmp_path / "none.parquet", lists)
     (tmp_path / "text.parquet").write_text("no table")
-    with pytest.raises(UserError, match="no whole Parquet"):
+    with pytest.raises(UserError, match="not a complete Parquet"):
         load_scores(tmp_path / "text.parquet", lists)
     made_lists.write([], LISTS_SCHEMA, tmp_path / "test.parquet")
     with pytest.raises(UserError, match="no lists"):

@@ -119,5 +119,5 @@ def test_a_model_that_reads_rows_otherwise_is_refused(tiny_model: Path, lists: L
     alone = [[*rows[0]["prefix"], *rest] for rest in rows[0]["rests"]]
     assert policy.check_rows(batch, alone, 1e-4) < 1e-4
     batch["owners"] = torch.where(batch["owners"] > 0, 0, batch["owners"])
-    with pytest.raises(UserError, match=r"a prompt's score differs by .* choose another model"):
+    with pytest.raises(UserError, match=r"a prompt's score differs by .* choose another one"):
         policy.check_rows(batch, alone, 1e-4)

@@ -119,6 +119,6 @@ def test_only_right_answers_become_samples_and_each_outcome_is_counted(
 def test_a_teacher_that_only_ever_says_yes_is_no_teacher(processed: Path, tmp_path: Path) -> None:
     found = asked(processed)
     replies = [Written("<answer>yes</answer>", "stop")] * len(found)
-    with pytest.raises(UserError, match="of 20 questions 10 were rightly answered yes and 0 no"):
+    with pytest.raises(UserError, match="of 20 questions 10 were correctly answered yes and 0 no"):
         write_samples(lambda: iter(found), replies, tmp_path / "samples.jsonl")
     assert not (tmp_path / "samples.jsonl").exists()

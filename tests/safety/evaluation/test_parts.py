@@ -210,7 +210,7 @@ def test_the_probe_compares_a_text_with_itself_before() -> None:
 
 def test_a_rewritten_text_of_another_test_is_refused() -> None:
     rewritten = fake.predictions(fake.evasion(ROWS), 0.2, seed=8).assign(id="other")
-    with pytest.raises(UserError, match="id 'other' is no row of test"):
+    with pytest.raises(UserError, match="id 'other' is not a row of test"):
         probe(TEST, rewritten, 0.5, num_resamples=5, seed=1)
 
 
