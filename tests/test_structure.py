@@ -63,15 +63,21 @@ STAGES = sorted((ROOT / "stages").rglob("*.py"))
 
 
 @cache
+def imports_of(path: Path) -> tuple[ast.Import | ast.ImportFrom, ...]:
+    """The import statements of one file, anywhere in it."""
+    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+    return tuple(node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom))
+
+
+@cache
 def imported_files(path: Path) -> tuple[Path, ...]:
     """The project's own files that one file imports, anywhere in it."""
     found = []
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        names = []
+    for node in imports_of(path):
         if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: a relative import"
             names = [str(node.module), *(f"{node.module}.{alias.name}" for alias in node.names)]
-        elif isinstance(node, ast.Import):
+        else:
             names = [alias.name for alias in node.names]
         for name in names:
             file = ROOT / (name.replace(".", "/") + ".py")
@@ -149,7 +155,7 @@ def imported_libraries(path: Path) -> set[str]:
     """The top-level packages of others that one file imports, but not for types alone."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     for node in ast.walk(tree):
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+        if isinstance(node, ast.If) and getattr(node.test, "id", None) == "TYPE_CHECKING":
             node.body = []
     found = set()
     for node in ast.walk(tree):
@@ -183,11 +189,9 @@ def test_vllm_is_imported_by_its_workers_alone() -> None:
 
 def test_no_module_bears_the_name_of_a_library_that_it_imports() -> None:
     for path in modules():
-        tree = ast.parse(path.read_text(encoding="utf-8"))
         libraries = {
             str(name).split(".")[0]
-            for node in ast.walk(tree)
-            if isinstance(node, ast.Import | ast.ImportFrom)
+            for node in imports_of(path)
             for name in (
                 [node.module]
                 if isinstance(node, ast.ImportFrom)

@@ -1,7 +1,9 @@
 """params.yaml: equal to its composition, and every fault reported in one line."""
 
+from functools import cache
 from itertools import combinations, product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import yaml
@@ -256,9 +258,15 @@ def test_a_fault_names_the_key_and_what_was_expected(
 
 
 def edited(folder: Path, old: str, new: str) -> Path:
-    path = folder / "params.yaml"
-    compose(path, [])  # not the file in the root: an experiment may have changed that one
-    text = path.read_text()
+    path, text = folder / "params.yaml", default()
     assert text.count(old) >= 1
     path.write_text(text.replace(old, new, 1))
     return path
+
+
+@cache
+def default() -> str:
+    """The composition, not the file in the root: an experiment may have changed that one."""
+    with TemporaryDirectory() as folder:
+        compose(Path(folder) / "params.yaml", [])
+        return (Path(folder) / "params.yaml").read_text()
