@@ -11,7 +11,7 @@ from newsrec.files import read_json
 from newsrec.params.train import Recipe, Train
 from newsrec.training import llamafactory, runs
 from newsrec.training.dataset import SPLITS, SampleSet
-from newsrec.training.precision import chooses_bf16
+from newsrec.training.precision import choose_precision
 
 SAMPLES_A_STEP = 16
 # LLaMA-Factory's arguments: the rival, ours on the same samples in the same order, and in another.
@@ -69,7 +69,7 @@ def train_steps(
         max_steps=num_steps,
         batch_size=1,
         gradient_accumulation_steps=1,
-        bf16=chooses_bf16("auto"),
+        precision=choose_precision("auto"),
         group_by_length=False,
         logging_steps=1,
         save_steps=num_steps,

@@ -38,6 +38,7 @@ from newsrec.safety.params import Params
 from newsrec.safety.predictors import codes
 from newsrec.training.classification import fine_tune_classifier
 from newsrec.training.labelled import LabelledTexts
+from newsrec.training.precision import choose_precision
 
 FOLDER = Path("pipelines/safety")
 BASE, ROWS = Path("models/base"), Path("data/processed")
@@ -108,7 +109,10 @@ def main() -> None:
 def _predict(seed: int, documents: Sequence[Document]) -> Ints:
     """The class of each text by a classifier that is trained with that seed."""
     params = load_params(Params)
-    arguments = trainer_values(params.train) | {"seed": seed}
+    arguments = trainer_values(params.train) | {
+        "seed": seed,
+        "precision": choose_precision(params.train.precision),
+    }
     with tempfile.TemporaryDirectory() as folder:
         target, work = Path(folder) / "adapter", Path(folder) / "answers"
         target.mkdir()

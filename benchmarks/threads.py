@@ -24,6 +24,7 @@ from newsrec.params.sections import SharedParams
 from newsrec.params.train import trainer_values
 from newsrec.running.stage import run_program
 from newsrec.training.dataset import SampleSet
+from newsrec.training.precision import choose_precision
 
 GOALS = {1: 1.3, 2: 2.5}  # times the seconds alone, by the busy processes
 # On two cores two threads and one busy process get two thirds of the time that they would alone.
@@ -59,7 +60,11 @@ def train(num_steps: int) -> float:
     from stages.train import BASE, DATA
 
     params = load_params(SharedParams)
-    arguments = trainer_values(params.train) | {"max_steps": num_steps, "save_steps": num_steps}
+    arguments = trainer_values(params.train) | {
+        "max_steps": num_steps,
+        "save_steps": num_steps,
+        "precision": choose_precision(params.train.precision),
+    }
     with tempfile.TemporaryDirectory() as work:
         target = Path(work) / "trained"
         target.mkdir()

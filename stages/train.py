@@ -1,10 +1,10 @@
 """Fine-tune the base model on a data set by the method that `train.method` names.
 
 Reads   params: train, model.template; models/base, metrics/fetch_model.json, and of data/processed
-        dataset_info.json, protocol.json, NAME_train.jsonl and NAME_val.jsonl; waits for
-        models/checked/base.json
+        dataset_info.json, protocol.json, NAME_train.jsonl, NAME_val.jsonl and, if it is there,
+        NAME_val/NAME.jsonl; waits for models/checked/base.json
 Writes  models/adapter, metrics/train.json, metrics/timings/train.json, plots/loss_train.tsv,
-        plots/loss_val.tsv
+        plots/loss_val.tsv, and plots/loss_val_parts.tsv if the validation samples have parts
 Run     dvc repro train      (alone: python -m stages.train NAME, like mind)
 By hand llamafactory-cli train models/adapter/train.yaml      (p-tuning-v2 and adapter:
         python -m newsrec.training.peft_worker models/adapter/train.yaml)
@@ -27,6 +27,7 @@ from newsrec.provenance import provenance
 from newsrec.running.stage import run_stage
 from newsrec.training.dataset import SPLITS, SampleSet
 from newsrec.training.fine_tuning import fine_tune
+from newsrec.training.precision import choose_precision
 from newsrec.training.runs import outcome_metrics
 from newsrec.training.same_tokens import check_same_tokens
 
@@ -44,7 +45,7 @@ def main() -> None:
     check_machine(params, "train")
     made_by = provenance()  # now: while it trains, somebody may commit
     samples, train = SampleSet(DATA, sys.argv[1]), params.train
-    arguments = trainer_values(train)
+    arguments = trainer_values(train) | {"precision": choose_precision(train.precision)}
     for split in SPLITS:
         file, template = samples.file(split), params.model.template
         check_same_tokens(BASE, file, template, train.cutoff_len, NUM_COMPARED)
@@ -65,10 +66,14 @@ def main() -> None:
             "train_seed": str(train.seed),
         }
         metrics = outcome_metrics(outcome, train.method, count_parameters(BASE), draft)
-        metrics |= {"precision": "bf16" if arguments["bf16"] else "fp32", "protocol": protocol}
+        metrics |= {"precision": arguments["precision"], "protocol": protocol}
         write_json(draft / "protocol.json", protocol)
     write_tsv(Path("plots/loss_train.tsv"), ("step", "loss"), outcome.train_curve)
     write_tsv(Path("plots/loss_val.tsv"), ("step", "loss"), outcome.val_curve)
+    if parts := outcome.metric_curves:
+        metrics["val_loss_by_part"] = {name: dict(parts[name])[outcome.kept_step] for name in parts}
+        steps = [(at, *(dict(parts[name])[at] for name in parts)) for at, _ in outcome.val_curve]
+        write_tsv(Path("plots/loss_val_parts.tsv"), ("step", *parts), steps)
     write_json(Path("metrics/train.json"), metrics)
     write_json(Path("metrics/timings/train.json"), {"provenance": made_by})
     shutil.rmtree(WORK)

@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -84,23 +85,36 @@ def prepare(
     _require_rows(rows, found, tasks)
     for split in SPLITS:
         pq.write_table(_table(rows, found, split), target / f"{split}.parquet", compression="zstd")
-    samples = dataset.SampleSet(target, SAMPLES)
-    for split in dataset.SPLITS:
-        path = target / f"{samples.dataset(split)}.jsonl"
-        with path.open("w", encoding="utf-8", newline="\n") as stream:
-            for row, of in zip(rows, found.splits, strict=True):
-                if of == split and row.task in trained:
-                    record = json.dumps(_sample(row, tasks[row.task]), ensure_ascii=False)
-                    stream.write(record + "\n")
-    dataset.write_dataset_info(samples)
+    _write_samples(dataset.SampleSet(target, SAMPLES), rows, found, trained)
     return {"num_repeated": num_repeated, **_figures(rows, found, tasks)}
 
 
-def _trained(tasks: Mapping[str, Task], leave_out: str | None) -> set[str]:
-    """The tasks that there are samples of."""
+def _write_samples(
+    samples: dataset.SampleSet, rows: Sequence[Row], found: Splits, trained: Mapping[str, Task]
+) -> None:
+    """Write the samples of the tasks that are trained; each is a part to validate on."""
+    dataset.write_dataset_info(samples, list(trained))
+    files = {split: samples.folder / f"{samples.dataset(split)}.jsonl" for split in dataset.SPLITS}
+    parts = files["val"].with_suffix("")
+    parts.mkdir()
+    with ExitStack() as stack:
+        streams = {
+            path: stack.enter_context(path.open("w", encoding="utf-8", newline="\n"))
+            for path in (*files.values(), *(parts / f"{name}.jsonl" for name in trained))
+        }
+        for row, split in zip(rows, found.splits, strict=True):
+            if split in files and row.task in trained:
+                record = json.dumps(_sample(row, trained[row.task]), ensure_ascii=False)
+                streams[files[split]].write(record + "\n")
+                if split == "val":
+                    streams[parts / f"{row.task}.jsonl"].write(record + "\n")
+
+
+def _trained(tasks: Mapping[str, Task], leave_out: str | None) -> dict[str, Task]:
+    """The tasks that there are samples of, by name."""
     if leave_out is not None and leave_out not in tasks:
         raise unknown_choice("prepare.leave_out", leave_out, tasks)
-    trained = set(tasks) - {leave_out}
+    trained = {name: task for name, task in tasks.items() if name != leave_out}
     if not trained:
         raise UserError(
             f"prepare.leave_out is {leave_out!r}, the only task of tasks.yaml; expected another "

@@ -6,7 +6,6 @@ from typing import Annotated, Any, Literal, cast
 from pydantic import ConfigDict, Field, model_validator
 from pydantic.dataclasses import dataclass
 
-from newsrec.training.precision import chooses_bf16
 from newsrec.training.trackers import Tracker
 
 _STRICT = ConfigDict(extra="forbid")
@@ -26,7 +25,7 @@ class Recipe:
     gradient_accumulation_steps: int
     cutoff_len: int
     group_by_length: bool
-    precision: Literal["auto", "bf16", "fp32"]
+    precision: Literal["auto", "bf16", "fp16", "fp32"]
     logging_steps: _Steps
     save_steps: _Steps
     early_stopping: Annotated[int, Field(gt=0)] | None
@@ -121,15 +120,10 @@ Train = Annotated[Lora | Qlora | Full | Freeze | PTuningV2 | Adapter, Field(disc
 
 
 def trainer_values(train: Recipe) -> dict[str, Any]:
-    """The recipe under the names of the trainers; what only its method has goes to `options`.
-
-    Raises:
-        UserError: the precision is none of this machine, see `chooses_bf16`.
-    """
+    """The recipe under the names of the trainers; what only its method has goes to `options`."""
     values = asdict(cast(Any, train))
     common = {entry.name: values.pop(entry.name) for entry in fields(cast(Any, Recipe))}
     return {
-        "bf16": chooses_bf16(common.pop("precision")),
         **common,
         "method": values.pop("method"),
         "options": values,

@@ -89,10 +89,12 @@ def examine(params: SharedParams, steps: set[Step], data: DataNeeds | None = Non
             yield Finding(key, f"{context} at most", str(length), remedy, length > context)
     if "train" in steps:
         # What freeze trains in float32 does not compute with frozen layers in 16 bit.
-        bf16 = train.precision == "bf16" or (train.method == "freeze" and weight_bytes == 2)
-        fails = bf16 and (train.precision == "fp32" or not gpus)
+        freezes_16_bit = train.method == "freeze" and weight_bytes == 2
+        half = train.precision in ("bf16", "fp16") or freezes_16_bit
+        needs = f"{'fp16' if train.precision == 'fp16' else 'bf16'} on a GPU" if half else ""
+        fails = half and (train.precision == "fp32" or not gpus)
         remedy = "use a GPU and train.precision=auto, or fp32 and (if train=freeze) train=lora"
-        yield Finding("train.precision", "bf16 on a GPU" * bf16, train.precision, remedy, fails)
+        yield Finding("train.precision", needs, train.precision, remedy, fails)
         remedy = "let pip take PyPI's builds, then rm -r .venv && make env"
         yield from _packages(PACKAGES, Path(sys.executable), "requirements.txt", gpus, remedy)
         yield from _tracker(train.report_to)

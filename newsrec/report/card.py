@@ -31,6 +31,7 @@ _SETTINGS = {
     "gradient_accumulation_steps": "accumulated batches",
     "cutoff_len": "tokens of a sample at most",
     "bf16": "trained in bfloat16",
+    "fp16": "trained in float16",
     "lora_rank": "rank",
     "lora_alpha": "alpha",
     "lora_dropout": "dropout",

@@ -1,5 +1,6 @@
 """What the workers add to the Hugging Face Trainer."""
 
+import logging
 import resource
 import shutil
 import sys
@@ -44,7 +45,8 @@ class StopAtBrokenLoss(TrainerCallback):  # type: ignore[misc]
         metrics: dict[str, float],
         **kwargs: Any,
     ) -> None:
-        if not torch.isfinite(torch.tensor(metrics["eval_loss"])):
+        losses = [value for name, value in metrics.items() if name.endswith("loss")]
+        if not torch.isfinite(torch.tensor(losses)).all():
             self._stop("validation", state.global_step)
 
     def _stop(self, split: str, step: int) -> None:
@@ -65,6 +67,38 @@ class EvaluateLastStep(TrainerCallback):  # type: ignore[misc]
     ) -> None:
         if state.global_step >= state.max_steps:
             control.should_evaluate = True
+
+
+class ValidateParts(TrainerCallback):  # type: ignore[misc]
+    """Gives back the random numbers that validation on parts draws.
+
+    So training is the same with and without them. The whole is validated on before its parts.
+    """
+
+    def on_train_begin(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        **kwargs: Any,
+    ) -> None:
+        # Early stopping waits for the loss of the whole, and warns at each part that it is not it.
+        logging.getLogger("transformers.trainer_callback").addFilter(
+            lambda record: "early stopping required" not in record.getMessage()
+        )
+
+    def on_evaluate(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        metrics: dict[str, float],
+        **kwargs: Any,
+    ) -> None:
+        if args.metric_for_best_model in metrics:
+            self._state = torch.get_rng_state()
+        else:
+            torch.set_rng_state(self._state)
 
 
 class SeedEpochs(TrainerCallback):  # type: ignore[misc]

@@ -37,6 +37,12 @@ from newsrec.training.trainer import run_trainer
 
 _ROWS_AT_ONCE = 1000  # tokenized together
 _ROW_LOSS = "row_loss"
+# Of the frozen base, by whether training computes in bfloat16 and in float16.
+_DTYPES = {
+    (True, False): torch.bfloat16,
+    (False, True): torch.float16,
+    (False, False): torch.float32,
+}
 
 
 def main() -> None:
@@ -56,7 +62,7 @@ def main() -> None:
     set_seed(arguments.seed)  # the head is drawn, and so is the adapter
     network = load_model(
         base,
-        torch.bfloat16 if arguments.bf16 else torch.float32,
+        _DTYPES[bool(arguments.bf16), bool(arguments.fp16)],
         "sequence-classification",
         num_labels=len(classes),
         pad_token_id=tokenizer.pad_token_id,

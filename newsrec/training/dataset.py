@@ -1,9 +1,10 @@
 """A data set in the form that LLaMA-Factory reads: alpaca records and dataset_info.json."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from newsrec.errors import UserError, unknown_choice
 from newsrec.files import read_json, write_json
@@ -13,7 +14,11 @@ SPLITS = ("train", "val")
 
 @dataclass(frozen=True)
 class SampleSet:
-    """Training and validation samples: the data sets NAME_train and NAME_val of a folder."""
+    """Training and validation samples: the data sets NAME_train and NAME_val of a folder.
+
+    Parts of the validation samples, such as those of one task, may be there again as NAME_val_PART:
+    each is validated on alone, too.
+    """
 
     folder: Path
     name: str
@@ -28,8 +33,7 @@ class SampleSet:
         Raises:
             UserError: dataset_info.json is missing, or does not list the split.
         """
-        path = self.folder / "dataset_info.json"
-        listed = read_json(path)
+        path, listed = self._listed()
         name = self.dataset(split)
         if name not in listed:
             raise unknown_choice(f"{path}: data set", name, listed)
@@ -38,19 +42,34 @@ class SampleSet:
             raise UserError(f"{file}: no such file, but {path} lists it; make the data set again")
         return file
 
+    def val_parts(self) -> list[str]:
+        """The names of the parts of the validation samples, in the order of dataset_info.json.
 
-def write_dataset_info(samples: SampleSet) -> None:
-    """Write the folder's dataset_info.json: both splits as JSON lines of alpaca records."""
+        Raises:
+            UserError: dataset_info.json is missing.
+        """
+        whole = f"{self.dataset('val')}_"
+        return [name.removeprefix(whole) for name in self._listed()[1] if name.startswith(whole)]
+
+    def _listed(self) -> tuple[Path, dict[str, Any]]:
+        path = self.folder / "dataset_info.json"
+        return path, read_json(path)
+
+
+def write_dataset_info(samples: SampleSet, val_parts: Sequence[str] = ()) -> None:
+    """Write the folder's dataset_info.json: JSON lines of alpaca records.
+
+    Args:
+        samples: both splits are NAME_SPLIT.jsonl.
+        val_parts: parts of the validation samples are NAME_val/PART.jsonl.
+    """
     columns = {"prompt": "instruction", "query": "input", "response": "output"}
+    whole = samples.dataset("val")
+    files = {samples.dataset(split): f"{samples.dataset(split)}.jsonl" for split in SPLITS}
+    files |= {f"{whole}_{part}": f"{whole}/{part}.jsonl" for part in val_parts}
     write_json(
         samples.folder / "dataset_info.json",
-        {
-            samples.dataset(split): {
-                "file_name": f"{samples.dataset(split)}.jsonl",
-                "columns": columns,
-            }
-            for split in SPLITS
-        },
+        {name: {"file_name": file, "columns": columns} for name, file in files.items()},
     )
 
 

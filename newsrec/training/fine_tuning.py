@@ -1,6 +1,7 @@
 """Fine-tune a base model on a data set, by whichever trainer knows the method."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -33,7 +34,7 @@ def fine_tune(
 
     Args:
         base: folder of the base model.
-        samples: to train and validate on.
+        samples: to train and validate on, as a whole and part by part.
         objective: what is minimised.
         template: LLaMA-Factory's name of the chat template; `auto`: the tokenizer's own.
         work: checkpoints and log; kept when the run is interrupted, for the caller to drop.
@@ -46,12 +47,18 @@ def fine_tune(
         report_to: a tracker that is installed, or none.
         trainer: see `runs.trainer_arguments`.
 
+    Returns:
+        What the run says of itself; its `metric_curves` are the losses of the parts, by name.
+
     Raises:
         UserError: a trainer is not installed as it should be, the base is damaged, or see
             `runs.run`.
     """
     chosen = peft_methods if method in UNMERGEABLE else llamafactory
-    output = work / "output"
+    output, parts = work / "output", samples.val_parts()
+    # With parts, the Trainer names each loss after its data set.
+    of_val = {part: f"eval_{samples.dataset(f'val_{part}')}_loss" for part in parts}
+    val_loss = f"eval_{samples.dataset('val')}_loss" if parts else "eval_loss"
     settings = {"options": options, "cutoff_len": cutoff_len, "seed": seed, **trainer}
     arguments = chosen.arguments(
         base=base,
@@ -63,6 +70,7 @@ def fine_tune(
         cutoff_len=cutoff_len,
         early_stopping=trainer["early_stopping"],
         trainer=runs.trainer_arguments(output=output, seed=seed, report_to=report_to, **trainer)
+        | {"metric_for_best_model": val_loss}
         | tracker_arguments(report_to, method, settings),
     )
     read_weights(base)
@@ -71,13 +79,14 @@ def fine_tune(
         arguments,
         work,
         base=base,
-        samples=[samples.file(split) for split in SPLITS],
+        samples=[samples.file(split) for split in (*SPLITS, *(f"val_{part}" for part in parts))],
         output=output,
         seed=seed,
         method=method,
         report_to=report_to,
+        val_loss=val_loss,
     )
     for path in chosen.trained_files(output, method, options):
         shutil.copyfile(path, target / path.name)
     shutil.copyfile(work / "train.yaml", target / "train.yaml")
-    return outcome
+    return replace(outcome, metric_curves={p: outcome.metric_curves[of_val[p]] for p in parts})

@@ -46,6 +46,7 @@ def arguments(
         )
     if "targets" in options:
         _check_targets(base, options["targets"])
+    parts = [f"val_{part}" for part in samples.val_parts()]
     return {
         "model_name_or_path": str(base),
         "trust_remote_code": False,
@@ -53,7 +54,9 @@ def arguments(
         **_METHODS[method](**options),
         "dataset_dir": str(samples.folder),
         "dataset": samples.dataset("train"),
-        "eval_dataset": samples.dataset("val"),
+        "eval_dataset": ",".join(samples.dataset(split) for split in ("val", *parts)),
+        # Left out where there are none, so that older runs are the same run.
+        **({"eval_on_each_dataset": True} if parts else {}),
         "template": None if template == "auto" else template,
         # Its template then opens the same empty think block as the chat template does at scoring
         # time, outside the loss.

@@ -20,6 +20,7 @@ from newsrec.training.callbacks import (
     Meter,
     SeedEpochs,
     StopAtBrokenLoss,
+    ValidateParts,
 )
 
 
@@ -28,6 +29,8 @@ def main() -> None:
     collect_as_usual()
     arguments = yaml.safe_load(Path(sys.argv[1]).read_text(encoding="utf-8"))
     own = [StopAtBrokenLoss(), EvaluateLastStep(), KeepPissaStart(), SeedEpochs(), Meter()]
+    if "eval_on_each_dataset" in arguments:
+        own.append(ValidateParts())
     if "quantization_bit" in arguments:
         own.append(KeepFourBitLayout())
     # LLaMA-Factory gives the path to `datasets`, which takes it for a glob with variables in it.

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from newsrec.errors import unknown_choice
-from newsrec.training.dataset import SPLITS, SampleSet
+from newsrec.training.dataset import SampleSet
 
 WORKER = "newsrec.training.peft_worker"
 
@@ -39,11 +39,14 @@ def arguments(
     """
     if objective != "sft":
         raise unknown_choice("the objective of training", objective, ["sft"])
+    splits = ("val", *(f"val_{part}" for part in samples.val_parts()))
+    validated = {samples.dataset(split): str(samples.file(split)) for split in splits}
     return {
         "base": str(base),
         "template": template,
         "cutoff_len": cutoff_len,
-        **{f"{split}_samples": str(samples.file(split)) for split in SPLITS},
+        "train_samples": str(samples.file("train")),
+        "val_samples": validated if len(validated) > 1 else str(samples.file("val")),
         "method": method,
         "options": options,
         "early_stopping": early_stopping,

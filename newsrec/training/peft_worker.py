@@ -53,7 +53,7 @@ def main() -> None:
         job["early_stopping"],
         model=network,
         train_dataset=_encoded(job["train_samples"], job),
-        eval_dataset=_encoded(job["val_samples"], job),
+        eval_dataset=_validated(job["val_samples"], job),
         data_collator=DataCollatorForSeq2Seq(tokenizer, pad_to_multiple_of=8),
     )
     if not writes:
@@ -79,6 +79,13 @@ def _add_weights(
         encoder_hidden_size=options["projection_size"],
     )
     return get_peft_model(network, config)
+
+
+def _validated(samples: str | dict[str, str], job: dict[str, Any]) -> Dataset | dict[str, Dataset]:
+    """What to validate on; the whole and its parts by name, where there are parts."""
+    if isinstance(samples, str):
+        return _encoded(samples, job)
+    return {name: _encoded(file, job) for name, file in samples.items()}
 
 
 def _encoded(samples: str, job: dict[str, Any]) -> Dataset:

@@ -19,13 +19,14 @@ from newsrec.files import read_json, sha256_file, sha256_folder, write_json, wri
 from newsrec.running.processes import run_shown
 from newsrec.training.advice import Advice, explain_failure
 from newsrec.training.methods import WHOLE
+from newsrec.training.precision import Precision
 from newsrec.training.trackers import Tracker, tracker_environment
 
 # The (step, value) points of one split.
 Curve = list[tuple[int, float]]
 
 # What the Trainer says of a validation besides its loss and the metrics of its worker.
-_SPEED = {"eval_runtime", "eval_samples_per_second", "eval_steps_per_second"}
+_SPEED = ("_runtime", "_samples_per_second", "_steps_per_second")
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ class Outcome:
     kept_step: int  # whose weights were kept: the lowest validation loss, or the best metric
     train_curve: Curve
     val_curve: Curve
-    metric_curves: dict[str, Curve]  # of validation, by name: what the worker measures besides
+    # Of validation, by name: what the worker measures besides, or the loss of each part.
+    metric_curves: dict[str, Curve]
     seconds: float  # spent in training steps by the last process
     tokens_per_second: float  # padding left out
     peak_memory_bytes: int  # of the GPU that trained, the first of several; without one, of RAM
@@ -55,7 +57,7 @@ def trainer_arguments(
     max_steps: int,
     batch_size: int,
     gradient_accumulation_steps: int,
-    bf16: bool,
+    precision: Precision,
     group_by_length: bool,
     logging_steps: int,
     save_steps: int,
@@ -92,11 +94,12 @@ def trainer_arguments(
         "max_steps": max_steps,
         "lr_scheduler_type": scheduler,
         "warmup_ratio": warmup_ratio,
-        "bf16": bf16,
+        "bf16": precision == "bf16",
         "include_num_input_tokens_seen": "non_padding",
         "seed": seed,
         "data_seed": seed,
-        # Left out where it is off, so that older runs are the same run.
+        # Left out where they are off, so that older runs are the same run.
+        **({"fp16": True} if precision == "fp16" else {}),
         **({"group_by_length": True} if group_by_length else {}),
     }
 
@@ -113,6 +116,7 @@ def run(
     method: str,
     report_to: Tracker = "none",
     advice: Advice | None = None,
+    val_loss: str = "eval_loss",
 ) -> Outcome:
     """Run `worker` on `arguments`, from the last checkpoint of the same run if there is one.
 
@@ -130,6 +134,7 @@ def run(
         method: of fine-tuning, for advice when memory is short, see `advice.memory_advice`.
         report_to: the tracker that `arguments` name.
         advice: in place of that for `method`.
+        val_loss: the Trainer's name of the loss of validation.
 
     Raises:
         UserError: out of memory, a loss that is not a number, or another end than success.
@@ -152,7 +157,7 @@ def run(
     finished = run_shown([*_launcher(num_processes), "-m", worker, config], env, log)
     if finished.code != 0:
         raise UserError(explain_failure(finished, method, log, advice))
-    return _read_outcome(output)
+    return _read_outcome(output, val_loss)
 
 
 def _launcher(num_processes: int) -> list[str | Path]:
@@ -163,13 +168,13 @@ def _launcher(num_processes: int) -> list[str | Path]:
     return [sys.executable, *elastic]
 
 
-def _read_outcome(output: Path) -> Outcome:
+def _read_outcome(output: Path, val_loss: str) -> Outcome:
     state = read_json(output / "trainer_state.json")
     num_steps = state["global_step"]
-    curves: dict[str, Curve] = {"loss": [], "eval_loss": []}
+    curves: dict[str, Curve] = {"loss": [], val_loss: []}
     for entry in state["log_history"]:
-        for key in entry.keys() - _SPEED:
-            if key == "loss" or key.startswith("eval_"):
+        for key in entry:
+            if key == "loss" or (key.startswith("eval_") and not key.endswith(_SPEED)):
                 curves.setdefault(key, []).append((entry["step"], entry[key]))
     if not curves["loss"]:
         raise UserError(
@@ -183,7 +188,7 @@ def _read_outcome(output: Path) -> Outcome:
         num_epochs=state["epoch"],
         kept_step=state["best_global_step"],
         train_curve=curves.pop("loss"),
-        val_curve=curves.pop("eval_loss"),
+        val_curve=curves.pop(val_loss),
         metric_curves={name.removeprefix("eval_"): curves[name] for name in sorted(curves)},
         seconds=meter["seconds"],
         tokens_per_second=meter["num_tokens"] / meter["seconds"],

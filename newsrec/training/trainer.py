@@ -18,6 +18,7 @@ from newsrec.training.callbacks import (
     Meter,
     SeedEpochs,
     StopAtBrokenLoss,
+    ValidateParts,
 )
 
 _TRAINED = "trained.safetensors"
@@ -65,12 +66,15 @@ def run_trainer(
         kind: the Trainer, or a subclass with an objective or a way to save of its own.
         arguments: made of `runs.trainer_arguments` and what the worker adds.
         early_stopping: validations in a row without a better one; None: never.
-        trainer: what else the Trainer takes: model, samples, collator.
+        trainer: what else the Trainer takes: model, samples, collator. The samples to validate on
+            may be several by name: the whole first, then its parts.
 
     Returns:
         Whether this is the process that writes the result.
     """
     callbacks = [StopAtBrokenLoss(), EvaluateLastStep(), SeedEpochs(), Meter()]
+    if isinstance(trainer["eval_dataset"], dict):
+        callbacks.append(ValidateParts())
     if early_stopping is not None:
         callbacks.append(EarlyStoppingCallback(early_stopping))
     made = kind(args=arguments, callbacks=callbacks, **trainer)

@@ -3,7 +3,8 @@
 Reads   params: report, prepare.seed, train.seed, evaluate.seed; tasks.yaml,
         metrics/{evaluate,slices,confusion,fetch_model,prepare,train,merge,baselines}.json,
         metrics/score_{base,tuned}.json, metrics/timings/{train,score_base,score_tuned}.json,
-        plots/loss_{train,val}.tsv, data/processed/test.parquet, data/predictions/NAME.parquet
+        plots/loss_{train,val,val_parts}.tsv, data/processed/test.parquet,
+        data/predictions/NAME.parquet
 Writes  reports, metrics/provenance.json
 Run     dvc repro report      (alone: python -m stages.assistant.report)
 """
@@ -54,6 +55,7 @@ def main() -> None:
         answers=answered_rows(rows, predictions),
         train_loss=read_plot(PLOTS / "loss_train.tsv", ("step", "loss")),
         val_loss=read_plot(PLOTS / "loss_val.tsv", ("step", "loss")),
+        val_loss_parts=read_plot(PLOTS / "loss_val_parts.tsv", ("step",)),
         num_examples=params.report.num_examples,
         num_mistakes=params.report.num_mistakes,
     )

@@ -1,6 +1,4 @@
-"""Train the ranker by reinforcement, from what supervised training left, and merge what it learned.
-
-`softmax` is no reinforcement but the baseline to beat, trained in the same way.
+"""Train the ranker by reinforcement or, with `softmax`, by the baseline to beat; merge the result.
 
 Reads   params: rl.recipe, rl.METHOD, prompt, score.max_model_len, merge; models/merged,
         metrics/merge.json, metrics/fetch_model.json, and of data/processed items.parquet,
@@ -32,6 +30,7 @@ from newsrec.ranker.rl.params import RlMethod, rl_values
 from newsrec.ranker.rl.training import Lists, some_prompts, train_by_reinforcement
 from newsrec.report.card import model_card
 from newsrec.running.stage import run_stage
+from newsrec.training.precision import choose_precision
 from newsrec.training.runs import outcome_metrics
 
 BASE = Path("models/merged")
@@ -50,7 +49,8 @@ def main() -> None:
     train, val, items = (DATA / f"{name}.parquet" for name in ("train", "val", "items"))
     lists = Lists(train, val, items, params.prompt, params.score.max_prompt_tokens)
     target, work = Path("models/rl") / method, Path(".work") / f"rl_{method}"
-    values = rl_values(params.rl, method)
+    precision = choose_precision(params.rl.recipe.precision, "rl.recipe.precision")
+    values = rl_values(params.rl, method) | {"precision": precision}
     with atomic_folder(target / "adapter") as draft:
         outcome, audit = train_by_reinforcement(
             base=BASE, lists=lists, work=work, target=draft, method=method, **values
@@ -63,7 +63,7 @@ def main() -> None:
         }
         write_json(draft / "protocol.json", protocol)
         metrics = outcome_metrics(outcome, values["trains"], count_parameters(BASE), draft)
-    metrics |= {"rl_method": method, "precision": "bf16" if values["bf16"] else "fp32"}
+    metrics |= {"rl_method": method, "precision": precision}
     metrics |= audit | _merge(target, params, lists, protocol) | {"protocol": protocol}
     curves = [dict(outcome.metric_curves[name]) for name in MEASURED]
     rows = [(0, *(audit[f"start_{name}"] for name in MEASURED))]

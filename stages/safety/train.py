@@ -25,6 +25,7 @@ from newsrec.safety.params import Params
 from newsrec.safety.tables import TEXT
 from newsrec.training.classification import METRIC, fine_tune_classifier
 from newsrec.training.labelled import LabelledTexts
+from newsrec.training.precision import choose_precision
 from newsrec.training.runs import outcome_metrics
 
 BASE = Path("models/base")
@@ -38,7 +39,7 @@ def main() -> None:
     params = load_params(Params)
     check_machine(params, "train")
     made_by = provenance()  # now: while it trains, somebody may commit
-    arguments = trainer_values(params.train)
+    precision = choose_precision(params.train.precision)
     with atomic_folder(TARGET) as draft:
         outcome = fine_tune_classifier(
             base=BASE,
@@ -46,7 +47,8 @@ def main() -> None:
             work=WORK,
             target=draft,
             class_weights=params.classifier.class_weights,
-            **arguments,
+            precision=precision,
+            **trainer_values(params.train),
         )
         protocol = {
             **read_json(Path("metrics/fetch_model.json"))["protocol"],
@@ -61,7 +63,7 @@ def main() -> None:
     scores = outcome.metric_curves[METRIC]
     metrics |= {
         f"val_{METRIC}": dict(scores)[outcome.kept_step],
-        "precision": "bf16" if arguments["bf16"] else "fp32",
+        "precision": precision,
         "protocol": protocol,
     }
     write_tsv(Path("plots/loss_train.tsv"), ("step", "loss"), outcome.train_curve)

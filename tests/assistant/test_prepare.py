@@ -54,14 +54,16 @@ def records(split: str) -> list[dict[str, str]]:
 
 
 def content() -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in DATA.iterdir()}
+    files = (path for path in DATA.rglob("*") if path.is_file())
+    return {path.relative_to(DATA).as_posix(): path.read_bytes() for path in files}
 
 
 def test_every_file_and_figure_is_there(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
     prepare.main()
     assert sorted(content()) == [
-        *("assistant_train.jsonl", "assistant_val.jsonl", "dataset_info.json", "protocol.json"),
-        *("test.parquet", "train.parquet", "val.parquet"),
+        *("assistant_train.jsonl", "assistant_val.jsonl"),
+        *(f"assistant_val/{name}.jsonl" for name in sorted(NAMES)),
+        *("dataset_info.json", "protocol.json", "test.parquet", "train.parquet", "val.parquet"),
     ]
     found = figures()
     assert json.loads((DATA / "protocol.json").read_text()) == found["protocol"]
@@ -98,6 +100,10 @@ def test_samples_are_the_rows_of_their_split_as_the_prompt_has_them(project: Pat
         ]
         assert list(read_samples(path)) == expected
         assert [one["id"] for one in records(split)] == [one["id"] for one in rows(split)]
+    # Each task is validated on alone, too.
+    assert SampleSet(DATA, SAMPLES).val_parts() == NAMES
+    for name in NAMES:
+        assert records(f"val_{name}") == [one for one in records("val") if one["task"] == name]
     ids = [one["id"] for split in ("train", "val", "test") for one in rows(split)]
     assert len(ids) == len(set(ids))
 
@@ -127,6 +133,7 @@ def test_a_task_is_left_out_of_training_alone(project: Path) -> None:
         assert {one["task"] for one in records(split)} == set(NAMES) - {"kind"}
         others = [one["id"] for one in whole[split] if one["task"] != "kind"]
         assert [one["id"] for one in records(split)] == others
+    assert SampleSet(DATA, SAMPLES).val_parts() == [name for name in NAMES if name != "kind"]
 
 
 def test_a_task_to_leave_out_that_is_none_is_answered_with_the_list(project: Path) -> None:

@@ -108,6 +108,14 @@ TRANSFORMERS = {"engine": "transformers"}
         ("GPU", {"gpus": []}, {"model": "qwen3-0.6b"}, "ok", ""),
         ("GPU", {"gpus": []}, {}, "warning", "8.2 billion parameters take days"),
         ("train.precision", {}, {"train.precision": "bf16"}, "ok", ""),
+        ("train.precision", {}, {"train.precision": "fp16"}, "ok", ""),
+        (
+            "train.precision",
+            {"gpus": []},
+            {"train.precision": "fp16"},
+            "problem",
+            "GPU and train.pre",
+        ),
         ("train.precision", {"gpus": []}, {}, "ok", ""),
         (
             "train.precision",

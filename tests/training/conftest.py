@@ -27,7 +27,7 @@ RECIPE: dict[str, Any] = {
     "batch_size": 2,
     "gradient_accumulation_steps": 2,
     "cutoff_len": 512,
-    "bf16": False,
+    "precision": "fp32",
     "group_by_length": False,
     "logging_steps": 1,
     "save_steps": 4,

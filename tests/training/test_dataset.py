@@ -28,6 +28,19 @@ def test_both_splits_are_found_where_dataset_info_lists_them(tmp_path: Path) -> 
     assert samples.file("val") == tmp_path / "held-out.jsonl"
 
 
+def test_parts_of_the_validation_samples_are_data_sets_of_their_own(tmp_path: Path) -> None:
+    samples = SampleSet(tmp_path, "reviews")
+    write_dataset_info(samples)
+    assert samples.val_parts() == []
+    write_dataset_info(samples, ("short", "long_ones"))
+    assert samples.val_parts() == ["short", "long_ones"]
+    (tmp_path / "reviews_val").mkdir()
+    (tmp_path / "reviews_val/long_ones.jsonl").touch()
+    assert samples.file("val_long_ones") == tmp_path / "reviews_val/long_ones.jsonl"
+    with pytest.raises(UserError, match=r"reviews_val/short\.jsonl: no such file"):
+        samples.file("val_short")
+
+
 def test_a_name_that_is_not_listed_is_answered_with_the_list(tmp_path: Path) -> None:
     write_dataset_info(SampleSet(tmp_path, "reviews"))
     with pytest.raises(UserError) as caught:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from newsrec.errors import UserError
-from newsrec.training.precision import chooses_bf16
+from newsrec.training.precision import choose_precision
 
 
 @pytest.fixture
@@ -21,33 +21,41 @@ def gpu(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> None
 @pytest.mark.parametrize(
     ("gpu", "precision", "expected"),
     [
-        ("new", "auto", True),
-        ("new", "bf16", True),
-        ("new", "fp32", False),
-        ("old", "fp32", False),
-        ("none", "auto", False),
-        ("none", "fp32", False),
+        ("new", "auto", "bf16"),
+        ("new", "bf16", "bf16"),
+        ("new", "fp16", "fp16"),
+        ("new", "fp32", "fp32"),
+        ("old", "fp16", "fp16"),
+        ("old", "fp32", "fp32"),
+        ("none", "auto", "fp32"),
+        ("none", "fp32", "fp32"),
     ],
     indirect=["gpu"],
 )
 def test_the_precision_is_what_was_asked_for(
-    precision: str, expected: bool, capsys: pytest.CaptureFixture[str]
+    precision: str, expected: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert chooses_bf16(precision) is expected
+    assert choose_precision(precision) == expected
     assert capsys.readouterr().err == ""
 
 
 @pytest.mark.usefixtures("gpu")
 @pytest.mark.parametrize("gpu", ["old"], indirect=True)
 def test_a_gpu_without_bfloat16_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
-    assert chooses_bf16("auto") is False
+    assert choose_precision("auto") == "fp32"
     assert "train: warning: Tesla T4 has no bfloat16" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("gpu")
 @pytest.mark.parametrize(
-    ("gpu", "found"), [("old", "Tesla T4 has no"), ("none", "there is no GPU")], indirect=["gpu"]
+    ("gpu", "precision", "found"),
+    [
+        ("old", "bf16", "Tesla T4 has no bfloat16; .* 8.0 or more"),
+        ("none", "bf16", "there is no GPU; .* 8.0 or more"),
+        ("none", "fp16", "there is no GPU; .* use a GPU$"),
+    ],
+    indirect=["gpu"],
 )
-def test_bfloat16_that_cannot_be_had_is_refused(found: str) -> None:
-    with pytest.raises(UserError, match=rf"train\.precision is 'bf16', and {found}"):
-        chooses_bf16("bf16")
+def test_a_precision_that_cannot_be_had_is_refused(precision: str, found: str) -> None:
+    with pytest.raises(UserError, match=rf"train\.precision is '{precision}', and {found}"):
+        choose_precision(precision)

@@ -11,7 +11,7 @@ from newsrec.errors import UserError
 from newsrec.running.processes import Finished
 from newsrec.training import runs
 from newsrec.training.advice import BROKEN_LOSS, explain_failure, memory_advice
-from newsrec.training.dataset import SampleSet
+from newsrec.training.dataset import SampleSet, write_dataset_info
 from newsrec.training.fine_tuning import fine_tune
 from newsrec.training.methods import MERGED, UNMERGEABLE, WHOLE
 from tests.training.conftest import recipe
@@ -116,7 +116,7 @@ def test_a_finished_run_reports_what_it_took_and_which_step_it_kept(tmp_path: Pa
         {"step": 12, "eval_loss": 0.6},
         {"step": 12, "train_loss": 0.85},
     ]
-    outcome = runs._read_outcome(finished_run(tmp_path, history))
+    outcome = runs._read_outcome(finished_run(tmp_path, history), "eval_loss")
     assert outcome.train_curve == [(5, 0.9), (10, 0.8)]
     assert outcome.val_curve == [(8, 0.5), (12, 0.6)]
     assert (outcome.num_steps, outcome.kept_step) == (12, 8)
@@ -124,8 +124,9 @@ def test_a_finished_run_reports_what_it_took_and_which_step_it_kept(tmp_path: Pa
 
 
 def test_a_run_too_short_to_log_is_reported(tmp_path: Path) -> None:
+    output = finished_run(tmp_path, [{"step": 12, "eval_loss": 0.6}])
     with pytest.raises(UserError, match=r"in 12 steps; lower train\.logging_steps"):
-        runs._read_outcome(finished_run(tmp_path, [{"step": 12, "eval_loss": 0.6}]))
+        runs._read_outcome(output, "eval_loss")
 
 
 @pytest.mark.parametrize(
@@ -186,11 +187,13 @@ def test_another_end_is_reported_with_its_exception(behind: str) -> None:
 def test_an_incomplete_environment_is_reported_with_the_command_that_makes_it(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    samples = SampleSet(folder, "any")
+    write_dataset_info(samples)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UserError, match="make env"):
         fine_tune(
             base=folder,
-            samples=SampleSet(folder, "any"),
+            samples=samples,
             work=folder,
             target=folder,
             **recipe("lora"),

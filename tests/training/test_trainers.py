@@ -15,7 +15,7 @@ from safetensors.torch import load_file
 from newsrec.errors import UserError
 from newsrec.files import sha256_folder
 from newsrec.training import runs
-from newsrec.training.dataset import SampleSet
+from newsrec.training.dataset import SampleSet, write_dataset_info
 from newsrec.training.fine_tuning import fine_tune
 from tests.training.conftest import (
     OPTIONS,
@@ -35,12 +35,16 @@ pytestmark = [
 
 EARLY = {"epochs": 20.0, "early_stopping": 2, "scheduler": "constant", "lr": 2e-2}
 BROKEN = {"lr": 1e38, "warmup_ratio": 0.0, "logging_steps": 12}
+# The answers of the samples, in turn.
+PARTS = ("yes", "no")
 # Terabytes: the allocator of every machine refuses.
 TOO_MUCH = 10**11
 
 # Runs that nothing interrupts: the options, the data set and what differs from the recipe.
 RUNS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "lora": ("lora", "mind", {"max_steps": 11}),  # ends within an epoch
+    "lora-parts": ("lora", "parts", {"max_steps": 11}),
+    "adapter-parts": ("adapter", "parts", {}),
     "lora-epochs": ("lora", "mind", {"epochs": 2.0}),
     "lora-grouped": ("lora", "mind", {"group_by_length": True, "epochs": 2.0}),
     "pissa": ("pissa", "mind", {}),
@@ -106,6 +110,18 @@ def finish(run: Run) -> runs.Outcome:
         run.place.rename(run.whole)
 
 
+def write_parts(folder: Path) -> SampleSet:
+    """As `write_samples`; the samples to validate on are there by answer, too."""
+    samples = write_samples(folder)
+    write_dataset_info(samples, PARTS)
+    lines = samples.file("val").read_text().splitlines()
+    (folder / "mind_val").mkdir()
+    for number, part in enumerate(PARTS):
+        of_part = "".join(f"{line}\n" for line in lines[number :: len(PARTS)])
+        (folder / f"mind_val/{part}.jsonl").write_text(of_part)
+    return samples
+
+
 @pytest.fixture(scope="module")
 def finished(
     request: pytest.FixtureRequest,
@@ -124,6 +140,7 @@ def finished(
         "reviews": write_samples(folder / "reviews", "reviews"),
         # Validated on answers that are none: the surer of Yes and No, the higher the loss.
         "unanswerable": write_samples(folder / "unanswerable"),
+        "parts": write_parts(folder / "parts"),
     }
     val = data["unanswerable"].file("val")
     lines = [json.loads(line) for line in val.read_text().splitlines()]
@@ -147,6 +164,7 @@ def finished(
     ("name", "at_step"),
     [
         ("lora", 8),
+        pytest.param("lora-parts", 8, marks=pytest.mark.faults),
         pytest.param("lora-epochs", 18, marks=pytest.mark.faults),  # within the second epoch
         pytest.param("lora-grouped", 18, marks=pytest.mark.faults),
         pytest.param("pissa", 7, marks=pytest.mark.faults),
@@ -173,6 +191,7 @@ def test_a_killed_run_loses_at_most_save_steps_and_ends_in_the_same_bytes(
     assert sha256_folder(run.place / "trained") == sha256_folder(run.whole / "trained")
     assert resumed.train_curve == uninterrupted.train_curve
     assert resumed.val_curve == uninterrupted.val_curve
+    assert resumed.metric_curves == uninterrupted.metric_curves
     assert resumed.kept_step == uninterrupted.kept_step
     assert num_tokens(resumed) < num_tokens(uninterrupted)  # it did not begin again
 
@@ -191,6 +210,43 @@ def test_a_run_killed_behind_its_last_step_ends_as_it_would_have(
     assert first.num_steps == second.num_steps == num_steps
     assert sha256_folder(run.place / "trained") == sha256_folder(run.whole / "trained")
     assert second.val_curve == first.val_curve
+
+
+@pytest.mark.parametrize("name", ["lora-parts"])
+def test_parts_are_validated_on_and_training_is_the_same_as_without_them(
+    name: str,
+    finished: Mapping[str, Finished],
+    tiny_model: Path,
+    samples: SampleSet,
+    tmp_path: Path,
+) -> None:
+    method, _, changes = RUNS[name]
+    without = plan(method, tiny_model, samples, tmp_path, **changes)
+    expected, outcome = without.train(), finished[name].outcome
+    for file in ("adapter_model.safetensors", "adapter_config.json"):
+        trained = [
+            folder / "trained" / file for folder in (without.place, finished[name].run.whole)
+        ]
+        assert trained[0].read_bytes() == trained[1].read_bytes()
+    assert expected.metric_curves == {}
+    assert outcome.val_curve == expected.val_curve
+    check_parts(outcome)
+
+
+@pytest.mark.parametrize("name", ["adapter-parts"])
+def test_parts_are_validated_on_by_the_other_trainer_too(
+    name: str, finished: Mapping[str, Finished]
+) -> None:
+    check_parts(finished[name].outcome)
+
+
+def check_parts(outcome: runs.Outcome) -> None:
+    assert list(outcome.metric_curves) == list(PARTS)
+    parts = [dict(curve) for curve in outcome.metric_curves.values()]
+    # As many samples in each, and as many tokens in each answer.
+    for step, loss in outcome.val_curve:
+        assert sum(part[step] for part in parts) / 2 == pytest.approx(loss, rel=1e-4)
+        assert parts[0][step] != pytest.approx(parts[1][step], rel=1e-4)
 
 
 @pytest.mark.parametrize("name", ["dora", "qlora", "full", "freeze"])

@@ -15,7 +15,7 @@ from newsrec.assistant.report.section import section
 from newsrec.assistant.report.verdict import notices, sentences, task_verdicts, verdict
 from newsrec.assistant.tasks import Task
 from newsrec.models.names import MODELS
-from newsrec.report.curves import loss_curve
+from newsrec.report.curves import loss_curve, step_curves
 from newsrec.report.page import render_page
 from newsrec.report.tables import count_rows, facts
 from newsrec.report.text import counted, flat
@@ -38,6 +38,7 @@ def render(
     answers: Mapping[str, Sequence[Answered]],
     train_loss: pd.DataFrame,
     val_loss: pd.DataFrame,
+    val_loss_parts: pd.DataFrame,
     num_examples: int,
     num_mistakes: int,
 ) -> str:
@@ -51,6 +52,7 @@ def render(
         answers: of each task the test rows with the answers of all systems.
         train_loss: columns step and loss.
         val_loss: the same; may be empty.
+        val_loss_parts: columns step and the tasks that were trained.
         num_examples: of each task.
         num_mistakes: of each task, at most.
     """
@@ -93,12 +95,24 @@ def render(
         ],
         machines=_machines(timings),
         loss_svg=Markup(loss_curve(train_loss, val_loss, y_label="loss, nats per token")),
+        parts_svg=Markup(_parts_curve(val_loss_parts)),
         training=facts(stages["train"]),
         scored=_columns(stages[name] for name in SCORES),
         models=MODELS,
         stages=[(name, facts(stages[name])) for name in OTHERS],
         timed=TIMED,
         provenance=count_rows(_provenance(timings[name]) for name in TIMED),
+    )
+
+
+def _parts_curve(losses: pd.DataFrame) -> str:
+    """The loss of validation by task."""
+    series = {
+        name: losses[["step", name]].rename(columns={name: "value"})
+        for name in losses.columns.drop("step")
+    }
+    return step_curves(
+        series, title="Validation loss by step and task", y_label="loss, nats per token"
     )
 
 

@@ -7,7 +7,6 @@ from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
 from newsrec.params.sections import STRICT
-from newsrec.training.precision import chooses_bf16
 
 RlMethod = Literal["exact", "softmax", "group", "ppo"]
 _Positive = Annotated[int, Field(gt=0)]
@@ -96,15 +95,10 @@ class Rl:
 
 
 def rl_values(rl: Rl, method: str) -> dict[str, Any]:
-    """The recipe and the options of a method, as `rl.training.train_by_reinforcement` takes them.
-
-    Raises:
-        UserError: the precision is none of this machine, see `chooses_bf16`.
-    """
+    """The recipe and options of a method, as `rl.training.train_by_reinforcement` takes them."""
     values = asdict(cast(Any, rl.recipe))
     return {
         "lora": {name: values.pop(name) for name in ("rank", "alpha", "dropout", "targets")},
-        "bf16": chooses_bf16(values.pop("precision"), "rl.recipe.precision"),
         "options": asdict(cast(Any, getattr(rl, method))),
         "group_by_length": False,
         **values,

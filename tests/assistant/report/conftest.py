@@ -26,6 +26,7 @@ def _computed() -> dict[str, Any]:
         "answers": made_up.answered(rows, said),
         "train_loss": LOSS,
         "val_loss": LOSS,
+        "val_loss_parts": pd.DataFrame({"step": [1, 2], "kind": [1.25, 0.75], "answer": [2, 1.5]}),
         "num_examples": 3,
         "num_mistakes": 2,
     }

@@ -291,6 +291,7 @@ def write_facts(folder: Path) -> None:
         target = folder / f"plots/loss_{name}.tsv"
         target.parent.mkdir(exist_ok=True)
         target.write_text("step\tloss\n100\t1.5\n200\t0.8\n")
+    (folder / "plots/loss_val_parts.tsv").write_text("step\tkind\tanswer\n100\t1.25\t2\n")
 
 
 def _write_table(table: pd.DataFrame, schema: pa.Schema, target: Path) -> None:

@@ -234,5 +234,6 @@ def test_the_page_is_alone_and_equal_to_the_byte(drawn: dict[str, Any]) -> None:
     assert all(address.startswith("#fig-") for address in page.addresses)  # inside a drawing
     assert not {"script", "link", "img", "iframe"} & set(page.tags)
     assert "default-src 'none'" in text
-    assert page.tags.count("svg") == 4 * 2 + 2 * 2 + 1
+    assert page.tags.count("svg") == 4 * 2 + 2 * 2 + 2
+    assert "kind: 1.250 at step 1, 0.750 at step 2; answer: 2.000 at step 1" in text
     assert text == render(**drawn)

@@ -30,7 +30,7 @@ RECIPE: dict[str, Any] = {
     "max_steps": -1,
     "batch_size": 2,
     "gradient_accumulation_steps": 2,
-    "bf16": False,
+    "precision": "fp32",
     "group_by_length": False,
     "logging_steps": 2,
     "save_steps": 2,
