@@ -290,9 +290,11 @@ def test_what_is_read_of_another_stage_of_a_pipeline_is_a_whole_output(pipeline:
 def test_evaluate_never_comes_from_the_run_cache() -> None:
     # In a copy, data/outside is as it was before there was a file in it: DVC would bring back the
     # figures of that time, and no stage would run that could refuse.
-    with Repo(str(ROOT)) as repo:
-        (stage,) = repo.stage.collect("evaluate")
-        assert any(out.persist for out in stage.outs)
+    for folder in (ROOT, ROOT / "pipelines/assistant"):
+        assert (folder / "data/outside").is_dir()
+        with Repo(str(folder)) as repo:
+            (stage,) = repo.stage.collect("evaluate")
+            assert any(out.persist for out in stage.outs)
 
 
 def test_timings_are_read_by_the_report_alone() -> None:

@@ -1,6 +1,7 @@
 """Rows of the test split and what each system answered to them, checked when they are read."""
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping
 from itertools import islice
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from newsrec.errors import UserError
 from newsrec.files import atomic_file, read_table
 
 _BATCH_ROWS = 10_000
+# What may lie beside external answers: documents, and what DVC and Git put there.
+_NO_PREDICTIONS = (".md", ".dvc")
 
 
 def read_split(source: Path, tasks: Mapping[str, Task]) -> pd.DataFrame:
@@ -88,6 +91,40 @@ def read_predictions(
             )
     table["output"] = table["output"].fillna("")
     return table.set_index(place)[["task", "output", "choice"]].sort_index()
+
+
+def read_external(
+    folder: Path, rows: pd.DataFrame, tasks: Mapping[str, Task], taken: Collection[str]
+) -> dict[str, pd.DataFrame]:
+    """What other systems answered, by the names of their files; see `read_predictions`.
+
+    Args:
+        folder: holds NAME.parquet of `PREDICTIONS_SCHEMA`, and documents.
+        rows: of the test split.
+        tasks: by name.
+        taken: names that other systems have.
+
+    Raises:
+        UserError: a file is of another kind, its name is taken or no plain word, or its content is
+            not as it must be.
+    """
+    found = {}
+    for path in sorted(folder.glob("*")):
+        if path.name.startswith(".") or path.suffix in _NO_PREDICTIONS:
+            continue
+        if path.suffix != ".parquet" or not path.is_file():
+            raise UserError(
+                f"{path}: cannot be read as answers; expected files NAME.parquet; convert it, or "
+                "move it away"
+            )
+        # It becomes a key of metrics, where a dot would be a level.
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", path.stem) or path.stem in taken:
+            raise UserError(
+                f"{path}: cannot become the system {path.stem!r}; expected letters, digits, - and "
+                f"_, other than {', '.join(taken)}; rename the file"
+            )
+        found[path.stem] = read_predictions(path, rows, tasks, whole=False)
+    return found
 
 
 def write_predictions(answers: Iterable[tuple[str, str, str, str | None]], target: Path) -> int:

@@ -57,7 +57,7 @@ def fine_tune(
     chosen = peft_methods if method in UNMERGEABLE else llamafactory
     output, parts = work / "output", samples.val_parts()
     # With parts, the Trainer names each loss after its data set.
-    of_val = {part: f"eval_{samples.dataset(f'val_{part}')}_loss" for part in parts}
+    of_part = {part: f"{samples.dataset(f'val_{part}')}_loss" for part in parts}
     val_loss = f"eval_{samples.dataset('val')}_loss" if parts else "eval_loss"
     settings = {"options": options, "cutoff_len": cutoff_len, "seed": seed, **trainer}
     arguments = chosen.arguments(
@@ -89,4 +89,4 @@ def fine_tune(
     for path in chosen.trained_files(output, method, options):
         shutil.copyfile(path, target / path.name)
     shutil.copyfile(work / "train.yaml", target / "train.yaml")
-    return replace(outcome, metric_curves={p: outcome.metric_curves[of_val[p]] for p in parts})
+    return replace(outcome, metric_curves={p: outcome.metric_curves[of_part[p]] for p in parts})

@@ -1,7 +1,7 @@
 """Turn predictions into numbers, task by task; knows no model.
 
 Reads   params: evaluate, judge, prepare.leave_out; tasks.yaml, data/processed/test.parquet,
-        data/processed/protocol.json,
+        data/processed/protocol.json, data/outside,
         data/predictions/{base,tuned,majority,tfidf,nearest,pattern}.parquet, data/judged.parquet,
         metrics/{judge,score_base,score_tuned}.json, models/adapter (its protocol)
 Writes  metrics/{evaluate,slices,confusion}.json
@@ -13,7 +13,7 @@ from typing import Any
 
 from tqdm import tqdm
 
-from newsrec.assistant.answers import read_predictions, read_split
+from newsrec.assistant.answers import read_external, read_predictions, read_split
 from newsrec.assistant.evaluation.judged import judge_figures
 from newsrec.assistant.evaluation.protocols import read_protocol
 from newsrec.assistant.evaluation.slices import measure_slices
@@ -40,6 +40,7 @@ def main() -> None:
         name: read_predictions(PREDICTIONS / f"{name}.parquet", test, tasks, whole=name in MODELS)
         for name in (*MODELS, *BASELINES)
     }
+    answers |= read_external(Path("data/outside"), test, tasks, answers)
     protocol = read_protocol(Path(), *draws)
     figures: dict[str, dict[str, Any]] = {}
     slices: list[dict[str, Any]] = []

@@ -132,6 +132,50 @@ def test_a_task_left_out_of_training_is_scored_and_named(
     assert sorted(found["tasks"]["scene"]["systems"]) == ["base", "majority", "tfidf", "tuned"]
 
 
+def test_external_answers_are_measured_beside_the_others_on_the_same_rows(tree: Path) -> None:
+    evaluate.main()
+    before = written()["evaluate"]["tasks"]
+    outside = tree / "data/outside"
+    outside.mkdir()
+    (outside / "README.md").write_text("what lies here")
+    # Right on all rows of two tasks, and on all but one.
+    some = [one for one in TEST if one["task"] in ("scene", "reply")]
+    answers = right(some)
+    first = next(one["id"] for one in some if one["task"] == "scene")
+    answers[first] = ("不知道", None)
+    write_answers(some, answers, outside / "all_tasks.parquet")
+    shuffled(outside / "all_tasks.parquet", seed=1)
+    evaluate.main()
+    tasks = written()["evaluate"]["tasks"]
+    scene = tasks["scene"]
+    assert scene["systems"]["all_tasks"]["accuracy"]["value"] == pytest.approx(11 / 12)
+    assert scene["gains"]["all_tasks"]["accuracy"]["value"] == pytest.approx(1 / 12)
+    assert tasks["reply"]["gains"]["all_tasks"]["chrf"]["value"] == 0
+    for task in tasks.values():
+        for part in ("systems", "gains"):
+            task[part].pop("all_tasks", None)
+    assert tasks == before
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("all tasks.parquet", r"cannot become the system 'all tasks'; expected letters"),
+        ("tfidf.parquet", r"the system 'tfidf'; .*, other than base, tuned, majority, tfidf"),
+        ("answers.csv", r"answers\.csv: cannot be read as answers; expected files NAME\.parquet"),
+        ("old.parquet", r"old\.parquet: 1 rows of the test split have no answer, like 's"),
+    ],
+)
+def test_external_answers_that_cannot_be_used_are_refused(
+    tree: Path, name: str, message: str
+) -> None:
+    (tree / "data/outside").mkdir()
+    some = [one for one in TEST if one["task"] == "scene"]
+    write_answers(some[1:], right(some), tree / "data/outside" / name)
+    with pytest.raises(UserError, match=message):
+        evaluate.main()
+
+
 @pytest.mark.parametrize(
     ("file", "values", "expected"),
     [

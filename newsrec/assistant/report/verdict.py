@@ -6,7 +6,8 @@ Every function takes what metrics/evaluate.json holds, or what `task_verdicts` m
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from newsrec.assistant.report.figures import NAMES, Cell, Metrics, cell, gain, head
+from newsrec.assistant.report.figures import NAMES, SYSTEMS, Cell, Metrics, cell, gain, head
+from newsrec.assistant.tables import BASELINES
 from newsrec.report.tables import BETTER, SAME, WORSE, Gain
 from newsrec.report.text import DASH, counted, p_value, tiny_notice
 
@@ -36,6 +37,7 @@ class TaskVerdict(NamedTuple):
         tuned: its figure.
         base: None where the two were not compared.
         baseline: the one with the highest figure; None where no baseline was compared.
+        external: the systems of data/outside that answered it.
         left_out: whether the model was trained without this task.
     """
 
@@ -45,6 +47,7 @@ class TaskVerdict(NamedTuple):
     tuned: Cell
     base: Rival | None
     baseline: Rival | None
+    external: list[Rival]
     left_out: bool
 
 
@@ -66,7 +69,7 @@ def task_verdicts(metrics: Metrics) -> list[TaskVerdict]:
 def best_baseline(task: Mapping[str, Any]) -> str | None:
     """The baseline with the highest figure by the primary metric; None where none was compared."""
     metric, systems = task["primary"], task["systems"]
-    others = [name for name, of in task["gains"].items() if name != "base" and metric in of]
+    others = [name for name, of in task["gains"].items() if name in BASELINES and metric in of]
     return max(others, key=lambda name: float(systems[name][metric]["value"]), default=None)
 
 
@@ -87,6 +90,7 @@ def _task_verdict(name: str, task: Mapping[str, Any], left_out: bool) -> TaskVer
         tuned=cell(metric, systems["tuned"][metric]),
         base=rival("base"),
         baseline=rival(best_baseline(task)),
+        external=[one for name in gains if name not in SYSTEMS and (one := rival(name))],
         left_out=left_out,
     )
 
@@ -102,8 +106,10 @@ def sentences(task: TaskVerdict) -> str:
     )
     text += f"It {_against(task.base)}. " if task.base else "It was not compared with its base. "
     if task.baseline is None:
-        return f"{text}No baseline was measured on this task."
-    return f"{text}It {_against(task.baseline, f'{BASELINE}, ')}."
+        text += "No baseline was measured on this task."
+    else:
+        text += f"It {_against(task.baseline, f'{BASELINE}, ')}."
+    return text + "".join(f" It {_against(one, 'the external ')}." for one in task.external)
 
 
 def _against(found: Rival, role: str = "") -> str:
@@ -188,7 +194,8 @@ def notices(tasks: Sequence[TaskVerdict], model: Mapping[str, Any]) -> list[tupl
             "warn",
             f"{task.name} was left out of training.",
             "Its figures are those of a model that was trained on the other tasks alone; what it "
-            f"loses by that is the difference from a run that was trained on it. {sentences(task)}",
+            "loses by that is the difference from a run that was trained on it, which can be "
+            f"compared as external answers (data/outside). {sentences(task)}",
         )
         for task in tasks
         if task.left_out

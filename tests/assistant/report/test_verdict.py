@@ -75,6 +75,21 @@ def test_the_best_baseline_is_the_one_with_the_highest_primary_figure(
     assert found.baseline.name == "majority"
 
 
+def test_external_answers_are_no_baseline_and_have_a_sentence_of_their_own(
+    metrics: dict[str, Any],
+) -> None:
+    kind = metrics["tasks"]["kind"]
+    title, before = verdict(task_verdicts(metrics)).title, of_task(metrics, "kind")
+    for part in ("systems", "gains"):
+        kind[part]["all_tasks"] = kind[part]["tfidf"] | {}
+    set_gain(metrics, "kind", "all_tasks", -0.1, 0.05)
+    assert verdict(task_verdicts(metrics)).title == title
+    assert of_task(metrics, "kind") == (
+        f"{before} It is worse than the external all_tasks (0.930): \u22120.100, 95 % interval "
+        "\u22120.150 to \u22120.050, p = 0.002."
+    )
+
+
 def all_better(metrics: dict[str, Any]) -> None:
     set_gain(metrics, "answer", "nearest", 9.0, 1.0)
 

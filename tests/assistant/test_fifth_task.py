@@ -1,0 +1,79 @@
+"""A fifth task is an entry of tasks.yaml and a file of rows: no code, through every stage."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from newsrec.params.compose import compose
+from tests.trees import commit, copy_tree, run
+
+pytestmark = pytest.mark.slow
+
+SMALL = [
+    "engine=transformers",
+    "fetch_model.tiny.hidden_size=32",
+    "fetch_model.tiny.num_layers=1",
+    "fetch_model.tiny.steps=20",
+    "prepare.corpus.num_rows=40",
+    "train.max_steps=4",
+    "train.save_steps=2",
+    "train.logging_steps=1",
+    "evaluate.num_resamples=20",
+]
+ENTRY = """
+  - name: urgency
+    instruction: "任务: 紧急程度"
+    answer: labels
+    labels: [紧急, 不紧急]
+"""
+TEXTS = {
+    "train": ("马上要用", "下个月再说", "领导正在等结果", "随便哪天都行"),
+    "val": ("今晚之前必须做完", "没想好要不要"),
+    "test": ("十分钟后开会要看", "有空的时候看一眼就好"),
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """pipelines/assistant in a copy, with one task more, run once."""
+    tree = tmp_path_factory.mktemp("fifth") / "newsrec"
+    copy_tree(tree)
+    folder = tree / "pipelines/assistant"
+    compose(folder / "params.yaml", SMALL, "assistant")
+    commit(tree)
+    with (folder / "tasks.yaml").open("a", encoding="utf-8") as stream:
+        stream.write(ENTRY)
+    rows = [
+        {"input": text, "output": ("紧急", "不紧急")[number % 2], "split": split}
+        for split, texts in TEXTS.items()
+        for number, text in enumerate(texts)
+    ]
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    (folder / "rows/urgency.jsonl").write_text(lines, encoding="utf-8")
+    run(folder, "dvc", "repro")
+    return folder
+
+
+def test_nothing_but_the_table_and_the_file_was_written_by_hand(folder: Path) -> None:
+    changed = run(folder, "git", "status", "--porcelain", "--no-renames", ".").splitlines()
+    by_hand = {line.split()[1].removeprefix("pipelines/assistant/") for line in changed}
+    made = {name for name in by_hand if name.startswith(("metrics/", "plots/", "dvc.lock"))}
+    assert by_hand - made == {"tasks.yaml", "rows/urgency.jsonl"}
+
+
+def test_it_is_trained_validated_scored_and_compared_like_the_others(folder: Path) -> None:
+    losses = pd.read_csv(folder / "plots/loss_val_parts.tsv", sep="\t")
+    assert list(losses) == ["step", "scenario", "kind", "answer", "file_name", "urgency"]
+    task = json.loads((folder / "metrics/evaluate.json").read_text())["tasks"]["urgency"]
+    assert set(task["systems"]) == {"base", "tuned", "majority", "tfidf"}
+    assert (task["num_rows"], task["primary"]) == (2, "accuracy")
+    tuned = pd.read_parquet(folder / "data/predictions/tuned.parquet").query("task == 'urgency'")
+    assert set(tuned["choice"]) <= {"紧急", "不紧急"}
+
+
+def test_the_report_has_a_section_on_it(folder: Path) -> None:
+    page = (folder / "reports/report.html").read_text(encoding="utf-8")
+    assert "任务: 紧急程度" in page
+    assert "`urgency`" in (folder / "reports/summary.md").read_text(encoding="utf-8")
