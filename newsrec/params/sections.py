@@ -22,6 +22,7 @@ from newsrec.params.train import Train
 from newsrec.training.methods import UNMERGEABLE
 
 STRICT = ConfigDict(extra="forbid")
+_HEAD_DIM = 32  # of the tiny model
 # A stage that several pipelines share reads the sections below and passes over the others.
 _SHARED = ConfigDict(extra="ignore")
 
@@ -43,6 +44,28 @@ class Tiny:
     packing: bool = False
     loss_by: Literal["token", "example"] = "token"
     induction_heads: bool = False
+
+    @model_validator(mode="after")
+    def _the_sizes_fit(self) -> "Tiny":
+        num_heads = self.hidden_size // _HEAD_DIM
+        if not num_heads:
+            raise ValueError(
+                f"hidden_size is {self.hidden_size}; expected {_HEAD_DIM} or more, the width of an "
+                "attention head"
+            )
+        if num_heads % self.num_key_value_heads:
+            raise ValueError(
+                f"num_key_value_heads is {self.num_key_value_heads}; expected a divisor of the "
+                f"{num_heads} heads that hidden_size {self.hidden_size} has"
+            )
+        # One head's width holds notes, and as much must be left for words.
+        if self.induction_heads and (num_heads < 3 or self.num_layers < 2):
+            raise ValueError(
+                f"induction_heads is true, with hidden_size {self.hidden_size} and num_layers "
+                f"{self.num_layers}; expected {3 * _HEAD_DIM} and 2 or more, or induction_heads: "
+                "false"
+            )
+        return self
 
 
 @dataclass(frozen=True, config=STRICT)

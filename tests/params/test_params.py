@@ -204,6 +204,15 @@ def test_the_tiny_model_alone_has_a_recipe_of_its_own(
         (["train.early_stopping=0"], ["train.early_stopping", "0", "greater than 0"]),
         (["train.early_stopping=-1"], ["train.early_stopping", "-1", "greater than 0"]),
         (["train.method=dreambooth"], ["'dreambooth'", *GROUPS["train"]]),
+        (["fetch_model.tiny.hidden_size=16"], ["hidden_size is 16", "32 or more"]),
+        (
+            ["fetch_model.tiny.hidden_size=96", "+fetch_model.tiny.num_key_value_heads=2"],
+            ["num_key_value_heads is 2", "a divisor of the 3 heads"],
+        ),
+        (
+            ["fetch_model.tiny.hidden_size=64", "+fetch_model.tiny.induction_heads=true"],
+            ["induction_heads is true", "expected 96 and 2 or more"],
+        ),
         (["train.method=null"], ["train.method is None", *GROUPS["train"]]),
         (["train=full", "+train.rank=8"], ["'train.rank'", "expected one of", "epochs", "lr"]),
         (["train=adapter", "+train.num_layers=2"], ["'train.num_layers'", "reduction_factor"]),
