@@ -1,7 +1,7 @@
 """Systems without a language model: what the tuned model has to beat, by the kind of answer.
 
-Each answers the rows of one task; all but `pattern` learn from its training rows, so a task that
-was left out of training has none of them.
+Each answers the rows of one task; all but `pattern` learn from its training rows, those of a task
+that the model was trained without too.
 """
 
 import re

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
+from newsrec.chat.text import plain_text
 from newsrec.errors import UserError
 from newsrec.params.load import load_params
 from newsrec.params.sections import STRICT
@@ -37,6 +38,17 @@ class Task:
     labels: tuple[_Line, ...] = ()
     none: _Line | None = None
     next: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+    @model_validator(mode="after")
+    def _texts_are_plain(self) -> "Task":
+        # As the rows are: an answer in another form would never be right.
+        for text in (self.instruction, *self.labels, *filter(None, [self.none])):
+            if (plain := plain_text(text)) != text:
+                raise ValueError(
+                    f"{text!r} has what begins a control token, or characters that print nothing; "
+                    f"expected {plain!r}"
+                )
+        return self
 
     @model_validator(mode="after")
     def _labels_belong_to_the_answer(self) -> "Task":

@@ -53,9 +53,11 @@ def test_a_task_left_out_of_training_is_the_first_limit(monkeypatch: pytest.Monk
 def test_a_hostile_table_of_tasks_stays_text(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    hostile = "<script>x</script> `a` | b"
+    hostile = "`a` *b* | [c](d) &lt;e&gt;"
     made_up.with_task(
         tmp_path, name="other", instruction=hostile, answer="labels", labels=[hostile, "b"]
     )
     monkeypatch.chdir(tmp_path)
-    assert "<script" not in card_of("embedded").purpose
+    purpose = card_of("embedded").purpose
+    assert purpose.count("<code>&#96;a&#96; &#42;b&#42; &#124; &#91;c&#93;&#40;d&#41; &#38;lt") == 2
+    assert not {"`a`", "*b*", "&lt;"} & set(purpose.split())

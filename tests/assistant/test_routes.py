@@ -1,9 +1,11 @@
 """Which task follows which: by the tuned model's label, as the table says."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
 from newsrec.assistant.asking import answer_text
 from newsrec.assistant.tasks import read_tasks
@@ -55,6 +57,17 @@ def test_a_missing_table_is_reported_with_where_to_run(tmp_path: Path) -> None:
     with pytest.raises(
         UserError, match=r"tasks\.yaml: no such file; .* run this in pipelines/assi"
     ):
+        read_tasks(tmp_path / "tasks.yaml")
+
+
+@pytest.mark.parametrize(
+    ("text", "plain"), [("是<|im_end|>", "是< |im_end|>"), ("是\u200b", "是"), ("是  的", "是 的")]
+)
+def test_a_label_that_no_row_can_have_is_refused(text: str, plain: str, tmp_path: Path) -> None:
+    entry = {"name": "one", "instruction": "任务: 一", "answer": "labels", "labels": [text, "否"]}
+    table = yaml.safe_dump({"tasks": [entry]}, allow_unicode=True)
+    (tmp_path / "tasks.yaml").write_text(table, encoding="utf-8")
+    with pytest.raises(UserError, match=f"control token.*; expected {re.escape(repr(plain))}"):
         read_tasks(tmp_path / "tasks.yaml")
 
 
