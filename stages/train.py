@@ -1,8 +1,8 @@
 """Fine-tune the base model on a data set by the method that `train.method` names.
 
 Reads   params: train, model.template; models/base, metrics/fetch_model.json, and of data/processed
-        dataset_info.json, protocol.json, NAME_train.jsonl, NAME_val.jsonl and, if it is there,
-        NAME_val/NAME.jsonl; waits for models/checked/base.json
+        dataset_info.json, protocol.json, NAME_train.jsonl, NAME_val.jsonl and, if there is one,
+        the folder NAME_val; waits for models/checked/base.json
 Writes  models/adapter, metrics/train.json, metrics/timings/train.json, plots/loss_train.tsv,
         plots/loss_val.tsv, and plots/loss_val_parts.tsv if the validation samples have parts
 Run     dvc repro train      (alone: python -m stages.train NAME, like mind)

@@ -2,7 +2,7 @@
 
 Reads   params: prepare; tasks.yaml, the files NAME.jsonl of the folder prepare.path
 Writes  data/processed/{train,val,test}.parquet, data/processed/{dataset_info,protocol}.json,
-        data/processed/assistant_{train,val}.jsonl, data/processed/assistant_val/NAME.jsonl,
+        data/processed/assistant_{train,val}.jsonl, data/processed/assistant_val (a file a task),
         metrics/prepare.json
 Run     dvc repro prepare      (alone: python -m stages.assistant.prepare)
 """
