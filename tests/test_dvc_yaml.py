@@ -143,7 +143,10 @@ def body(stage: str) -> dict:
 def paths_of(entries: list) -> set[str]:
     """The paths in a list of dvc.yaml, whose entries may have settings; matrix keys as NAME."""
     paths = [next(iter(entry)) if isinstance(entry, dict) else entry for entry in entries]
-    return {re.sub(r"(?<=.)\$\{(key|item|rl\.method)\}", "NAME", path) for path in paths}
+    return {
+        re.sub(r"(?<=.)\$\{(key|item|rl\.method|rl\.trained\[\d\])\}", "NAME", path)
+        for path in paths
+    }
 
 
 def docstring(stage: str) -> str:

@@ -106,10 +106,13 @@ def read_lock(path: Path = LOCK) -> dict[str, Any] | None:
 
 
 def select(values: Mapping[str, Any], key: str) -> Any:
-    """The value at a key with dots; None where there is none."""
+    """The value at a key like `section.value` or `section.list[0]`; None where there is none."""
     found: Any = values
-    for part in key.split("."):
-        found = found.get(part) if isinstance(found, Mapping) else None
+    for part in re.findall(r"[^.\[\]]+", key):
+        if isinstance(found, list):
+            found = dict(enumerate(found)).get(int(part)) if part.isdigit() else None
+        else:
+            found = found.get(part) if isinstance(found, Mapping) else None
     return found
 
 
@@ -145,7 +148,7 @@ def _resolved(entry: Any, values: Mapping[str, Any]) -> Any:
             known = select(values, found[1])
             return found[0] if known is None else str(known)
 
-        return re.sub(r"\$\{([\w.]+)\}", value, entry)
+        return re.sub(r"\$\{([\w.\[\]]+)\}", value, entry)
     if isinstance(entry, dict):
         return {_resolved(key, values): _resolved(one, values) for key, one in entry.items()}
     return [_resolved(one, values) for one in entry] if isinstance(entry, list) else entry

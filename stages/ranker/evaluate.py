@@ -1,12 +1,11 @@
 """Turn predictions into numbers; knows no model.
 
-Reads   params: evaluate; of data/processed test.parquet, candidates_test.json, purchases.parquet
-        and items.parquet; data/predictions/NAME.parquet of the systems named, and of a probe
-        NAME_wrong_history.parquet, NAME_candidate_alone.parquet where there is one;
-        data/predictions/compare, plots/rl_METHOD.tsv, metrics/prepare.json,
-        metrics/score_sft.json, models/adapter (its protocol)
+Reads   params: evaluate, rl.trained; data/processed/{test,purchases,items}.parquet,
+        data/processed/candidates_test.json, data/predictions/compare; of each system, named or
+        trained, data/predictions/{NAME,NAME_wrong_history,NAME_candidate_alone}.parquet (probes:
+        where there are any), plots/rl_METHOD.tsv; metrics/{prepare,score_sft}.json, models/adapter
 Writes  metrics/{evaluate,slices,probes}.json, plots/learning_curves.tsv
-Run     dvc repro evaluate      (alone: python -m stages.ranker.evaluate NAME ..., like sft exact)
+Run     dvc repro evaluate      (alone: python -m stages.ranker.evaluate NAME ..., like base sft)
 """
 
 import sys
@@ -37,12 +36,13 @@ METRICS, PLOTS = Path("metrics"), Path("plots")
 
 
 def main() -> None:
-    evaluate = load_params(Params).evaluate
-    sources = {name: PREDICTIONS / f"{name}.parquet" for name in sys.argv[1:]}
+    params = load_params(Params)
+    evaluate, names = params.evaluate, [*sys.argv[1:], *params.rl.trained]
+    sources = {name: PREDICTIONS / f"{name}.parquet" for name in names}
     sources |= {path.stem: path for path in (PREDICTIONS / "compare").glob("*.parquet")}
     names = ordered(sources)
     if len(names) < 2:
-        raise UserError("expected two or more systems: python -m stages.ranker.evaluate sft exact")
+        raise UserError("expected two or more systems: python -m stages.ranker.evaluate base sft")
     lists = load_lists(PROCESSED)
     scores = {name: load_scores(sources[name], lists) for name in names}
     probed = load_probes(PREDICTIONS, names, PROBES, lists)

@@ -1,5 +1,6 @@
 """params.yaml: equal to its composition, and every fault reported in one line."""
 
+import re
 from functools import cache
 from itertools import combinations, product
 from pathlib import Path
@@ -131,6 +132,47 @@ def test_a_method_of_reinforcement_is_chosen_by_its_word(method: str, tmp_path: 
     params = load_params(RankerParams, path)
     assert params.rl.method == method
     assert (params.model.template, params.prepare.max_lists["test"]) == ("qwen", 5000)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("overrides", "trained"),
+    [
+        ([], ["exact", "softmax"]),
+        (["rl=softmax"], ["softmax"]),
+        (["rl.compared=[]"], ["exact", "softmax"]),
+        (["rl=ppo", "rl.compared=[group]"], ["ppo", "group", "softmax"]),
+        (["rl.compared=[softmax,group,ppo]"], ["exact", "softmax", "group", "ppo"]),
+        (
+            ["rl=group", "rl.compared=[ppo,exact,group,softmax]"],
+            ["group", "ppo", "exact", "softmax"],
+        ),
+    ],
+)
+def test_the_chosen_method_softmax_and_those_compared_are_trained_once(
+    overrides: list[str], trained: list[str], tmp_path: Path
+) -> None:
+    compose(tmp_path / "params.yaml", overrides, "ranker")
+    found = load_params(RankerParams, tmp_path / "params.yaml").rl.trained
+    assert list(dict.fromkeys(found)) == trained  # as DVC names the stages
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        ("rl.compared=[ppo,ppo]", "rl.compared names ppo more than once; name each method once"),
+        ("rl.compared=[grpo]", "rl.compared.0 is 'grpo'; expected one of: 'exact', 'softmax'"),
+        ("rl.trained=[exact,ppo,ppo,ppo,ppo]", "rl.trained is exact, ppo, ppo, ppo, ppo; expected"),
+    ],
+)
+def test_methods_that_cannot_be_compared_are_refused_in_one_line(
+    overrides: str, words: str, tmp_path: Path
+) -> None:
+    compose(tmp_path / "params.yaml", [overrides], "ranker")
+    with pytest.raises(UserError, match=re.escape(words)) as refused:
+        load_params(RankerParams, tmp_path / "params.yaml")
+    assert "\n" not in str(refused.value)
 
 
 @pytest.mark.slow

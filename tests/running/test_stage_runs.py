@@ -29,14 +29,22 @@ GRAPH = {
             "foreach": {"base": "models/base", "tuned": "models/merged"},
             "do": {"cmd": "run ${key} ${item}", "deps": ["${item}"], "outs": ["${key}.json"]},
         },
-        "listed": {"foreach": ["a", "b"], "do": {"cmd": "run ${item}", "outs": ["${item}.json"]}},
+        "listed": {
+            "foreach": ["a", "b"],
+            "do": {"cmd": "run ${item} ${list[1]}", "outs": ["${item}.json"]},
+        },
+        "beyond": {"cmd": "run ${list[2]}"},
         "parts": {"cmd": "run", "outs": ["made/deep/one", "made/two"]},
         "elsewhere": {"cmd": "run", "wdir": "folder"},
         "unknown": {"cmd": "run ${vars.none}"},
         "crossed": {"matrix": {"a": [1, 2]}, "cmd": "run ${item.a}"},
     }
 }
-PARAMS = {"section": {"value": 1, "folder": "mine"}, "other": {"value": 2, "unused": 3}}
+PARAMS = {
+    "section": {"value": 1, "folder": "mine"},
+    "other": {"value": 2, "unused": 3},
+    "list": ["x", "y"],
+}
 
 
 @pytest.fixture(autouse=True)
@@ -79,10 +87,10 @@ def test_a_stage_is_read_with_its_values() -> None:
     )
     listed = read_stage("listed@b")
     assert listed is not None
-    assert listed.outs == ("b.json",)
+    assert (listed.cmd, listed.outs) == ("run b y", ("b.json",))
 
 
-@pytest.mark.parametrize("name", ["elsewhere", "unknown", "crossed@1", "missing"])
+@pytest.mark.parametrize("name", ["elsewhere", "unknown", "beyond", "crossed@1", "missing"])
 def test_a_stage_that_only_dvc_can_read_is_none(name: str) -> None:
     assert read_stage(name) is None
 
@@ -93,8 +101,9 @@ def test_every_stage_of_the_pipeline_can_be_read(monkeypatch: pytest.MonkeyPatch
             continue
         pipeline, _, name = path.rpartition("/")
         monkeypatch.chdir(ROOT / "pipelines" / pipeline if pipeline else ROOT)
-        for one in entry.get("foreach", {"": ""}):
-            key = one.replace("${rl.method}", "exact")  # a name in params.yaml, as DVC resolves it
+        each = entry.get("foreach", {"": ""})
+        # A list in params.yaml, as DVC resolves it.
+        for key in ["exact", "softmax"] if each == "${rl.trained}" else each:
             stage = read_stage(f"{name}@{key}" if key else name)
             assert stage is not None
             body = entry.get("do", entry)

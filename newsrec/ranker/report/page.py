@@ -257,7 +257,7 @@ def _probe_rows(found: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str
 
 def _slices(slices: Mapping[str, Any], main: str) -> list[tuple[str, Markup]]:
     """A dot plot for each heading, all on one scale."""
-    shown = list(dict.fromkeys(("sft", "softmax", main)))
+    shown = list(dict.fromkeys(("sft", *METHODS, main)))
     plots = {
         heading: [
             (

@@ -9,6 +9,7 @@ from pydantic.dataclasses import dataclass
 from newsrec.params.sections import STRICT
 
 RlMethod = Literal["exact", "softmax", "group", "ppo"]
+SOFTMAX: RlMethod = "softmax"
 _Positive = Annotated[int, Field(gt=0)]
 
 
@@ -78,6 +79,8 @@ class Rl:
     """Training by reinforcement; each method has a section of its own beside the recipe."""
 
     method: RlMethod
+    compared: tuple[RlMethod, ...]  # trained and compared beside it; softmax always is
+    trained: tuple[RlMethod, ...]  # all of them, filled up with softmax: composed of the two above
     recipe: RlRecipe
     exact: Exact
     softmax: Softmax
@@ -90,6 +93,19 @@ class Rl:
             raise ValueError(
                 "recipe.targets has lm_head, and the score is read from the head's own weights; "
                 "leave it out"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _what_is_trained_is_what_was_chosen(self) -> "Rl":
+        repeated = [name for name in self.compared if self.compared.count(name) > 1]
+        if repeated:
+            raise ValueError(f"compared names {repeated[0]} more than once; name each method once")
+        if {*self.trained} != {self.method, SOFTMAX, *self.compared}:
+            raise ValueError(
+                f"trained is {', '.join(self.trained)}; expected what method and compared name, "
+                "and softmax; do not write it, but compose it: newsrec params rl=... "
+                "'rl.compared=[...]'"
             )
         return self
 

@@ -14,7 +14,7 @@ from tests.ranker.made_tree import write_tree
 
 pytestmark = pytest.mark.slow
 
-SYSTEMS = ["base", "sft", "exact", "softmax", "random", "popularity"]
+SYSTEMS = ["base", "sft", "random", "popularity"]  # beside the methods that were trained
 
 
 @pytest.fixture
@@ -51,6 +51,17 @@ def test_every_system_is_measured_on_the_same_lists(tree: Path) -> None:
     assert {"sft", "exact", "target"} <= set(probes["popularity"])
     curves = pd.read_csv(tree / "plots/learning_curves.tsv", sep="\t")
     assert list(curves["method"].unique()) == ["exact", "softmax"]
+
+
+def test_every_method_that_was_trained_is_measured(tree: Path) -> None:
+    methods = ("exact", "softmax", "group", "ppo")
+    write_tree(tree, methods=methods)
+    evaluate.main()
+    found = read(tree, "evaluate")
+    assert list(found["systems"]) == [*methods, "sft", "base", "random", "popularity"]
+    assert "expected_ndcg_at_10" in found["pairs"]["group vs ppo"]
+    curves = pd.read_csv(tree / "plots/learning_curves.tsv", sep="\t")
+    assert tuple(curves["method"].unique()) == methods
 
 
 def test_equal_files_give_equal_bytes(tree: Path) -> None:

@@ -14,9 +14,9 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture
 def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    write_tree(tmp_path)
+    write_tree(tmp_path, methods=("exact", "softmax", "group", "ppo"))
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("sys.argv", ["evaluate", "base", "sft", "exact", "softmax", "popularity"])
+    monkeypatch.setattr("sys.argv", ["evaluate", "base", "sft", "popularity"])
     counts = {"num_asked": 200, "num_right": 160}
     for name, found in {
         "teach": {"teacher": "local", "train": counts},
@@ -26,6 +26,8 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "fetch_reviews": {"num_ratings": 500},
         "rl_exact": {"start_noise_one": 4.6},
         "rl_softmax": {"start_noise_one": 4.6},
+        "rl_group": {"start_noise_one": 4.5},
+        "rl_ppo": {"clip_share": 0.25},
     }.items():
         write(tmp_path / f"metrics/{name}.json", {"protocol": {}, **found})
     for name in ("train", "val"):
@@ -44,6 +46,10 @@ def test_page_summary_and_provenance_are_written(tree: Path) -> None:
     assert "<svg" in page
     assert all(address.startswith("#") for address in Page(page).addresses)
     assert "rank 20" in page or "rank 1" in page  # lists that training moved
+    for method in ("exact", "softmax", "group", "ppo"):
+        assert f"{method}: 0.300 at step 0, 0.500 at step 10" in page  # a learning curve
+        assert f"reinforcement, {method}" in page
+        assert f"| `{method}` |" in summary
     found = json.loads((tree / "metrics/provenance.json").read_text())
     assert set(found["seeds"]) == {"train", "teach", "evaluate", "rl"}
     report.main()
