@@ -1,6 +1,8 @@
-"""One of several processes that train, with and without a fault; each leaves its weights.
+"""One of several processes that train by each method, once with a fault; each leaves its weights.
 
-torchrun ... -m tests.ranker.rl.ranks JOB FOLDER
+torchrun ... -m tests.ranker.rl.ranks FOLDER METHOD ...
+
+Of each method FOLDER has METHOD.json, what to train; PyTorch is started once for all of them.
 """
 
 import json
@@ -24,12 +26,15 @@ class UnwrappedTrainer(RankerTrainer):
 
 
 def main() -> None:
-    job, folder = json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2])
-    for kind in (RankerTrainer, UnwrappedTrainer):
-        job["trainer"]["output_dir"] = str(folder / kind.__name__)
+    folder, methods = Path(sys.argv[1]), sys.argv[2:]
+    runs = [(method, RankerTrainer) for method in methods]
+    for method, kind in [*runs, (methods[0], UnwrappedTrainer)]:
+        job = json.loads((folder / f"{method}.json").read_text())
+        job["trainer"]["output_dir"] = str(folder / f"{method}-{kind.__name__}")
         policy = train(job, kind)
         trained = {name: one for name, one in policy.named_parameters() if one.requires_grad}
-        save_file(trained, folder / f"{kind.__name__}-{os.environ['RANK']}.safetensors")
+        name = f"{method}-{kind.__name__}-{os.environ['RANK']}.safetensors"
+        save_file(trained, folder / name)
 
 
 if __name__ == "__main__":

@@ -131,32 +131,47 @@ def test_one_batch_and_accumulated_ones_end_in_the_same_weights(
     assert_close(found, expected)
 
 
-def test_two_processes_end_in_the_weights_of_one_and_unwrapped_they_part(
-    tiny_model: Path, lists: Lists, tmp_path: Path
-) -> None:
-    one = trained_here(tiny_model, lists, tmp_path / "one", "exact") / "checkpoint-6"
-    expected = load_file(one / "trained.safetensors")
-    settings = {**RECIPE, "method": "exact", "options": OPTIONS["exact"]}
-    settings |= {"batch_size": 2, "gradient_accumulation_steps": 1}
-    job = training.describe(base=tiny_model, lists=lists, work=tmp_path / "two", **settings)
-    # Else both would end with what the first has saved.
-    job["trainer"]["load_best_model_at_end"] = False
-    (tmp_path / "job.json").write_text(json.dumps(job))
+@pytest.fixture(scope="module")
+def two_processes(
+    one_thread: None, tiny_model: Path, lists: Lists, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """What `tests.ranker.rl.ranks` leaves of two processes."""
+    folder = tmp_path_factory.mktemp("two")
+    for method, options in OPTIONS.items():
+        settings = {**RECIPE, "method": method, "options": options}
+        settings |= {"batch_size": 2, "gradient_accumulation_steps": 1}
+        job = training.describe(base=tiny_model, lists=lists, work=folder, **settings)
+        # Else both would end with what the first has saved.
+        job["trainer"]["load_best_model_at_end"] = False
+        (folder / f"{method}.json").write_text(json.dumps(job))
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     subprocess.run(
-        [sys.executable, *torchrun, "-m", "tests.ranker.rl.ranks", tmp_path / "job.json", tmp_path],
+        [sys.executable, *torchrun, "-m", "tests.ranker.rl.ranks", folder, *OPTIONS],
         cwd=ROOT,
         check=True,
     )
-    first, second, *unwrapped = (
-        load_file(tmp_path / f"{name}-{rank}.safetensors")
-        for name in ("RankerTrainer", "UnwrappedTrainer")
-        for rank in (0, 1)
+    return folder
+
+
+@pytest.mark.parametrize("method", OPTIONS)
+def test_two_processes_end_in_the_weights_of_one(
+    method: str, two_processes: Path, tiny_model: Path, lists: Lists, tmp_path: Path
+) -> None:
+    output = trained_here(tiny_model, lists, tmp_path / "one", method)
+    num_steps = read_json(output / "trainer_state.json")["global_step"]
+    expected = load_file(output / f"checkpoint-{num_steps}/trained.safetensors")
+    first, second = (
+        load_file(two_processes / f"{method}-RankerTrainer-{rank}.safetensors") for rank in (0, 1)
     )
     assert_close(first, second)
     assert_close(first, expected)
-    apart, other = unwrapped
-    assert max(float((apart[name] - other[name]).abs().max()) for name in apart) > 1e-3
+
+
+def test_two_processes_whose_model_is_called_unwrapped_part(two_processes: Path) -> None:
+    first, second = (
+        load_file(two_processes / f"exact-UnwrappedTrainer-{rank}.safetensors") for rank in (0, 1)
+    )
+    assert max(float((first[name] - second[name]).abs().max()) for name in first) > 1e-3
 
 
 def assert_close(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor]) -> None:
