@@ -91,6 +91,8 @@ class Compare:
     price_prompt: float
     price_completion: float
     reasoner: str | None  # folder of a model that embeds users and products
+    # Text whose last token's state is the embedding; null: the token that ends a turn.
+    embedding_token: Annotated[str, Field(min_length=1)] | None
     max_user_tokens: int  # of what it writes about a user before that; 0: nothing
     max_item_tokens: int
     batch_size: _Positive

@@ -83,6 +83,7 @@ def _reasoner(
         Path(str(compare.reasoner)),
         params.engine_settings(),
         WORK / "reasoner",
+        embedding_token=compare.embedding_token,
         max_user_tokens=compare.max_user_tokens,
         max_item_tokens=compare.max_item_tokens,
         batch_size=compare.batch_size,

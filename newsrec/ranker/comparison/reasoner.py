@@ -2,8 +2,8 @@
 models with reasoning"): one embedding for each user and each product, compared by dot product.
 
 The model writes what it makes of the user, or the product; the embedding is its last state at the
-token that ends its turn. What it wrote is thus all that reasoning adds. A published checkpoint is a
-Hugging Face folder of a stock architecture and loads as such, without code of its own.
+token that ends its turn, or of another text, as RRec's is at `<answer>`. What it wrote is thus all
+that reasoning adds. Published checkpoints: see `newsrec.ranker.comparison.checkpoints`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +20,7 @@ from newsrec.engines.answering import answer
 from newsrec.engines.request import FewPrompts, Request
 from newsrec.engines.settings import Settings, TransformersSettings
 from newsrec.errors import UserError
-from newsrec.files import read_json
+from newsrec.ranker.comparison.checkpoints import open_checkpoint
 from newsrec.ranker.lists import Item, Row, parts_of
 from newsrec.ranker.params import Prompt
 
@@ -41,6 +41,7 @@ def rank_lists(
     settings: Settings,
     work: Path,
     *,
+    embedding_token: str | None,
     max_user_tokens: int,
     max_item_tokens: int,
     batch_size: int,
@@ -52,10 +53,12 @@ def rank_lists(
         rows: of `LISTS_SCHEMA`.
         items: all that the lists name, by id.
         prompt: what is shown of a candidate.
-        model: folder of a whole language model; where its config.json has
-            `similarity_normalization`, as RRec's, embeddings are scaled to length 1.
+        model: folder of a whole language model, or a checkpoint of RRec's; see `open_checkpoint`.
         settings: of the engine that writes.
         work: an existing folder, for what an interrupted run need not write again.
+        embedding_token: the text whose last token's state is the embedding: the model is asked to
+            end with it, what it writes is cut there, and it is put behind. None: the token that
+            ends a turn.
         max_user_tokens: of what is written about a user; 0: nothing.
         max_item_tokens: likewise of a product.
         batch_size: texts embedded at once.
@@ -63,31 +66,32 @@ def rank_lists(
 
     Returns:
         Of each list the scores in the order of its candidates; `num_users`, `num_items`,
-        `num_silent` (nothing was written, though it could be), and `normalised`.
+        `num_silent` (nothing was written, though it could be), and of the checkpoint
+        `architecture`, `num_weights_left_out` and `normalised`.
 
     Raises:
         UserError: the folder holds no such model, or the engine cannot do its work.
     """
-    if not model.is_dir():
-        raise UserError(
-            f"{model}: no such folder; expected a Hugging Face model; set compare.reasoner to it"
-        )
+    checkpoint = open_checkpoint(model, work / "model")
     histories: list[str] = []
     parts: dict[str, str] = {}
     for row, (history, candidates) in zip(rows, parts_of(rows, items, prompt), strict=True):
         histories.append(history)
         parts |= zip(row["candidates"], candidates, strict=True)
-    normalised = bool(read_json(model / "config.json").get("similarity_normalization", False))
+    ending = "" if embedding_token is None else f" End with {embedding_token}."
     embedded, num_silent = {}, 0
     for name, texts, max_tokens in (
-        ("user", [text + USER_TASK for text in histories], max_user_tokens),
-        ("item", [text + ITEM_TASK for text in parts.values()], max_item_tokens),
+        ("user", [text + USER_TASK + ending for text in histories], max_user_tokens),
+        ("item", [text + ITEM_TASK + ending for text in parts.values()], max_item_tokens),
     ):
         (folder := work / name).mkdir(exist_ok=True)
-        said = _write(texts, model, settings, folder, max_tokens)
+        said = _write(texts, checkpoint.folder, settings, folder, max_tokens)
+        if embedding_token is not None:
+            said = [text.partition(embedding_token)[0] for text in said]
         num_silent += sum(not text for text in said) if max_tokens else 0
-        embedded[name] = _embed(texts, said, model, TransformersSettings(dtype, batch_size))
-    if normalised:
+        engine = TransformersSettings(dtype, batch_size)
+        embedded[name] = _embed(texts, said, checkpoint.folder, engine, embedding_token)
+    if checkpoint.normalised:
         embedded = {
             name: found / np.linalg.norm(found, axis=1, keepdims=True)
             for name, found in embedded.items()
@@ -101,7 +105,9 @@ def rank_lists(
         "num_users": len(histories),
         "num_items": len(parts),
         "num_silent": num_silent,
-        "normalised": normalised,
+        "architecture": checkpoint.architecture,
+        "num_weights_left_out": checkpoint.num_left_out,
+        "normalised": checkpoint.normalised,
     }
 
 
@@ -135,19 +141,29 @@ def _write(
 
 
 def _embed(
-    texts: Sequence[str], said: Sequence[str], model: Path, settings: TransformersSettings
+    texts: Sequence[str],
+    said: Sequence[str],
+    model: Path,
+    settings: TransformersSettings,
+    embedding_token: str | None,
 ) -> npt.NDArray[np.float64]:
     """The last state at the end of each answer, shape (texts, width), float64."""
     # Imports PyTorch, which takes seconds: a mistake in the values of a run is reported before.
     from newsrec.engines.states import language_states
 
     tokenizer = load_tokenizer(model)
-    end = end_of_turn(tokenizer)
+    ends = []
+    if embedding_token is None:
+        ends = [end_of_turn(tokenizer)]
+    elif embedding_token in (added := tokenizer.get_added_vocab()):
+        ends = [added[embedding_token]]
+    else:  # tokens of text, which may join with what stands before, as where it was trained
+        said = [text + embedding_token for text in said]
     prompts = encode_chats(tokenizer, [user_turn(text) for text in texts])
     # What was written is text, whatever control token it may spell.
     answers = tokenizer(list(said), add_special_tokens=False, split_special_tokens=True)
     ids = [
-        [*prompt, *written, end]
+        [*prompt, *written, *ends]
         for prompt, written in zip(prompts, answers["input_ids"], strict=True)
     ]
     return language_states(settings, model, ids).astype(np.float64)

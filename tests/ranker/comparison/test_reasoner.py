@@ -1,7 +1,5 @@
 """The reasoning ranker on a tiny model: real texts, and one real embedding of each."""
 
-import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +9,10 @@ import torch
 from transformers import AutoModelForCausalLM, PreTrainedTokenizerBase
 
 from newsrec.chat.messages import user_turn
-from newsrec.chat.tokens import chat_text, load_tokenizer
+from newsrec.chat.tokens import encode_chat, load_tokenizer
 from newsrec.engines.settings import TransformersSettings
 from newsrec.errors import UserError
+from newsrec.ranker.comparison import reasoner
 from newsrec.ranker.comparison.reasoner import ITEM_TASK, USER_TASK, end_of_turn, rank_lists
 from newsrec.ranker.lists import parts_of
 from tests.ranker import made_lists
@@ -26,7 +25,9 @@ ITEMS = {row["item"]: row for row in made_lists.items()}
 SETTINGS = TransformersSettings("float32", 8, "cpu")
 
 
-def ranked(model: Path, work: Path, tokens: int = 4) -> tuple[np.ndarray, dict]:
+def ranked(
+    model: Path, work: Path, tokens: int = 4, embedding_token: str | None = None
+) -> tuple[np.ndarray, dict]:
     work.mkdir()
     scores, found = rank_lists(
         ROWS,
@@ -35,6 +36,7 @@ def ranked(model: Path, work: Path, tokens: int = 4) -> tuple[np.ndarray, dict]:
         model,
         SETTINGS,
         work,
+        embedding_token=embedding_token,
         max_user_tokens=tokens,
         max_item_tokens=tokens,
         batch_size=4,
@@ -44,13 +46,13 @@ def ranked(model: Path, work: Path, tokens: int = 4) -> tuple[np.ndarray, dict]:
 
 
 @torch.inference_mode()
-def state_of(model: Path, message: str, said: str) -> np.ndarray:
+def state_of(model: Path, message: str, said: str, end: str = "<|im_end|>") -> np.ndarray:
     """By hand: the chat, what was written and the token that ends the turn, one text at a time."""
     tokenizer = load_tokenizer(model)
     network = AutoModelForCausalLM.from_pretrained(model, dtype=torch.float32).eval()
-    text = f"{chat_text(tokenizer, user_turn(message))}{said}<|im_end|>"
-    ids = tokenizer(text, add_special_tokens=False, return_tensors="pt")["input_ids"]
-    states = network(input_ids=ids, output_hidden_states=True).hidden_states[-1]
+    ids = encode_chat(tokenizer, user_turn(message))
+    ids += tokenizer(f"{said}{end}", add_special_tokens=False)["input_ids"]
+    states = network(input_ids=torch.tensor([ids]), output_hidden_states=True).hidden_states[-1]
     return states[0, -1].double().numpy()
 
 
@@ -81,24 +83,32 @@ def test_without_a_text_the_turn_ends_at_once(tiny_model: Path, tmp_path: Path) 
     assert scores[0, 3] == pytest.approx(user @ item, rel=1e-4)
 
 
-def test_a_published_checkpoint_loads_without_code_of_its_own(
-    tiny_model: Path, tmp_path: Path
+@pytest.mark.parametrize("token", ["<answer>", "<|im_start|>"])  # of text, of control
+def test_the_embedding_is_the_state_at_the_token_that_is_asked_for(
+    token: str, tiny_model: Path, tmp_path: Path
 ) -> None:
-    model = shutil.copytree(tiny_model, tmp_path / "checkpoint")
-    config = json.loads((model / "config.json").read_text())
-    # As RRec saves it: a class of its own, and the keys of its similarity.
-    config |= {
-        "architectures": ["Qwen2RRecCasualLM"],
-        "similarity_type": "dot",
-        "similarity_temperature": 0.02,
-        "similarity_normalization": True,
-    }
-    (model / "config.json").write_text(json.dumps(config))
-    plain, _ = ranked(tiny_model, tmp_path / "plain", tokens=0)
-    scores, found = ranked(model, tmp_path / "work", tokens=0)
-    assert found["normalised"]
-    assert np.abs(scores).max() <= 1 + 1e-6
-    assert not np.allclose(scores, plain)
+    scores, _ = ranked(tiny_model, tmp_path / "work", tokens=0, embedding_token=token)
+    history, candidates = next(parts_of(ROWS, ITEMS, prompt_of_default()))
+    asked = f" End with {token}."
+    # The message is text, whatever it spells; what stands behind it is the token.
+    user = state_of(tiny_model, history + USER_TASK + asked, "", token)
+    item = state_of(tiny_model, candidates[3] + ITEM_TASK + asked, "", token)
+    assert scores[0, 3] == pytest.approx(user @ item, rel=1e-4)
+
+
+def test_what_is_written_is_cut_at_the_token(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What this model never writes, and a trained one always does.
+    said = "Fond of drums.<answer>a drum</answer>"
+    monkeypatch.setattr(reasoner, "_write", lambda texts, *_: [said] * len(texts))
+    scores, _ = ranked(tiny_model, tmp_path / "work", embedding_token="<answer>")
+    history, candidates = next(parts_of(ROWS, ITEMS, prompt_of_default()))
+    user, item = (
+        state_of(tiny_model, f"{text} End with <answer>.", "Fond of drums.", "<answer>")
+        for text in (history + USER_TASK, candidates[3] + ITEM_TASK)
+    )
+    assert scores[0, 3] == pytest.approx(user @ item, rel=1e-4)
 
 
 def test_the_end_of_a_turn_is_the_templates(tokenizer: PreTrainedTokenizerBase) -> None:
