@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from newsrec.files import atomic_folder, read_json, write_json
+from newsrec.files import read_json, write_json
 from newsrec.params.load import load_params
 from newsrec.ranker.params import Params
 from newsrec.ranker.params import Prepare as Settings
@@ -28,28 +28,30 @@ DRAFT = Path(".work/prepare")
 def main() -> None:
     settings = load_params(Params).prepare
     ratings, metadata = find_raw(Path("data/raw"))
-    with atomic_folder(DRAFT) as draft:
-        figures = prepare(
-            ratings,
-            metadata,
-            draft,
-            item_rules=ItemRules(
-                settings.max_title_words, settings.min_title_chars, settings.require_price
-            ),
-            period=Period(settings.start, settings.end, settings.k_core, settings.min_items),
-            list_rules=ListRules(
-                settings.window,
-                settings.num_candidates,
-                settings.split,
-                dict(settings.max_lists.items()),
-                settings.seed,
-            ),
-        )
-        protocol = {
-            **read_json(Path("metrics/fetch_reviews.json"))["protocol"],
-            **_protocol(settings, figures),
-        }
-        write_json(draft / "protocol.json", protocol)
+    # By a name of its own no run would find again what a killed one left.
+    shutil.rmtree(DRAFT, ignore_errors=True)
+    DRAFT.mkdir(parents=True)
+    figures = prepare(
+        ratings,
+        metadata,
+        DRAFT,
+        item_rules=ItemRules(
+            settings.max_title_words, settings.min_title_chars, settings.require_price
+        ),
+        period=Period(settings.start, settings.end, settings.k_core, settings.min_items),
+        list_rules=ListRules(
+            settings.window,
+            settings.num_candidates,
+            settings.split,
+            dict(settings.max_lists.items()),
+            settings.seed,
+        ),
+    )
+    protocol = {
+        **read_json(Path("metrics/fetch_reviews.json"))["protocol"],
+        **_protocol(settings, figures),
+    }
+    write_json(DRAFT / "protocol.json", protocol)
     # Not the folder as a whole: another stage writes the samples of training there.
     TARGET.mkdir(parents=True, exist_ok=True)
     for path in sorted(DRAFT.iterdir()):

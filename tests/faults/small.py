@@ -43,15 +43,20 @@ def make_small(tree: Path) -> None:
     run(tree, "dvc", "repro")
 
 
-def copy_without(finished: Path, tree: Path, stage: str) -> None:
-    """A copy of a finished tree in which DVC knows nothing of one stage: `repro -s` must run it."""
+def copy_without(finished: Path, tree: Path, stage: str, pipeline: str = ".") -> Path:
+    """A copy of a finished tree in which DVC knows nothing of one stage: `repro -s` must run it.
+
+    Returns the pipeline's folder in the copy.
+    """
     shutil.copytree(finished, tree, symlinks=True, ignore=shutil.ignore_patterns("cache", ".work"))
-    lock = tree / "dvc.lock"
+    folder = tree / pipeline
+    lock = folder / "dvc.lock"
     values = yaml.safe_load(lock.read_text())
     for out in values["stages"].pop(stage)["outs"]:
-        path = tree / out["path"]
+        path = folder / out["path"]
         shutil.rmtree(path) if path.is_dir() else path.unlink()
     lock.write_text(yaml.safe_dump(values, sort_keys=False))
+    return folder
 
 
 def outputs(tree: Path, stage: str) -> dict[str, bytes]:
@@ -67,7 +72,8 @@ def outputs(tree: Path, stage: str) -> dict[str, bytes]:
 
 def drafts(tree: Path) -> list[Path]:
     """What is half-written beside outputs."""
-    folders = [tree / name for name in ("models", "data", "metrics", "plots", "reports", ".")]
+    names = ("models", "data", "metrics", "plots", "reports", ".work", ".")
+    folders = [tree / name for name in names]
     return [
         path
         for folder in folders
