@@ -134,23 +134,25 @@ def figures(extracted: Extracted) -> dict[str, Any]:
         labels = Counter(row.label for row, _ in rows)
         of_splits[split] = {"num_rows": len(rows), **_by_label(labels)}
         sizes.update(cluster for _, cluster in rows)
+    # Numbers without a label first: a file that begins with many Chinese words is binary to DVC,
+    # which then takes no metrics from it.
     return {
+        "share_benign_in_source": counts.seen[BENIGN] / counts.seen.total(),
+        "num_unknown_labels": counts.unknown,
+        "num_clusters": len(sizes),
+        "num_near_copies": sum(size for size in sizes.values() if size > 1),
+        "largest_cluster": max(sizes.values(), default=0),
+        "refused": {
+            "num_rows": counts.refused.total(),
+            **{reason: counts.refused[reason] for reason in REASONS},
+        },
         **of_splits,
         "source_rows": {"num_rows": counts.seen.total(), **_by_label(counts.seen)},
-        "share_benign_in_source": counts.seen[BENIGN] / counts.seen.total(),
         "several_labels": {
             "num_rows": counts.several.total(),
             "skipped": counts.several["skipped"],
             **_by_label(counts.several),
         },
-        "num_unknown_labels": counts.unknown,
-        "refused": {
-            "num_rows": counts.refused.total(),
-            **{reason: counts.refused[reason] for reason in REASONS},
-        },
-        "num_clusters": len(sizes),
-        "num_near_copies": sum(size for size in sizes.values() if size > 1),
-        "largest_cluster": max(sizes.values(), default=0),
     }
 
 

@@ -50,7 +50,7 @@ def main() -> None:
     drawn = f"near copies from {settings.near_copy_threshold} together, seed {settings.seed}"
     write_json(
         Path("metrics/extract.json"),
-        {"source": settings.source, **found, "protocol": {"data": data, "split": drawn}},
+        {"source": settings.source, "protocol": {"data": data, "split": drawn}, **found},
     )
     if extracted.counts.refused:
         reasons = ", ".join(

@@ -11,11 +11,12 @@ from typing import Any
 import psutil
 import pyarrow.parquet as pq
 import pytest
+from dvc_data.hashfile.istextfile import istextblock
 from python_calamine import CalamineWorkbook
 
 from newsrec.running.stage import run_stage
-from newsrec.safety.evaluation.leaks import leak_gate
 from newsrec.safety.labels import CLASSES
+from newsrec.safety.evaluation.leaks import leak_gate
 from newsrec.safety.normalisation import normalise
 from newsrec.safety.sources.embedded import PYTHON_VARIABLE, serve, stored
 from newsrec.safety.sources.mongodb import PASSWORD_VARIABLE, Connection
@@ -99,6 +100,8 @@ def test_files_are_extracted(workplace: Path, capsys: pytest.CaptureFixture[str]
     check_files()
     found = json.loads(Path("metrics/extract.json").read_text(encoding="utf-8"))
     assert found["train"] == {"num_rows": 300, **dict.fromkeys(CLASSES, 50)}
+    # Whatever the numbers, the beginning is text to DVC, or it takes no metrics from the file.
+    assert istextblock(Path("metrics/extract.json").read_bytes()[:512].translate(None, b"12345678"))
     before = (workplace / "given.xlsx").read_bytes()
     kept = {path: path.read_bytes() for path in Path("data/raw").iterdir()}
     run(capsys)
