@@ -89,7 +89,7 @@ def server_python() -> Path:
 def collection(
     server_python: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Connection]:
-    """600 documents, then some with several labels in each form, and one of another label."""
+    """600 documents, then some with several labels in each form, of another one or none."""
     documents = [stored(one, FIELDS) for one in texts(600, seed=5)]
     documents += [
         {"_id": "list", "text_cn": "列表", "n_labels": ["歧视", "暴恐"]},
@@ -98,6 +98,11 @@ def collection(
         {"_id": "other", "text_cn": "其他", "n_labels": "广告"},
         {"_id": 7, "text_cn": 7, "n_labels": "正常"},
         {"text_cn": "_x000D_", "n_labels": "正常", "nested": {"label": "暴恐"}},
+        {"_id": "none", "text_cn": "没有"},
+        {"_id": "null", "text_cn": "没有", "n_labels": None},
+        {"_id": "empty", "text_cn": "没有", "n_labels": ""},
+        {"_id": "empty_list", "text_cn": "没有", "n_labels": []},
+        {"_id": "of_empty", "text_cn": "没有", "n_labels": ["", "广告"]},
     ]
     with serve(documents, tmp_path_factory.mktemp("server")) as connection:
         yield connection

@@ -141,8 +141,9 @@ def read_documents(
 ) -> Iterator[Document]:
     """Every document that has one of `labels`, once: one pass over each label.
 
-    A last pass is over those whose label is no class: strings of several labels, which are found
-    by no search for one, and mistakes. Documents without a label are passed over.
+    Another pass is over those whose label is no class: strings of several labels, which are found
+    by no search for one, and mistakes. Of documents without a label the last one yields the ids, so
+    that they are counted.
 
     Only the named fields come over the network, a batch at a time.
 
@@ -172,6 +173,16 @@ def read_documents(
                     labels=given,
                     tags=values[fields.tags] if fields.tags else None,
                 )
+        unlabelled = {fields.label: {"$in": [*_NO_LABEL], "$nin": [*CLASSES]}}
+        for found in collection.find(unlabelled, {fields.label: 1}):
+            given = _field(found, fields.label)
+            yield Document(
+                key=bson.encode({"": found["_id"]}),
+                id=_shown_id(found["_id"]),
+                text=None,
+                # A list may hold a label beside one that is empty.
+                labels=[one for one in given if one] if isinstance(given, list) else None,
+            )
         # Last, and only where it is worth a search through the collection.
         for name in wanted:
             if not found_in[name]:

@@ -50,7 +50,7 @@ def test_a_server_that_does_not_start_is_one_line(
 def test_only_the_reader_can_read_and_nobody_else_write(collection: Connection) -> None:
     with connect(collection) as client:
         documents = client[collection.database][collection.collection]
-        assert documents.count_documents({}) == 606
+        assert documents.count_documents({}) == 611
         with pytest.raises(UserError, match="may not read it"), connect(collection) as other:
             other[collection.database][collection.collection].insert_one({})
     with pytest.raises(UserError, match="who has not logged in"):

@@ -27,7 +27,7 @@ def read(connection: Connection, fields: Fields = FIELDS) -> list[Document]:
 def test_every_labelled_document_is_read_once(collection: Connection) -> None:
     found = {one.id: one for one in read(collection)}
     planted = list(texts(600, seed=5))
-    assert len(found) == len(read(collection)) == 606
+    assert len(found) == len(read(collection)) == 611
     for one in planted:
         assert (found[one.id].text, labels_of(found[one.id])) == (one.text, list(one.labels))
         assert found[one.id].tags == list(one.tags)
@@ -36,6 +36,10 @@ def test_every_labelled_document_is_read_once(collection: Connection) -> None:
     assert labels_of(found["in_list"]) == ["正常", "歧视", "暴恐"]
     assert labels_of(found["other"]) == ["广告"]
     assert found["7"].text == 7
+    # Of those without a label the ids alone are read, to be counted.
+    for name in ("none", "null", "empty", "empty_list"):
+        assert (found[name].text, labels_of(found[name])) == (None, [])
+    assert labels_of(found["of_empty"]) == ["广告"]
     (by_server,) = [one for one in found.values() if ObjectId.is_valid(one.id)]
     assert by_server.text == "_x000D_"
     assert len({one.key for one in found.values()}) == len(found)
@@ -43,7 +47,9 @@ def test_every_labelled_document_is_read_once(collection: Connection) -> None:
 
 @pytest.mark.slow
 def test_a_field_inside_of_a_field_has_a_dot(collection: Connection) -> None:
-    (found,) = read(collection, Fields("text_cn", "nested.label", None))
+    every = read(collection, Fields("text_cn", "nested.label", None))
+    (found,) = [one for one in every if one.labels is not None]
+    assert len(every) == 611
     assert (found.text, found.labels, found.tags) == ("_x000D_", "暴恐", None)
 
 

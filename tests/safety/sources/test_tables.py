@@ -146,6 +146,39 @@ def test_cells_that_excel_made_numbers_are_text_again_and_dates_are_not(tmp_path
     assert found[0].id == "a.xlsx:4"
 
 
+def write_number(path: Path, value: float, code: str | None) -> None:
+    """A workbook with a text, and below it a number shown by a format of Excel."""
+    with Workbook(str(path)) as book:
+        sheet = book.add_worksheet()
+        sheet.write_row(2, 1, COLUMNS)  # not in the corner
+        sheet.write_row(3, 1, ("文", "正常"))
+        sheet.write_number(4, 1, value, code and book.add_format({"num_format": code}))
+        sheet.write_string(4, 2, "正常")
+
+
+@pytest.mark.parametrize(
+    ("value", "code"),
+    [(7, "000"), (7, "0.00"), (0.5, "0%"), (1.5, "0"), (7000, "#,##0"), (-7, "0;(0)")],
+)
+def test_a_number_that_is_shown_in_another_way_is_refused(
+    value: float, code: str, tmp_path: Path
+) -> None:
+    write_number(tmp_path / "a.xlsx", value, code)
+    with pytest.raises(UserError, match=r"a.xlsx, row 5, column 'text_cn': .*save the .* as CSV"):
+        list(read_documents(tmp_path / "a.xlsx", *COLUMNS, None))
+
+
+@pytest.mark.parametrize(
+    ("value", "code"), [(7, None), (1.5, None), (7, "0"), (7, "0_ "), (7, "@"), (7, "0;(0)")]
+)
+def test_a_number_that_is_shown_by_its_digits_is_text(
+    value: float, code: str | None, tmp_path: Path
+) -> None:
+    write_number(tmp_path / "a.xlsx", value, code)
+    found = list(read_documents(tmp_path / "a.xlsx", *COLUMNS, None))
+    assert [one.text for one in found] == ["文", str(value)]
+
+
 def test_labels_and_tags_of_a_table_may_be_lists(tmp_path: Path) -> None:
     columns = {"text": ["文"], "label": [["歧视", "暴恐"]], "tags": [["a", "b"]]}
     pq.write_table(pa.table(columns), tmp_path / "a.parquet")
