@@ -22,11 +22,11 @@ from newsrec.params.sections import Evaluate
 from newsrec.running.stage import run_stage
 from newsrec.safety.evaluation import curves
 from newsrec.safety.evaluation.evasion import RATE, probe
-from newsrec.safety.evaluation.leaks import leak_gate
 from newsrec.safety.evaluation.predictor import compare_tuned, measure
 from newsrec.safety.evaluation.slices import measure_slices, slices_of
 from newsrec.safety.evaluation.tables import read_splits, read_tables, report_text
 from newsrec.safety.evaluation.unsafe import choose_thresholds, measure_thresholds
+from newsrec.safety.leaks import leak_gate
 from newsrec.safety.params import Params
 
 PROCESSED, METRICS, PLOTS = Path("data/processed"), Path("metrics"), Path("plots")

@@ -16,7 +16,7 @@ from python_calamine import CalamineWorkbook
 
 from newsrec.running.stage import run_stage
 from newsrec.safety.labels import CLASSES
-from newsrec.safety.evaluation.leaks import leak_gate
+from newsrec.safety.leaks import leak_gate
 from newsrec.safety.normalisation import normalise
 from newsrec.safety.sources.embedded import PYTHON_VARIABLE, serve, stored
 from newsrec.safety.sources.mongodb import PASSWORD_VARIABLE, Connection

@@ -30,7 +30,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
                 "text": document.text,
                 "label": document.labels[0],
                 "tags": list(document.tags),
-                "cluster": number,
+                "cluster": 1000 * seed + number,
             }
             for number, document in enumerate(documents(100, seed))
         ]
@@ -66,3 +66,20 @@ def test_a_fault_leaves_the_earlier_result_as_it_was(project: Path) -> None:
     after = {path: path.read_bytes() for path in (project / "data/processed").iterdir()}
     assert after == before
     assert sorted(path.name for path in (project / "data").iterdir()) == ["processed", "raw"]
+
+
+def test_a_near_copy_in_another_split_is_refused_with_the_rows_of_an_example(project: Path) -> None:
+    train, test = (project / f"data/raw/{split}.parquet" for split in ("train", "test"))
+    rows = pq.read_table(test).to_pylist()
+    copied = pq.read_table(train).to_pylist()[7]
+    rows[0]["text"] = " "  # is left out, and counts as a row
+    rows[30]["text"], rows[40]["text"] = f"{copied['text']}！", f"「{copied['text']}」"
+    pq.write_table(pa.Table.from_pylist(rows, schema=RAW_SCHEMA), test)
+    with pytest.raises(
+        UserError,
+        match=r"in another split: 2 of test with one in train, such as row 31 of "
+        r"data/raw/test\.parquet and row 8 of data/raw/train\.parquet; .* another extract\.seed",
+    ):
+        prepare.main()
+    assert sorted(path.name for path in (project / "data").iterdir()) == ["raw"]
+    assert [path.name for path in (project / "metrics").iterdir()] == ["extract.json"]

@@ -6,9 +6,9 @@ import pyarrow as pa
 import pytest
 
 from newsrec.errors import UserError
-from newsrec.safety.evaluation.leaks import leak_gate
 from newsrec.safety.extraction import Extracted, extract, figures
 from newsrec.safety.labels import CLASSES
+from newsrec.safety.leaks import leak_gate
 from newsrec.safety.normalisation import normalise
 from newsrec.safety.sources.documents import REASONS, Document
 from newsrec.safety.splits import fill_quotas, short_quotas

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from newsrec.safety.corpus.synthetic import documents
+from newsrec.safety.normalisation import normalise
 from newsrec.texts.near_copies import cluster_near_copies, similarity
 from tests.safety.planted import texts
 
@@ -17,6 +19,18 @@ def test_planted_near_copies_are_found_and_nothing_else_is() -> None:
     assert hits >= 0.95
     assert len(copies) > 80
     assert len(set(found.tolist())) >= len(planted) - len(copies)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("threshold", [0.7, 0.8])
+def test_the_near_copies_of_the_made_up_corpus_are_found(threshold: float) -> None:
+    made = list(documents(3_000, seed=1))
+    found = cluster_near_copies([normalise(one.text) for one in made], threshold, seed=1)
+    cluster_of = dict(zip((one.id for one in made), found.tolist(), strict=True))
+    copies = [one for one in made if one.is_near_copy_of]
+    hits = np.mean([cluster_of[one.id] == cluster_of[str(one.is_near_copy_of)] for one in copies])
+    assert len(copies) > 200
+    assert hits >= 0.95
 
 
 def test_clusters_are_numbered_by_their_first_text_whatever_the_seed() -> None:

@@ -10,7 +10,6 @@ from newsrec.errors import UserError
 from newsrec.metrics.significance import ClusterBootstrap
 from newsrec.safety.evaluation.curves import confusion_rows, pr_rows, reliability_rows
 from newsrec.safety.evaluation.evasion import probe
-from newsrec.safety.evaluation.leaks import leak_gate
 from newsrec.safety.evaluation.predictor import compare, measure
 from newsrec.safety.evaluation.slices import measure_slices, slices_of
 from newsrec.safety.evaluation.tables import report_text
@@ -22,6 +21,7 @@ from newsrec.safety.evaluation.unsafe import (
     unsafe_score,
 )
 from newsrec.safety.labels import BENIGN, CLASSES
+from newsrec.safety.leaks import leak_gate
 from newsrec.safety.normalisation import normalise
 from newsrec.safety.predictors import codes
 from newsrec.safety.tables import PROBABILITIES
