@@ -68,7 +68,7 @@ COMPARED = {
 SLICES = {
     "class": "By class",
     "length": "By length in characters",
-    "wording": "By pairs of characters that no training text has",
+    "wording": "By words: all in training rows, or some never labelled",
     "spelling": "By what the normalisation does to the spelling",
     "tag": "By tag of the source",
 }

@@ -8,10 +8,16 @@ from sklearn.metrics import average_precision_score, precision_recall_fscore_sup
 
 from newsrec.errors import UserError
 from newsrec.metrics.significance import ClusterBootstrap
+from newsrec.safety.corpus.synthetic import UNLABELLED_WORD, clean_documents, documents
 from newsrec.safety.evaluation.curves import confusion_rows, pr_rows, reliability_rows
 from newsrec.safety.evaluation.evasion import probe
 from newsrec.safety.evaluation.predictor import compare, measure
-from newsrec.safety.evaluation.slices import measure_slices, slices_of
+from newsrec.safety.evaluation.slices import (
+    KNOWN_WORDS,
+    NEW_WORDS,
+    measure_slices,
+    slices_of,
+)
 from newsrec.safety.evaluation.tables import report_text
 from newsrec.safety.evaluation.unsafe import (
     RATES,
@@ -147,7 +153,7 @@ def test_slices_are_of_class_length_wording_spelling_and_tags() -> None:
     assert found == {
         "class": {BENIGN: [True, False, True], "歧视": [False, True, False]},
         "length": {"1 to 20": [True, True, False], "201 or more": [False, False, True]},
-        "wording": {"none new": [True, True, True]},
+        "wording": {KNOWN_WORDS: [True, True, True]},
         "spelling": {
             "unchanged": [True, False, True],
             "changed": [False, True, False],
@@ -161,16 +167,40 @@ def test_rows_without_tags_have_no_slices_by_tag() -> None:
     assert slices_of(rows, [])["tag"] == {}
 
 
-def test_the_wording_is_the_share_of_pairs_that_training_has_not() -> None:
-    texts = ["甲乙丙", "甲乙" + "丁" * 50, "".join(map(chr, range(0x4E00, 0x4E18)))]
-    rows = ROWS.iloc[:3].assign(normalised=texts)
-    trained_on = ["甲乙丙", "丁丁", "".join(map(chr, range(0x4E00, 0x4E17)))]
-    found = slices_of(rows, trained_on)["wording"]
-    assert {name: inside.tolist() for name, inside in found.items()} == {
-        "none new": [True, False, False],
-        "up to 5 % new": [False, False, True],  # one of 23 pairs
-        "more than 5 % new": [False, True, False],  # one of three
-    }
+@pytest.mark.parametrize(
+    ("text", "is_new"),
+    [
+        ("甲乙丙", False),
+        ("丙甲乙", False),  # two known words meet
+        ("甲乙壬癸丙丁", True),
+        ("壬癸甲乙", True),
+        ("甲乙壬丙丁", True),  # one character
+        ("壬癸", True),
+        ("甲乙", False),
+        ("壬", False),  # no pair
+        ("", False),
+    ],
+)
+def test_a_word_is_new_where_a_character_has_two_neighbours_that_training_has_not(
+    text: str, is_new: bool
+) -> None:
+    rows = ROWS.iloc[:1].assign(normalised=[text])
+    found = slices_of(rows, ["甲乙丙丁", "乙丙"])["wording"]
+    assert found[NEW_WORDS].tolist() == [is_new]
+    assert found[KNOWN_WORDS].tolist() == [not is_new]
+
+
+@pytest.mark.slow
+def test_the_words_that_are_new_are_those_that_the_corpus_never_labels() -> None:
+    made = list(clean_documents(1_500, seed=1_001))
+    trained_on = [normalise(one.text) for one in documents(6_000, seed=1)]
+    rows = pd.DataFrame({"text": [one.text for one in made], "tags": [one.tags for one in made]})
+    rows = rows.assign(normalised=rows["text"].map(normalise), label=BENIGN)
+    found = slices_of(rows, trained_on)["wording"][NEW_WORDS]
+    wanted = np.array([UNLABELLED_WORD in one.tags for one in made])
+    assert wanted.sum() > 200
+    assert (found & wanted).sum() == wanted.sum()
+    assert (found & wanted).sum() >= 0.98 * found.sum()
 
 
 def test_a_slice_has_the_figures_of_its_rows() -> None:
