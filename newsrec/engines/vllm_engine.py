@@ -91,7 +91,11 @@ def _run(
         log = work / "vllm.log"
         with understood(python, base or model) as (python, whole, places):
             path = work / "request.json"
-            named = {"model": str(whole), "adapter": str(model.absolute()) if base else None}
+            named = {
+                "model": str(whole),
+                "adapter": str(model.absolute()) if base else None,
+                "num_prompts": len(request.prompts),
+            }
             draft = str(work / "vllm/draft")
             path.write_text(json.dumps({**named, **job, "draft": draft, "engine": engine}))
             env = {
@@ -104,7 +108,7 @@ def _run(
             }
             # -P: files beside the worker must not be imported in place of libraries of the same
             # name.
-            feed = partial(_write_stream, chain([first], missing))
+            feed = partial(_write_stream, chain([first], missing), batch_size)
             finished = run_shown([python, "-P", _WORKER, path], env, log, feed)
         if finished.code != 0:
             raise UserError(explain_vllm(finished, log))
@@ -122,13 +126,15 @@ def _beside(adapter: Path) -> dict[str, Any]:
     }
 
 
-def _write_stream(batches: Iterable[Batch], sink: IO[bytes]) -> None:
+def _write_stream(batches: Iterable[Batch], size: int, sink: IO[bytes]) -> None:
     """The batches for the worker; each is made while it answers the one before."""
     with pa.ipc.new_stream(sink, _STREAM) as stream:
         for batch in batches:
             choices = batch.choices or [()] * len(batch.ids)
             rows = pa.record_batch([batch.ids, pa.array(choices, _STREAM.field(1).type)], _STREAM)
-            stream.write_batch(rows, {DIGEST: batch.digest, "part": os.fsencode(batch.part)})
+            start = str(size * int(batch.part.stem))
+            named = {DIGEST: batch.digest, "part": os.fsencode(batch.part), "start": start}
+            stream.write_batch(rows, named)
 
 
 @contextmanager

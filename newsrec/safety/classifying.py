@@ -2,10 +2,11 @@
 
 import hashlib
 import json
+import os
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, redirect_stdout
+from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from itertools import chain, islice
@@ -145,7 +146,7 @@ def classify_stream(
     with ExitStack() as stack:
         target: TextIO = sys.stdout
         if output is not None:
-            opened = stack.enter_context(atomic_file(output))
+            opened = stack.enter_context(_only_draft(output, work / "draft"))
             target = stack.enter_context(opened.open("w", encoding="utf-8", newline="\n"))
         # The output of an engine must not mix with the result.
         stack.enter_context(redirect_stdout(sys.stderr))
@@ -154,6 +155,21 @@ def classify_stream(
             target.write(json.dumps(asdict(found), ensure_ascii=False) + "\n")
         print(f"classify: {len(lines):,} texts{'' if output is None else f', in {output}'}")
     shutil.rmtree(work)
+
+
+@contextmanager
+def _only_draft(output: Path, name: Path) -> Iterator[Path]:
+    """`atomic_file`, which leaves its draft where it is killed; the next run removes it.
+
+    Args:
+        output: the file to write.
+        name: file to keep the name of the draft in.
+    """
+    if name.exists():
+        Path(os.fsdecode(name.read_bytes())).unlink(missing_ok=True)
+    with atomic_file(output) as draft:
+        name.write_bytes(os.fsencode(draft.absolute()))
+        yield draft
 
 
 def classify_lines(

@@ -2,14 +2,17 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from newsrec.engines import vllm_engine
 from newsrec.engines.parts import Parts
 from newsrec.engines.request import FewPrompts, Request
 from newsrec.engines.settings import VllmSettings
+from newsrec.engines.vllm_worker import _bar
 from newsrec.errors import UserError
 from newsrec.running import environments
 from newsrec.running.places import is_plain
@@ -26,12 +29,14 @@ SETTINGS = VllmSettings(
 )
 
 
-def answer(work: Path, answers: tuple[int, ...] = (1, 2)) -> None:
+def answer(
+    work: Path, answers: tuple[int, ...] = (1, 2), settings: VllmSettings = SETTINGS
+) -> None:
     request = Request(FewPrompts([[1, 2], [3]]), answers, max_tokens=1)
     write_weights(work / "model")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Parts, "join", lambda *_: None)  # a stand-in for vLLM answers nothing
-        vllm_engine.answer(SETTINGS, work / "model", request, work / "answers", work)
+        vllm_engine.answer(settings, work / "model", request, work / "answers", work)
 
 
 def stand_in(work: Path, body: str) -> Path:
@@ -137,6 +142,23 @@ def test_the_worker_is_asked_for_every_answer_in_their_order(
         "enforce_eager": True,
         "seed": 1,
     }
+
+
+def test_the_progress_of_a_batch_is_that_of_all_prompts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = f'cat > {tmp_path / "stream"}; for request; do :; done; cp "$request" {tmp_path}/seen'
+    monkeypatch.setenv(vllm_engine.PYTHON_VARIABLE, str(stand_in(tmp_path, body)))
+    answer(tmp_path, settings=replace(SETTINGS, batch_size=1))
+    with pa.ipc.open_stream(tmp_path / "stream") as stream:
+        starts = [stream.read_next_batch_with_custom_metadata()[1][b"start"] for _ in range(2)]
+    num_prompts = json.loads((tmp_path / "seen").read_text())["num_prompts"]
+    bars = [_bar(int(start), num_prompts, total=1, desc="Processed prompts") for start in starts]
+    assert [(bar.n, bar.total) for bar in bars] == [(0, 2), (1, 2)]
+    for bar in bars:
+        bar.close()
+    given = iter([1])
+    assert _bar(0, 2, given, desc="Rendering prompts") is given
 
 
 @pytest.mark.parametrize(

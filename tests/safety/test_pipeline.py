@@ -123,6 +123,7 @@ def test_a_killed_classification_goes_on_where_it_was(folder: Path, tmp_path: Pa
     assert run_again.returncode == 0
     assert kept, "what was answered was answered again"
     assert (tmp_path / "killed.jsonl").read_bytes() == (tmp_path / "whole.jsonl").read_bytes()
+    assert not list(tmp_path.glob(".*"))  # no draft of the run that was killed
 
 
 def parts(work: Path) -> dict[str, int]:
