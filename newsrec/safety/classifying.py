@@ -7,7 +7,7 @@ import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import chain, islice
 from pathlib import Path
@@ -17,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.special import softmax
+from tqdm import tqdm
 
 from newsrec.chat.messages import Messages
 from newsrec.chat.pieces import TOKEN_IDS
@@ -151,8 +152,10 @@ def classify_stream(
         # The output of an engine must not mix with the result.
         stack.enter_context(redirect_stdout(sys.stderr))
         lines = Lines(source, name, model, max_tokens)
-        for found in classify_lines(lines, settings, model, work):
-            target.write(json.dumps(asdict(found), ensure_ascii=False) + "\n")
+        found = classify_lines(lines, settings, model, work)
+        for one in tqdm(found, total=len(lines), desc="writing", unit="text", disable=None):
+            # Not `asdict`, whose copies take as long as all else.
+            target.write(json.dumps(vars(one), ensure_ascii=False) + "\n")
         print(f"classify: {len(lines):,} texts{'' if output is None else f', in {output}'}")
     shutil.rmtree(work)
 
@@ -175,7 +178,7 @@ def _only_draft(output: Path, name: Path) -> Iterator[Path]:
 def classify_lines(
     lines: Lines, settings: ClassifierSettings, model: Path, work: Path
 ) -> Iterator[Classified]:
-    """Yield what each line is, once all are known.
+    """What each line is, one in memory at a time, once all are known.
 
     Args:
         lines: a text each.
@@ -188,6 +191,10 @@ def classify_lines(
     """
     answers = work / "answers.parquet"
     classify(settings, model, ClassRequest(lines), answers, work)
+    return _classified_lines(lines, answers)
+
+
+def _classified_lines(lines: Lines, answers: Path) -> Iterator[Classified]:
     parts = pq.ParquetFile(answers).iter_batches(_LINES_AT_ONCE, columns=["logits"])
     found = chain.from_iterable(part["logits"].to_pylist() for part in parts)
     for text, logits in zip(lines.texts(), found, strict=True):

@@ -37,7 +37,7 @@ def main() -> None:
     given = load_params(Params)
     params, threshold = given.evaluate, given.extract.near_copy_threshold
     splits = read_splits(PROCESSED)
-    gate = leak_gate(splits, threshold, params.seed + 1)
+    gate = leak_gate(splits, threshold, params.seed + 2)  # of seeds of their own: extract, prepare
     tables = read_tables(PROCESSED, Path("data/predictions"))
     test, val = tables["test"], tables["val"]
     benign_share = read_json(METRICS / "extract.json")["share_benign_in_source"]
