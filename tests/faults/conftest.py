@@ -1,12 +1,13 @@
 """A run that is finished, of which each test damages a copy."""
 
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 
-from tests.faults.small import make_small
+from tests.faults.small import make_small, make_small_safety
 from tests.faults.toy import contents, make_toy
 from tests.trees import run
 
@@ -41,12 +42,28 @@ def wanted(finished_toy: Path) -> dict[str, bytes]:
 
 @pytest.fixture(scope="session")
 def finished_small(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
-    """The pipeline of `small`, run to its end, once for all processes of pytest-xdist."""
+    """The pipeline of `small`, run to its end."""
+    return made_once("small", make_small, tmp_path_factory, worker_id)
+
+
+@pytest.fixture(scope="session")
+def finished_safety(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Path:
+    """A tree in which the safety pipeline of `small` has run to its end."""
+    return made_once("safety", make_small_safety, tmp_path_factory, worker_id)
+
+
+def made_once(
+    name: str,
+    make: Callable[[Path], None],
+    tmp_path_factory: pytest.TempPathFactory,
+    worker_id: str,
+) -> Path:
+    """A tree that is made once for all processes of pytest-xdist."""
     own = tmp_path_factory.getbasetemp()
-    shared = (own if worker_id == "master" else own.parent) / "small"
+    shared = (own if worker_id == "master" else own.parent) / name
     with FileLock(f"{shared}.lock"):
         if not (shared / "whole").exists():
             shutil.rmtree(shared, ignore_errors=True)
-            make_small(shared / "tree")
+            make(shared / "tree")
             (shared / "whole").touch()
     return shared / "tree"

@@ -1,4 +1,4 @@
-"""The whole pipeline with a model of one layer and a handful of impressions, on transformers."""
+"""Whole pipelines with a model of one layer and a handful of rows, on transformers."""
 
 import os
 import shutil
@@ -10,7 +10,9 @@ import pytest
 import yaml
 
 from newsrec.params.compose import compose
-from tests.trees import commit, copy_tree, run
+from newsrec.safety.labels import CLASSES
+from tests.faults import stopping
+from tests.trees import ENV, commit, copy_tree, run
 
 SETTINGS = [
     "engine=transformers",
@@ -31,6 +33,21 @@ SETTINGS = [
     "baselines.nrms_epochs=1",
     "evaluate.num_resamples=20",
 ]
+SAFETY = [
+    "engine=transformers",
+    "fetch_model.tiny.hidden_size=32",
+    "fetch_model.tiny.num_layers=1",
+    "fetch_model.tiny.steps=20",
+    "score.max_model_len=1088",
+    "extract.corpus.num_documents=600",
+    "prepare.num_evasion=6",
+    "train.max_steps=6",
+    "train.save_steps=2",
+    "train.logging_steps=1",
+    "train.batch_size=4",
+    "evaluate.num_resamples=20",
+]
+SAFETY_QUOTAS = {"train": 20, "val": 6, "test": 8}  # rows of each class
 # Seconds and memory are in these.
 VARYING = ("metrics/train.json", "metrics/timings/")
 
@@ -41,6 +58,25 @@ def make_small(tree: Path) -> None:
     compose(tree / "params.yaml", SETTINGS)
     commit(tree)
     run(tree, "dvc", "repro")
+
+
+def make_small_safety(tree: Path) -> None:
+    """The safety pipeline, run to its end; beside it how many files each stage renames."""
+    copy_tree(tree)
+    shutil.copyfile(Path(stopping.__file__), tree / "sitecustomize.py")
+    folder, renames = tree / "pipelines/safety", tree.parent / "renames"
+    compose(folder / "params.yaml", SAFETY, "safety")
+    values = yaml.safe_load((folder / "params.yaml").read_text(encoding="utf-8"))
+    # Hydra's command line knows no such keys.
+    values["extract"]["quotas"] = {
+        split: dict.fromkeys(CLASSES, number) for split, number in SAFETY_QUOTAS.items()
+    }
+    (folder / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    commit(tree)
+    renames.mkdir()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(ENV, "RENAMES", str(renames))
+        run(folder, "dvc", "repro")
 
 
 def copy_without(finished: Path, tree: Path, stage: str, pipeline: str = ".") -> Path:
