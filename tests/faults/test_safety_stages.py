@@ -41,14 +41,15 @@ def kill(tree: Path, stage: str, killed: str, env: dict[str, str], come: Path | 
     with pytest.MonkeyPatch.context() as patch:
         for name, value in env.items():
             patch.setitem(ENV, name, value)
-        repro = begin(folder, "dvc", "repro", "-s", stage)
+        # Not into the repository, of which the report says whether it has files beside.
+        repro = begin(folder, "dvc", "repro", "-s", stage, log="../../log")
     with repro:
         dvc = psutil.Process(repro.pid)
         wait_for(lambda: stage_of(dvc) is not None or repro.poll() is not None)
         process = stage_of(dvc)
         assert process is not None
         wait_for(lambda: come is None or come.exists() or repro.poll() is not None, 120)
-        assert repro.poll() is None, (folder.parent / "log").read_text()
+        assert repro.poll() is None, (tree.parent / "log").read_text()
         started = process.children(recursive=True)
         (process if killed == "stage" else repro).kill()
         wait_for(lambda: all(map(is_gone, (process, *started))))
