@@ -1,7 +1,7 @@
 """Labelled documents from files: xlsx, csv, jsonl and Parquet, each string as it is in the file.
 
-"NA" stays NA, 007 keeps its zeros, and a cell that begins with = is text. Where a workbook shows a
-number in another way than by its digits, what is shown is not in the file: it is refused.
+"NA" stays NA, 007 keeps its zeros, and a cell that begins with = is text. A text that is a number
+in a workbook is refused: it may be shown as 007 there and is kept as 7.
 """
 
 import csv
@@ -18,7 +18,6 @@ from newsrec.archives import open_zip
 from newsrec.errors import UserError, unknown_choice
 from newsrec.files import read_lines
 from newsrec.safety.sources.documents import Document
-from newsrec.safety.sources.number_formats import shown_otherwise
 
 ID_COLUMN = "id"
 _OLE = bytes.fromhex("d0cf11e0a1b11ae1")  # how an .xls begins, and an .xlsx with a password
@@ -107,19 +106,14 @@ def _read_xlsx(
             header = [str(one) for one in next(rows, (0, []))[1]]
             _require(file, header, wanted)
             places = {name: header.index(name) for name in (*wanted, *optional) if name in header}
-            left = (sheet.start or (0, 0))[1]  # columns before the first one
-            formats: dict[tuple[int, int], str] | None = None
+            text = wanted[0]
             for number, row in rows:
-                for name in wanted:
-                    if _is_number(row[places[name]]):
-                        formats = shown_otherwise(file) if formats is None else formats
-                        if code := formats.get((number, left + places[name] + 1)):
-                            raise UserError(
-                                f"{file}, row {number}, column {name!r}: the number "
-                                f"{_cell(row[places[name]])}, which its format {code!r} shows in "
-                                "another way; expected text; save the sheet as CSV UTF-8, which "
-                                "keeps what is shown, and read that"
-                            )
+                if _is_number(value := row[places[text]]):
+                    raise UserError(
+                        f"{file}, row {number}, column {text!r}: the number {_cell(value)}, which "
+                        "the sheet may show in another way, like 007; expected text; save the "
+                        "sheet as CSV UTF-8, which keeps what is shown, and read that"
+                    )
                 yield number, {name: _cell(row[place]) for name, place in places.items()}
     except CalamineError as error:
         raise UserError(f"{file}: no readable workbook ({error}); save it again as .xlsx") from None
