@@ -47,8 +47,7 @@ def main() -> None:
             work=WORK,
             target=draft,
             class_weights=params.classifier.class_weights,
-            precision=precision,
-            **trainer_values(params.train),
+            **trainer_values(params.train) | {"precision": precision},
         )
         protocol = {
             **read_json(Path("metrics/fetch_model.json"))["protocol"],

@@ -183,9 +183,8 @@ def test_the_recipe_of_the_tiny_ranker_fits_every_method(method: str, tmp_path: 
     assert params.fetch_model.tiny is not None
     lists = Lists(tmp_path, tmp_path, tmp_path, params.prompt, params.score.max_prompt_tokens)
     values = rl_values(params.rl, method)
-    described = describe(
-        base=tmp_path, lists=lists, work=tmp_path, method=method, precision="fp32", **values
-    )
+    values |= {"precision": "fp32"}
+    described = describe(base=tmp_path, lists=lists, work=tmp_path, method=method, **values)
     assert (described["method"], described["trainer"]["max_steps"]) == (method, 152)
 
 
