@@ -132,15 +132,16 @@ AutoTokenizer.from_pretrained(source).save_pretrained(target)
 
 
 @pytest.mark.slow
-def test_a_folder_that_version_5_saved_is_read_alike(tiny_model: Path, tmp_path: Path) -> None:
+def test_a_folder_that_version_5_saved_is_read_alike(tokenized: Path, tmp_path: Path) -> None:
     saved, draft = tmp_path / "saved", tmp_path / "draft"
     subprocess.run(
-        [vllm_python(), "-c", SAVE, tiny_model, saved, "500000"], check=True, cwd=tmp_path
+        [vllm_python(), "-c", SAVE, tokenized, saved, "500000"], check=True, cwd=tmp_path
     )
     assert "rope_parameters" in json.loads((saved / "config.json").read_text())
     settings = json.loads((saved / "tokenizer_config.json").read_text())
-    assert settings["tokenizer_class"] == "TokenizersBackend"
-    shutil.copyfile(tiny_model / "model.safetensors", saved / "model.safetensors")
+    # A class of version 5 alone, or one that Qwen's own tokenizer keeps.
+    assert settings["tokenizer_class"] in ("TokenizersBackend", "Qwen2Tokenizer")
+    shutil.copyfile(tokenized / "model.safetensors", saved / "model.safetensors")
     draft.mkdir()
     check_model(saved)
     write_description(saved, draft)
