@@ -2,8 +2,8 @@
 
 from newsrec.running.garbage import collect_rarely
 from newsrec.running.interrupts import quit_at_interrupt
-from newsrec.running.threads import wait_asleep
+from newsrec.running.threads import prepare_threads
 
 collect_rarely()
 quit_at_interrupt()
-wait_asleep()
+prepare_threads()

@@ -1,4 +1,7 @@
-"""Threads of libraries that sleep while they wait; imports next to nothing, to be in time."""
+"""Threads of libraries that sleep while they wait, and compute the same at every run.
+
+Imports next to nothing, to be in time.
+"""
 
 import os
 
@@ -9,11 +12,15 @@ _SETTINGS = {
     # NumPy and SciPy: their threads spin with OPENBLAS_THREAD_TIMEOUT=4 too, and no product here is
     # so large that it needs several.
     "OPENBLAS_NUM_THREADS": "1",
+    # MKL, of PyTorch: results are equal from run to run where both are set and the number of
+    # threads is the same ("Reproducibility Conditions" in oneMKL's developer guide).
+    "MKL_CBWR": "AUTO",
+    "MKL_DYNAMIC": "FALSE",
 }
 
 
-def wait_asleep() -> None:
-    """Have no thread of this process, nor of those that it starts, wait busily.
+def prepare_threads() -> None:
+    """Have no thread of this process, nor of those that it starts, wait busily or vary.
 
     Called where a package is imported first, before PyTorch and NumPy are. What the environment
     says already holds.

@@ -155,7 +155,7 @@ def test_every_program_of_the_project_ends_so() -> None:
             first = first.replace("from newsrec.running.orphans import die_with_dvc\n", "", 1)
             first = first.replace("die_with_dvc()\n", "", 1)
         if folder == "newsrec":
-            for module, name in (("garbage", "collect_rarely"), ("threads", "wait_asleep")):
+            for module, name in (("garbage", "collect_rarely"), ("threads", "prepare_threads")):
                 first = first.replace(f"from newsrec.running.{module} import {name}\n", "", 1)
                 first = first.replace(f"{name}()\n", "", 1)
         assert first == HOOK.replace("\nquit", "\n\nquit"), folder

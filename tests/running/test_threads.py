@@ -1,4 +1,4 @@
-"""No thread waits busily: it would take the cores from the work beside it."""
+"""No thread waits busily: it would take the cores from the work beside it. None varies."""
 
 import importlib.util
 import os
@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
-SETTINGS = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "OPENBLAS_NUM_THREADS")
+SETTINGS = (
+    *("OMP_WAIT_POLICY", "GOMP_SPINCOUNT", "OPENBLAS_NUM_THREADS"),
+    *("MKL_CBWR", "MKL_DYNAMIC"),
+)
 
 
 def run(code: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -36,6 +39,16 @@ def test_openmp_of_a_package_sleeps_at_once_where_newsrec_was_imported(package: 
     assert "OMP_WAIT_POLICY = 'PASSIVE'" in shown.stderr
     assert "GOMP_SPINCOUNT = '0'" in shown.stderr
     assert "GOMP_SPINCOUNT = '0'" not in run(load, OMP_DISPLAY_ENV="VERBOSE").stderr
+
+
+@pytest.mark.slow  # imports PyTorch
+def test_products_of_pytorch_are_equal_from_run_to_run_where_newsrec_was_imported() -> None:
+    product = "import torch; torch.ones(64, 64) @ torch.ones(64, 64)"
+    usual = run(product, MKL_VERBOSE="1").stdout
+    if "MKL_VERBOSE" not in usual:
+        pytest.skip("this PyTorch does not compute with MKL")
+    assert "CNR:AUTO Dyn:0" in run(f"import newsrec; {product}", MKL_VERBOSE="1").stdout
+    assert "CNR:AUTO" not in usual
 
 
 def test_a_setting_of_the_user_holds() -> None:
