@@ -299,7 +299,7 @@ def weights(folder: Path) -> dict[str, torch.Tensor]:
 def test_a_loss_that_turns_nan_stops_the_run_at_its_step(
     name: str, finished: Mapping[str, Finished]
 ) -> None:
-    with pytest.raises(UserError, match=r"the loss .* no number at step [2-5]; lower train\.lr"):
+    with pytest.raises(UserError, match=r"the loss .* not a number at step [2-5]; lower train\.lr"):
         _ = finished[name].outcome
     assert not list((finished[name].run.whole / "trained").iterdir())
 

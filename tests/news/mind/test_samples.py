@@ -192,7 +192,7 @@ def test_candidates_of_an_impression_stand_together_in_the_order_of_the_file(
 
 def test_an_impression_id_that_is_twice_is_reported_with_its_line(tmp_path: Path) -> None:
     test = rows(("2", "U2", 2, "", "N8-1 N9-0"), ("2", "U3", 2, "", "N8-1 N9-0"))
-    with pytest.raises(UserError, match="line 2: impression id '2' occurs twice"):
+    with pytest.raises(UserError, match="line 2: impression id '2' is there twice"):
         run(two_days(tmp_path / "raw", test), tmp_path / "out")
 
 

@@ -151,7 +151,7 @@ def test_weights_inside_the_network_are_not_left_out(theirs: Path, tmp_path: Pat
     index = json.loads((theirs / "model.safetensors.index.json").read_text())
     index["weight_map"][name] = SHARDS[1]
     (theirs / "model.safetensors.index.json").write_text(json.dumps(index))
-    assert_refused(theirs, tmp_path, f"{name} is no part of it")
+    assert_refused(theirs, tmp_path, f"{name} is not part of it")
 
 
 def test_pickled_weights_and_adapters_are_refused(theirs: Path, tmp_path: Path) -> None:
