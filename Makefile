@@ -82,7 +82,7 @@ test: env $(MONGODB_VENV)/.ready ## every test but those of `make faults`, the w
 	@$(RUN) $(PYTEST) -m "not faults" -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 faults: env ## kill, fill and damage small runs in every stage, all that make test leaves out: half an hour
-	@$(RUN) OMP_NUM_THREADS=1 python -m pytest -m faults -n logical --maxprocesses 4 --dist worksteal
+	@$(RUN) $(PYTEST) -m faults -n logical --maxprocesses 4 --dist worksteal
 
 fuzz: $(VENV)/.ready ## 100,000 mutated MIND files and 20,000 of predictions, 10 to 30 minutes
 	@$(RUN) python -m tests.fuzz

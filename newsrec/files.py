@@ -3,10 +3,11 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MAX_LINE_BYTES = 1 << 24
+# What may lie beside files of external systems: documents, and what DVC and Git put there.
+_DOCUMENTS = (".md", ".dvc")
 
 
 @contextmanager
@@ -47,6 +50,41 @@ def atomic_folder(target: Path) -> Iterator[Path]:
         draft.replace(target)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
+
+
+def named_files(
+    folder: Path, suffixes: Sequence[str], taken: Collection[str], holds: str, becomes: str
+) -> Iterator[Path]:
+    """The files of external systems, each named after its system; documents are passed over.
+
+    Args:
+        folder: of the files; need not exist.
+        suffixes: of the kinds that are read, in lower case.
+        taken: names that other systems have.
+        holds: what is in the files, for errors, like "predictions".
+        becomes: what a file becomes, for errors, like "predictor".
+
+    Raises:
+        UserError: a file is of another kind, or its name is taken or no plain word.
+    """
+    known = [*taken]
+    for path in sorted(folder.glob("*")):
+        kind = path.suffix.lower()
+        if path.name.startswith(".") or kind in _DOCUMENTS:
+            continue
+        if kind not in suffixes or not path.is_file():
+            raise UserError(
+                f"{path}: cannot be read as {holds}; expected files "
+                f"{', '.join(f'NAME{suffix}' for suffix in suffixes)}; convert it, or move it away"
+            )
+        # It becomes a key of metrics, where a dot would be a level; those of gains begin so.
+        if not re.fullmatch(r"(?!tuned_vs_)[A-Za-z0-9_-]+", path.stem) or path.stem in known:
+            raise UserError(
+                f"{path}: cannot become the {becomes} {path.stem!r}; expected letters, digits, - "
+                f"and _, other than {', '.join(sorted(known))}; rename the file"
+            )
+        known.append(path.stem)
+        yield path
 
 
 def write_text(target: Path, text: str) -> None:

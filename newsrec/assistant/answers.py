@@ -1,6 +1,5 @@
 """Rows of the test split and what each system answered to them, checked when they are read."""
 
-import re
 from collections.abc import Collection, Iterable, Mapping
 from itertools import islice
 from pathlib import Path
@@ -12,11 +11,9 @@ import pyarrow.parquet as pq
 from newsrec.assistant.tables import PREDICTIONS_SCHEMA, ROWS_SCHEMA
 from newsrec.assistant.tasks import TABLE, Task
 from newsrec.errors import UserError
-from newsrec.files import atomic_file, read_table
+from newsrec.files import atomic_file, named_files, read_table
 
 _BATCH_ROWS = 10_000
-# What may lie beside external answers: documents, and what DVC and Git put there.
-_NO_PREDICTIONS = (".md", ".dvc")
 
 
 def read_split(source: Path, tasks: Mapping[str, Task]) -> pd.DataFrame:
@@ -105,26 +102,12 @@ def read_external(
         taken: names that other systems have.
 
     Raises:
-        UserError: a file is of another kind, its name is taken or no plain word, or its content is
-            not as it must be.
+        UserError: see `newsrec.files.named_files` and `read_predictions`.
     """
-    found = {}
-    for path in sorted(folder.glob("*")):
-        if path.name.startswith(".") or path.suffix in _NO_PREDICTIONS:
-            continue
-        if path.suffix != ".parquet" or not path.is_file():
-            raise UserError(
-                f"{path}: cannot be read as answers; expected files NAME.parquet; convert it, or "
-                "move it away"
-            )
-        # It becomes a key of metrics, where a dot would be a level.
-        if not re.fullmatch(r"[A-Za-z0-9_-]+", path.stem) or path.stem in taken:
-            raise UserError(
-                f"{path}: cannot become the system {path.stem!r}; expected letters, digits, - and "
-                f"_, other than {', '.join(taken)}; rename the file"
-            )
-        found[path.stem] = read_predictions(path, rows, tasks, whole=False)
-    return found
+    return {
+        path.stem: read_predictions(path, rows, tasks, whole=False)
+        for path in named_files(folder, [".parquet"], taken, "answers", "system")
+    }
 
 
 def write_predictions(answers: Iterable[tuple[str, str, str, str | None]], target: Path) -> int:

@@ -45,8 +45,8 @@ class Task:
         for text in (self.instruction, *self.labels, *filter(None, [self.none])):
             if (plain := plain_text(text)) != text:
                 raise ValueError(
-                    f"{text!r} has what begins a control token, or characters that print nothing; "
-                    f"expected {plain!r}"
+                    f"{text!r} is not plain text (the beginning of a control token, characters "
+                    f"that print nothing, more than single spaces); expected {plain!r}"
                 )
         return self
 

@@ -28,10 +28,9 @@ CLASSES_SCHEMA = pa.schema([("logits", pa.list_(pa.float64()))])
 DIGEST = b"newsrec.digest"
 
 Prompt = dict[str, list[int]]
-# Makes a progress bar.
-Shown = Callable[..., Any]
+MakeBar = Callable[..., Any]  # makes a progress bar, as `tqdm` does
 # From prompts and the texts that each may be answered with, to an answer for each.
-Ask = Callable[[list[Prompt], list[list[str]], Shown], list[dict[str, Any]]]
+Ask = Callable[[list[Prompt], list[list[str]], MakeBar], list[dict[str, Any]]]
 
 
 def main() -> None:
@@ -49,8 +48,8 @@ def main() -> None:
                 batch, metadata = stream.read_next_batch_with_custom_metadata()
             except StopIteration:
                 break
-            shown = partial(_bar, int(metadata[b"start"]), request["num_prompts"])
-            answered = ask(_prompts(batch["token_ids"]), batch["choices"].to_pylist(), shown)
+            make_bar = partial(_bar, int(metadata[b"start"]), request["num_prompts"])
+            answered = ask(_prompts(batch["token_ids"]), batch["choices"].to_pylist(), make_bar)
             table = pa.Table.from_pylist(answered, schema=schema)
             draft = Path(request["draft"])
             pq.write_table(table.replace_schema_metadata({DIGEST: metadata[DIGEST]}), draft)
@@ -87,13 +86,15 @@ def _generating(request: dict[str, Any]) -> tuple[Ask, pa.Schema]:
         skip_clone=True,
     )
 
-    def ask(prompts: list[Prompt], choices: list[list[str]], shown: Shown) -> list[dict[str, Any]]:
+    def ask(
+        prompts: list[Prompt], choices: list[list[str]], make_bar: MakeBar
+    ) -> list[dict[str, Any]]:
         # Each batch alone decides what is computed for it: a run that was killed and goes on here
         # ends in the same bytes.
         engine.reset_prefix_cache()
         ways = {texts: _choosing(texts) for texts in set(map(tuple, choices)) if texts}
         samplings = [ways.get(tuple(texts), sampling) for texts in choices]
-        outputs = engine.generate(prompts, samplings if ways else sampling, use_tqdm=shown)
+        outputs = engine.generate(prompts, samplings if ways else sampling, use_tqdm=make_bar)
         rows = [_answer(output.outputs[0], answers) for output in outputs]
         for row, texts in zip(rows, choices, strict=True):
             if texts and row["text"] not in texts:
@@ -134,14 +135,14 @@ def _classifying(request: dict[str, Any]) -> tuple[Ask, pa.Schema]:
     adapter = LoRARequest("adapter", 1, request["adapter"]) if request["adapter"] else None
     raw = PoolingParams(use_activation=False)  # logits, in place of probabilities
 
-    def ask(prompts: list[Prompt], _: list[list[str]], shown: Shown) -> list[dict[str, Any]]:
+    def ask(prompts: list[Prompt], _: list[list[str]], make_bar: MakeBar) -> list[dict[str, Any]]:
         rows: list[dict[str, Any]] = [{"logits": None} for _ in prompts]
         # It refuses a text without tokens, which has no class.
         asked = [row for row, prompt in enumerate(prompts) if prompt["prompt_token_ids"]]
         outputs = engine.classify(
             [prompts[row] for row in asked],
             pooling_params=raw,
-            use_tqdm=shown,
+            use_tqdm=make_bar,
             lora_request=adapter,
         )
         for row, output in zip(asked, outputs, strict=True):

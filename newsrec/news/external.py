@@ -1,7 +1,6 @@
 """External predictions, made by any model and read from files as they come."""
 
 import csv
-import re
 from collections.abc import Collection
 from pathlib import Path
 
@@ -10,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from newsrec.errors import UserError
-from newsrec.files import read_lines
+from newsrec.files import named_files, read_lines
 from newsrec.news.leaderboard.submission import read_prediction_txt
 from newsrec.news.predictions import (
     KEYS,
@@ -24,8 +23,6 @@ from newsrec.news.predictions import (
 
 _TABLES = (".parquet", ".csv")
 _RANKS = (".txt", ".zip")
-# What may lie beside predictions: documents, and what DVC and Git put there.
-_NO_PREDICTIONS = (".md", ".dvc")
 _MORE_ROWS = 1_000
 _LINE = "line {}"  # what an error calls a row of a CSV file
 
@@ -54,24 +51,9 @@ def read_external(
     # A few too many are named one by one; many more are of another set, or made to fill the memory.
     max_rows = 2 * len(candidates) + _MORE_ROWS
     no_probabilities = set()
-    for path in sorted(folder.glob("*")):
-        kind = path.suffix.lower()
-        if path.name.startswith(".") or kind in _NO_PREDICTIONS:
-            continue
-        if kind not in (*_TABLES, *_RANKS) or not path.is_file():
-            raise UserError(
-                f"{path}: cannot be read as predictions; expected files "
-                f"{', '.join(f'NAME{suffix}' for suffix in (*_TABLES, *_RANKS))}; convert it, or "
-                "move it away"
-            )
-        name = path.stem
-        # It becomes a key of metrics, where a dot would be a level.
-        known = {*taken, *tables, "protocol"}
-        if not re.fullmatch(r"(?!tuned_vs_)[A-Za-z0-9_-]+", name) or name in known:
-            raise UserError(
-                f"{path}: cannot become the predictor {name!r}; expected letters, digits, - and _, "
-                f"other than {', '.join(sorted(known))}; rename the file"
-            )
+    kinds, known = (*_TABLES, *_RANKS), [*taken, "protocol"]
+    for path in named_files(folder, kinds, known, "predictions", "predictor"):
+        kind, name = path.suffix.lower(), path.stem
         if kind in _RANKS:
             tables[name] = read_prediction_txt(path, candidates, behaviors)
         elif kind == ".csv":

@@ -28,7 +28,7 @@ DRAFT = Path(".work/prepare")
 def main() -> None:
     settings = load_params(Params).prepare
     ratings, metadata = find_raw(Path("data/raw"))
-    # By a name of its own no run would find again what a killed one left.
+    # Under a fixed name, so that the next run removes what a killed one left.
     shutil.rmtree(DRAFT, ignore_errors=True)
     DRAFT.mkdir(parents=True)
     figures = prepare(

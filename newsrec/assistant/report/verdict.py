@@ -109,7 +109,7 @@ def sentences(task: TaskVerdict) -> str:
         text += "No baseline was measured on this task."
     else:
         text += f"It {_against(task.baseline, f'{BASELINE}, ')}."
-    return text + "".join(f" It {_against(one, 'the external ')}." for one in task.external)
+    return text + "".join(f" It {_against(one, 'the external system ')}." for one in task.external)
 
 
 def _against(found: Rival, role: str = "") -> str:

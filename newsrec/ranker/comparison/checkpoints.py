@@ -94,7 +94,7 @@ def _describe_anew(model: Path, target: Path, architecture: str) -> int:
     from newsrec.models.one_form import write_description
     from newsrec.models.usable import check_usable
 
-    # By a name of its own no run would find again what a killed one left.
+    # Under a fixed name, so that the next run removes what a killed one left.
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir()
     write_description(model, target)

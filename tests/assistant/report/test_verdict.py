@@ -85,8 +85,8 @@ def test_external_answers_are_no_baseline_and_have_a_sentence_of_their_own(
     set_gain(metrics, "kind", "all_tasks", -0.1, 0.05)
     assert verdict(task_verdicts(metrics)).title == title
     assert of_task(metrics, "kind") == (
-        f"{before} It is worse than the external all_tasks (0.930): \u22120.100, 95 % interval "
-        "\u22120.150 to \u22120.050, p = 0.002."
+        f"{before} It is worse than the external system all_tasks (0.930): \u22120.100, "
+        "95 % interval \u22120.150 to \u22120.050, p = 0.002."
     )
 
 
