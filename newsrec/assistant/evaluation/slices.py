@@ -1,4 +1,4 @@
-"""The primary metric of every system in parts of the test rows, task by task."""
+"""Figures of every system in parts of the test rows, and what tuned gains there, task by task."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,14 +7,24 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from newsrec.assistant.evaluation.systems import PRIMARY, Measured, mean_with_interval
+from newsrec.assistant.evaluation.systems import (
+    PRIMARY,
+    Measured,
+    gain_with_interval,
+    mean_with_interval,
+)
 from newsrec.assistant.tasks import Task
 from newsrec.metrics.significance import ClusterBootstrap
+
+UNSEEN = "unseen"  # a slice of its own: the rows with this tag, or one that begins with `unseen-`
+# Beside the primary metric, by kind of answer.
+OTHERS: Mapping[str, tuple[str, ...]] = {"span": ("invented",)}
 
 
 def slices_of(rows: pd.DataFrame) -> dict[str, npt.NDArray[np.bool_]]:
     """slice → which rows are in it, shape (rows,): a slice for each tag, and thirds by length.
 
+    Rows with a tag like `unseen-place` are in the slice `unseen` too, whatever of them is unseen.
     Lengths are in characters of the input; rows of one length are in one third, so that thirds may
     be of different size, and one may be missing.
 
@@ -22,6 +32,9 @@ def slices_of(rows: pd.DataFrame) -> dict[str, npt.NDArray[np.bool_]]:
         rows: of one task: input and tags.
     """
     tags = [set(found) for found in rows["tags"]]
+    for of_row in tags:
+        if any(tag.startswith(f"{UNSEEN}-") for tag in of_row):
+            of_row.add(UNSEEN)
     found = {name: np.array([name in of for of in tags]) for name in sorted(set().union(*tags))}
     lengths = rows["input"].str.len().to_numpy()
     ends = np.quantile(lengths, [1 / 3, 2 / 3, 1], method="inverted_cdf")
@@ -35,26 +48,34 @@ def slices_of(rows: pd.DataFrame) -> dict[str, npt.NDArray[np.bool_]]:
 def measure_slices(
     task: Task, rows: pd.DataFrame, measured: Mapping[str, Measured], bootstrap: ClusterBootstrap
 ) -> list[dict[str, Any]]:
-    """task, slice, system, metric, value, low, high and num_rows, for each slice and system.
+    """task, slice, system, metric, value, low, high, num_rows and gain, for each slice and system.
 
-    A slice of fewer than two clusters is left out: it has no interval.
+    `gain` is what tuned has more than the system, as `gains` has it; tuned itself has none. The
+    metrics are the primary one and those of `OTHERS`. A slice of fewer than two clusters is left
+    out: it has no interval.
 
     Args:
         task: that the rows are of.
         rows: of the test split: input, tags and cluster, shape (rows,).
-        measured: by system.
+        measured: by system, with tuned.
         bootstrap: over the clusters of these rows.
     """
-    metric, found = PRIMARY[task.answer], []
+    found = []
     for name, inside in slices_of(rows).items():
         places = np.flatnonzero(inside)
         cluster = rows["cluster"].iloc[places]
         if cluster.nunique() < 2:
             continue
-        for system, one in measured.items():
-            values = one.rows[metric][places]
-            drawn = bootstrap.of(places).mean(values)
-            figure = mean_with_interval(metric, values, drawn, cluster)
-            keys = {"task": task.name, "slice": name, "system": system, "metric": metric}
-            found.append({**keys, **figure, "num_rows": len(places)})
+        for metric in (PRIMARY[task.answer], *OTHERS.get(task.answer, ())):
+            values = {system: one.rows[metric][places] for system, one in measured.items()}
+            drawn = bootstrap.of(places).means(values)
+            for system, of_system in values.items():
+                keys = {"task": task.name, "slice": name, "system": system, "metric": metric}
+                figure = mean_with_interval(metric, of_system, drawn[system], cluster)
+                part: dict[str, Any] = {**keys, **figure, "num_rows": len(places)}
+                if system != "tuned":
+                    both = (of_system, values["tuned"])
+                    samples = (drawn[system], drawn["tuned"])
+                    part["gain"] = gain_with_interval(*both, *samples)
+                found.append(part)
     return found

@@ -25,7 +25,7 @@ from newsrec.assistant.tasks import Task
 from newsrec.metrics import text_overlap
 from newsrec.metrics.intervals import share_interval
 from newsrec.metrics.multiclass import confusion_samples, figures_of_confusions
-from newsrec.metrics.significance import ClusterBootstrap, interval, paired
+from newsrec.metrics.significance import ClusterBootstrap, Difference, interval, paired
 
 Floats = npt.NDArray[np.float64]
 Figure = dict[str, float]  # value, and the ends of its 95 % interval, low and high
@@ -100,9 +100,27 @@ def gains(one: Measured, other: Measured) -> dict[str, dict[str, float]]:
     found = {}
     for name in one.figures:
         before, after = (of.figures[name]["value"] for of in (other, one))
-        gain = paired(before, other.samples[name], after, one.samples[name])
-        found[name] = {"value": gain.delta, "low": gain.low, "high": gain.high, "p": gain.p}
+        found[name] = _gain(paired(before, other.samples[name], after, one.samples[name]))
     return found
+
+
+def gain_with_interval(
+    before: Floats, after: Floats, drawn_before: Floats, drawn_after: Floats
+) -> dict[str, float]:
+    """The same of one metric that is a mean over rows, here those of a part of the test split.
+
+    Args:
+        before: of each row of the other system, shape (rows,).
+        after: of each row of the one.
+        drawn_before: the mean of `before` in each resample, shape (resamples,).
+        drawn_after: that of `after`.
+    """
+    means = (float(np.nanmean(values)) for values in (before, after))
+    return _gain(paired(next(means), drawn_before, next(means), drawn_after))
+
+
+def _gain(found: Difference) -> dict[str, float]:
+    return {"value": found.delta, "low": found.low, "high": found.high, "p": found.p}
 
 
 def confusion(task: Task, rows: pd.DataFrame, answers: pd.DataFrame) -> list[list[int]]:

@@ -30,6 +30,21 @@ MAX_INVENTED = 50  # invented names that are listed
 SLICE_WIDTH = 18  # columns of a slice's name beside its number of rows
 OUTSIDE = "outside the list"
 Plot = tuple[str, Markup, str]  # caption, drawing and what to know
+BySlice = dict[str, dict[str, Any]]  # by slice and system, what metrics/slices.json holds
+
+
+class SliceTables(NamedTuple):
+    """What one metric shows in the slices of a task.
+
+    Attributes:
+        metric: its head.
+        figures: of each slice the figures of the systems.
+        gains: of each slice the gains of tuned over the other systems.
+    """
+
+    metric: str
+    figures: list[tuple[str, list[Cell]]]
+    gains: list[tuple[str, list[Gain | None]]]
 
 
 class Section(NamedTuple):
@@ -47,8 +62,9 @@ class Section(NamedTuple):
         heads: of the metrics.
         rows: of each system the figures.
         comparisons: of each other system the gains of tuned.
-        slice_heads: the systems.
-        slices: of each slice the primary figures.
+        systems: all of them, the heads of the figures of `slices`.
+        over: the heads of the gains of `slices`.
+        slices: tables of each metric that slices have, the primary one first.
         matrix_tables: of base and tuned heads and rows, where there are too many labels to draw.
         plots: caption, drawing and text; first the gains, then the slices if there are any.
         matrices: the same, of base and tuned, where they can be drawn.
@@ -67,8 +83,9 @@ class Section(NamedTuple):
     heads: list[str]
     rows: list[tuple[str, list[Cell]]]
     comparisons: list[tuple[str, list[Gain | None]]]
-    slice_heads: list[str]
-    slices: list[tuple[str, list[Cell]]]
+    systems: list[str]
+    over: list[str]
+    slices: list[SliceTables]
     matrix_tables: list[tuple[str, list[str], list[tuple[str, list[Cell]]]]]
     plots: list[Plot]
     matrices: list[Plot]
@@ -97,13 +114,13 @@ def section(
     """
     metric, systems = figures["primary"], in_order(figures["systems"])
     metrics = metrics_of(figures["systems"])
-    by_slice = _by_slice(slices)
+    by_metric = _by_metric(slices)
     drawn = {name: matrices[name] for name in MODELS if name in matrices}
     is_large = any(len(found["labels"]) > MAX_DRAWN for found in drawn.values())
     num_invented, listed = invented(task, rows, MAX_INVENTED)
     plots = [_gains_plot(task.name, figures)]
-    if by_slice:
-        plots.append(_slices_plot(task.name, figures, by_slice))
+    if metric in by_metric:
+        plots.append(_slices_plot(task.name, figures, by_metric[metric]))
     return Section(
         name=task.name,
         instruction=task.instruction,
@@ -122,11 +139,9 @@ def section(
             (name, [_gain(one, figures["gains"][name]) for one in metrics])
             for name in in_order(figures["gains"])
         ],
-        slice_heads=systems,
-        slices=[
-            (_slice_name(name, found), [cell(metric, found.get(system)) for system in systems])
-            for name, found in by_slice.items()
-        ],
+        systems=systems,
+        over=[f"over {system}" for system in systems if system != "tuned"],
+        slices=[_slice_tables(one, found, systems) for one, found in by_metric.items()],
         matrix_tables=[(name, *_matrix_table(found)) for name, found in drawn.items() if is_large],
         plots=plots,
         matrices=[
@@ -141,12 +156,30 @@ def _gain(metric: str, found: Mapping[str, Any]) -> Gain | None:
     return gain(metric, found[metric]) if metric in found else None
 
 
-def _by_slice(slices: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
-    """By slice and system."""
-    found: dict[str, dict[str, Any]] = {}
+def _by_metric(slices: Sequence[Mapping[str, Any]]) -> dict[str, BySlice]:
+    found: dict[str, BySlice] = {}
     for one in slices:
-        found.setdefault(one["slice"], {})[one["system"]] = one
+        found.setdefault(one["metric"], {}).setdefault(one["slice"], {})[one["system"]] = one
     return found
+
+
+def _slice_tables(metric: str, by_slice: BySlice, systems: Sequence[str]) -> SliceTables:
+    others = [system for system in systems if system != "tuned"]
+    gains = {
+        name: [found.get(system, {}).get("gain") for system in others]
+        for name, found in by_slice.items()
+    }
+    return SliceTables(
+        head(metric),
+        [
+            (_slice_name(name, found), [cell(metric, found.get(system)) for system in systems])
+            for name, found in by_slice.items()
+        ],
+        [
+            (_slice_name(name, by_slice[name]), [one and gain(metric, one) for one in of_slice])
+            for name, of_slice in gains.items()
+        ],
+    )
 
 
 def _slice_name(name: str, found: Mapping[str, Any], width: int = 2 * SLICE_WIDTH) -> str:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from newsrec.assistant.evaluation.slices import measure_slices, slices_of
-from newsrec.assistant.evaluation.systems import measure
+from newsrec.assistant.evaluation.systems import gains, measure
 from newsrec.metrics.significance import ClusterBootstrap
 from tests.assistant.planted import TASKS
 
@@ -31,6 +31,16 @@ def test_slices_are_tags_and_thirds_by_length() -> None:
         "length 5 to 5": [True, False, False, False, True, False],
         "length 7 to 9": [False, False, True, False, False, True],
     }
+
+
+def test_rows_with_any_tag_of_something_unseen_are_a_slice_of_their_own() -> None:
+    tags = [["unseen-place"], ["unseen-phrasing", "unseen-place"], ["typo"], ["unseen"], [], []]
+    found = slices_of(rows_of([4] * 6, tags, [*range(6)]))
+    assert found["unseen"].tolist() == [True, True, False, True, False, False]
+    assert found["unseen-place"].tolist() == [True, True, False, False, False, False]
+    assert "unseen" not in slices_of(
+        rows_of([4] * 6, [["typo"], ["foreseen-x"], *[[]] * 4], [*range(6)])
+    )
 
 
 def test_rows_of_one_length_are_in_one_slice() -> None:
@@ -67,3 +77,42 @@ def test_a_slice_has_the_primary_figure_of_its_rows_and_one_cluster_is_left_out(
         "metric": "accuracy",
         "num_rows": 15,
     }
+
+
+def test_a_slice_has_the_gain_of_tuned_over_each_other_system_in_its_rows_alone() -> None:
+    rows = rows_of([4] * 24, [["typo"] if place < 16 else [] for place in range(24)], [*range(24)])
+    bootstrap = ClusterBootstrap(rows["cluster"], num_resamples=40, seed=1)
+
+    def said(right: list[bool]) -> pd.DataFrame:
+        texts = ["甲类" if one else "乙类" for one in right]
+        return pd.DataFrame({"output": texts, "choice": texts})
+
+    answers = {
+        "base": said([place % 4 == 0 for place in range(24)]),
+        "tuned": said([place % 4 != 1 or place >= 16 for place in range(24)]),
+        "tfidf": said([True] * 24),
+    }
+    measured = {
+        name: measure(TASKS["scene"], rows, table, bootstrap) for name, table in answers.items()
+    }
+    found = {
+        (one["slice"], one["system"]): one
+        for one in measure_slices(TASKS["scene"], rows, measured, bootstrap)
+    }
+    assert "gain" not in found["typo", "tuned"]
+    assert found["typo", "base"]["gain"]["value"] == pytest.approx(8 / 16)
+    assert found["typo", "tfidf"]["gain"]["value"] == pytest.approx(-4 / 16)
+    assert 0 < found["typo", "base"]["gain"]["low"] < found["typo", "base"]["gain"]["high"] < 1
+    # One slice holds every row, and so the gain of all rows.
+    everything = found["length 4 to 4", "base"]["gain"]
+    assert everything == gains(measured["tuned"], measured["base"])["accuracy"]
+
+
+def test_slices_of_spans_have_the_share_of_invented_names_too() -> None:
+    rows = rows_of([4] * 8, [["typo"]] * 4 + [[]] * 4, [*range(8)])
+    answers = pd.DataFrame({"output": ["问", "月报"] * 4, "choice": [None] * 8})
+    bootstrap = ClusterBootstrap(rows["cluster"], num_resamples=40, seed=1)
+    measured = measure(TASKS["name"], rows, answers, bootstrap)
+    found = measure_slices(TASKS["name"], rows, {"tuned": measured}, bootstrap)
+    typo = {one["metric"]: one["value"] for one in found if one["slice"] == "typo"}
+    assert typo == {"exact": 0, "invented": 0.5}

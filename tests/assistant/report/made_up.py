@@ -176,20 +176,22 @@ def _of_task(task: Task, num: int) -> dict[str, Any]:
 
 def slices(of: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What metrics/slices.json holds."""
+    parts = (*TAGS, "unseen", "length 4 to 15", "length 16 to 30")
     return [
         {
             "task": name,
             "slice": part,
             "system": system,
-            "metric": task["primary"],
+            "metric": metric,
             **{
-                end: (0.97 - 0.01 * number) * found[task["primary"]][end]
-                for end in ("value", "low", "high")
+                end: (0.97 - 0.01 * number) * found[metric][end] for end in ("value", "low", "high")
             },
             "num_rows": 8 + number,
+            **({"gain": task["gains"][system][metric]} if system != "tuned" else {}),
         }
         for name, task in of["tasks"].items()
-        for number, part in enumerate((*TAGS, "length 4 to 15", "length 16 to 30"))
+        for number, part in enumerate(parts)
+        for metric in (task["primary"], *(("invented",) if task["answer"] == "span" else ()))
         for system, found in task["systems"].items()
     ]
 

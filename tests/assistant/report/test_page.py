@@ -71,24 +71,34 @@ def test_every_gain_is_shown_with_its_interval_and_p(given: dict[str, Any]) -> N
             assert shown[system] == expected, (name, system)
 
 
-def test_every_slice_is_shown(given: dict[str, Any]) -> None:
-    page = Page(render(**given))
-    found = [rows for rows in page.tables if rows[0][0] == "part (rows)"]
-    assert len(found) == 4
-    for rows, name in zip(found, given["metrics"]["tasks"], strict=True):
-        cells = {
-            (row[0], system): cell
-            for row in rows[1:]
-            for system, cell in zip(rows[0][1:], row[1:], strict=True)
-        }
-        of = [one for one in given["slices"] if one["task"] == name]
-        assert len(cells) == len(of)
+def test_every_slice_is_shown_with_the_gains_of_tuned(given: dict[str, Any]) -> None:
+    text = render(**given)
+    tables = [rows for rows in Page(text).tables if rows[0][0] == "part (rows)"]
+    parts: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for one in given["slices"]:
+        parts.setdefault((one["task"], one["metric"]), []).append(one)
+    assert len(parts) == 5  # the span has two metrics
+    assert len(tables) == 2 * len(parts)
+    for place, ((_, metric), of) in enumerate(parts.items()):
+        figures, gains = (
+            {
+                (row[0], system): cell
+                for row in rows[1:]
+                for system, cell in zip(rows[0][1:], row[1:], strict=True)
+            }
+            for rows in tables[2 * place : 2 * place + 2]
+        )
+        assert len(figures) == len(of)
+        assert len(gains) == sum("gain" in one for one in of)
+        assert f"Gain of tuned in each part, by {head(metric)}" in text
         for one in of:
-            shown = cells[f"{one['slice']} ({one['num_rows']})", one["system"]]
-            value, low, high = (
-                printed(one[end], one["metric"]) for end in ("value", "low", "high")
-            )
-            assert shown == f"{value} {low}–{high}"
+            part, ends = f"{one['slice']} ({one['num_rows']})", ("value", "low", "high")
+            value, low, high = (printed(one[end], metric) for end in ends)
+            assert figures[part, one["system"]] == f"{value} {low}–{high}"
+            if gain := one.get("gain"):
+                value, low, high = (printed(gain[end], metric, sign=True) for end in ends)
+                shown = f"{value} {low} to {high} p = {gain['p']:.3f}"
+                assert gains[part, f"over {one['system']}"] == shown
 
 
 def test_the_verdict_is_first_then_a_row_for_each_task(given: dict[str, Any]) -> None:
