@@ -2,10 +2,10 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -16,10 +16,22 @@ from newsrec.assistant.corpus.synthetic import made_up_rows
 from newsrec.assistant.prompts import sample_input
 from newsrec.assistant.rows import Row, check_row, check_together, read_rows
 from newsrec.assistant.splits import Splits, split_rows
-from newsrec.assistant.tables import ROWS_SCHEMA, SAMPLES, SPLITS
+from newsrec.assistant.tables import MIN_CLUSTERS, ROWS_SCHEMA, SAMPLES, SPLITS
 from newsrec.assistant.tasks import Task
 from newsrec.errors import UserError, unknown_choice
 from newsrec.training import dataset
+
+
+class Prepared(NamedTuple):
+    """What preparing rows reports of them.
+
+    Attributes:
+        figures: counts of rows, and their lengths in characters, by task.
+        warnings: what may not be as it was meant, a line each.
+    """
+
+    figures: dict[str, Any]
+    warnings: list[str]
 
 
 def gather_rows(
@@ -56,7 +68,7 @@ def prepare(
     test_share: float,
     leave_out: str | None,
     seed: int,
-) -> dict[str, Any]:
+) -> Prepared:
     """Split rows, and write the rows of each split and the samples to train and validate on.
 
     Args:
@@ -69,9 +81,6 @@ def prepare(
         test_share: the same.
         leave_out: a task without samples; its rows stay in their splits.
         seed: of the splits.
-
-    Returns:
-        Counts of rows, and their lengths in characters, by task.
 
     Raises:
         UserError: see `check_together`; `leave_out` is no task, or the only one; or a task has no
@@ -86,7 +95,8 @@ def prepare(
     for split in SPLITS:
         pq.write_table(_table(rows, found, split), target / f"{split}.parquet", compression="zstd")
     _write_samples(dataset.SampleSet(target, SAMPLES), rows, found, trained)
-    return {"num_repeated": num_repeated, **_figures(rows, found, tasks)}
+    figures = {"num_repeated": num_repeated, **_figures(rows, found, tasks)}
+    return Prepared(figures, [*_few_clusters(rows, found, tasks)])
 
 
 def _write_samples(
@@ -134,6 +144,18 @@ def _require_rows(rows: Sequence[Row], found: Splits, tasks: Mapping[str, Task])
                     f"task {task!r}: no row in {split} ({there}); expected some in each split, and "
                     "near copies lie in one: add rows that differ more, or give rows a split"
                 )
+
+
+def _few_clusters(rows: Sequence[Row], found: Splits, tasks: Mapping[str, Task]) -> Iterator[str]:
+    tested = zip(rows, found.clusters, found.splits, strict=True)
+    clusters = {(row.task, cluster) for row, cluster, split in tested if split == "test"}
+    nums = Counter(task for task, _ in clusters)
+    for task in tasks:
+        if nums[task] < MIN_CLUSTERS:
+            yield (
+                f"the test rows of the task {task!r} lie in {nums[task]} clusters of near copies; "
+                f"fewer than {MIN_CLUSTERS} allow no verdict: add rows, or raise prepare.test_share"
+            )
 
 
 def _table(rows: Sequence[Row], found: Splits, split: str) -> pa.Table:

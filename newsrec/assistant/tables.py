@@ -30,3 +30,8 @@ PREDICTIONS_SCHEMA = pa.schema(
 )
 
 BASELINES = ("majority", "tfidf", "nearest", "pattern")
+
+TOPS = {"chrf": 100.0}  # of metrics whose highest value is not 1
+# Of the test rows of a task, for a verdict: fewer never reject at 5 %, whatever they show (see
+# `newsrec.metrics.intervals.careful_gain`).
+MIN_CLUSTERS = 6

@@ -6,8 +6,8 @@ from dataclasses import asdict
 import numpy as np
 import numpy.typing as npt
 
-from newsrec.metrics.rates import exact_rate
-from newsrec.metrics.significance import interval, paired
+from newsrec.metrics.rates import exact_rate, upper_bound
+from newsrec.metrics.significance import Difference, interval, paired
 
 Samples = npt.NDArray[np.float64]  # the figure of each resample, shape (resamples,)
 
@@ -45,20 +45,71 @@ def gains(
 
 
 def share_interval(rows: npt.ArrayLike, samples: Samples, num_clusters: int) -> tuple[float, float]:
-    """The 95 % interval of a share of rows, also where it is 0 or 1.
+    """The 95 % interval of a share of rows, also where it is 0, 1 or near to them.
 
-    Resamples of rows that are all alike have no spread, which would claim certainty. There the
-    bounds are exact ones (Clopper and Pearson, 1934), of as many trials as there are clusters: of
-    100, up to 0.036 for a share of 0.
+    Resamples of a rare event have too little spread, and those of none have no spread at all. So
+    the bounds are exact ones (Clopper and Pearson, 1934), of the effective number of trials (Korn
+    and Graubard, 1998): as many as independent rows would need for the variance that the resamples
+    show, and never more than there are clusters. Of 100 clusters, up to 0.036 for a share of 0.
 
     Args:
         rows: 0 or 1, NaN for a row that the share is not of, shape (rows,).
         samples: of their mean.
         num_clusters: of the rows that the share is of.
     """
-    values = np.asarray(rows, dtype=np.float64)
-    values = values[~np.isnan(values)]
-    if values.min() < values.max():
-        return interval(samples)
-    bounds = exact_rate(num_clusters if values[0] else 0, num_clusters)
+    share = float(np.nanmean(np.asarray(rows, dtype=np.float64)))
+    variance, num_trials = float(np.nanvar(samples)), float(num_clusters)
+    if 0 < share < 1 and variance > 0:
+        num_trials = min(num_trials, share * (1 - share) / variance)
+    bounds = exact_rate(share * num_trials, num_trials)
     return bounds.low, bounds.high
+
+
+def unseen_share(num_clusters: int) -> float:
+    """The largest share of all clusters that may be like none of these, at a confidence of 97.5 %.
+
+    The exact upper bound of no event in so many trials (Clopper and Pearson, 1934).
+
+    Args:
+        num_clusters: at hand, 1 or more.
+    """
+    return upper_bound(0, num_clusters, 0.975)
+
+
+def mean_interval(
+    value: float, samples: Samples, bounds: tuple[float, float], unseen: float
+) -> tuple[float, float]:
+    """The 95 % interval of a mean of bounded values, also where they are few or do not vary.
+
+    That of its resamples, and never narrower than if `unseen` of all clusters had values at the
+    one bound, or at the other: resamples show nothing of clusters that are not at hand.
+
+    Args:
+        value: the mean.
+        samples: of it.
+        bounds: the least and the largest value that a row can have.
+        unseen: see `unseen_share`.
+    """
+    (low, high), (least, most) = interval(samples), bounds
+    return min(low, value - unseen * (value - least)), max(high, value + unseen * (most - value))
+
+
+def careful_gain(found: Difference, top: float, unseen: float, num_changed: int) -> Difference:
+    """A difference of two means by resamples, no surer than an exact test of so few clusters is.
+
+    Its interval is never narrower than `mean_interval` would have it. p is never smaller, and 0 is
+    never left out, where the sign test of the clusters that differ, all in one direction, would not
+    reject: with fewer than six its p is above 0.05.
+
+    Args:
+        found: by `newsrec.metrics.significance.paired`.
+        top: the largest value of either mean, whose least is 0.
+        unseen: see `unseen_share`.
+        num_changed: clusters with a difference.
+    """
+    low = min(found.low, found.delta - unseen * (found.delta + top))
+    high = max(found.high, found.delta + unseen * (top - found.delta))
+    sign_p = min(1.0, 2.0 ** (1 - num_changed))
+    if sign_p > 0.05:
+        low, high = min(low, 0.0), max(high, 0.0)
+    return Difference(found.delta, low, high, max(found.p, sign_p))

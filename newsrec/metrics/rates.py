@@ -16,14 +16,14 @@ class Rate(NamedTuple):
     high: float
 
 
-def exact_rate(num_events: int, num_trials: int, level: float = 0.95) -> Rate:
+def exact_rate(num_events: float, num_trials: float, level: float = 0.95) -> Rate:
     """A share and its two-sided interval by Clopper and Pearson (1934), which is never too narrow.
 
     Takes trials as independent; where rows come in clusters, resample them as well.
 
     Args:
         num_events: from 0 to num_trials.
-        num_trials: 1 or more.
+        num_trials: above 0; an effective number need not be whole (Korn and Graubard, 1998).
         level: of the interval.
 
     Raises:
@@ -114,14 +114,14 @@ def precision_at_share(
     return np.divide(right, flagged, out=np.zeros(flagged.shape), where=flagged != 0)
 
 
-def upper_bound(num_events: int, num_trials: int, level: float = 0.95) -> float:
+def upper_bound(num_events: float, num_trials: float, level: float = 0.95) -> float:
     """The one-sided exact upper bound of a share (Clopper and Pearson, 1934).
 
     Raises:
         ValueError: no trial, or more events than trials.
     """
     if not 0 <= num_events <= num_trials > 0:
-        raise ValueError(f"{num_events} events in {num_trials} trials; expected 1 trial or more")
+        raise ValueError(f"{num_events} events in {num_trials} trials; expected trials")
     if num_events == num_trials:
         return 1.0
     return float(betaincinv(num_events + 1, num_trials - num_events, level))

@@ -59,6 +59,7 @@ def main() -> None:
         figures[task.name] = {
             "answer": task.answer,
             "num_rows": len(rows),
+            "num_clusters": int(rows["cluster"].nunique()),
             "primary": PRIMARY[task.answer],
             "systems": {system: one.figures for system, one in measured.items()},
             "gains": {

@@ -27,7 +27,7 @@ def main() -> None:
     made_up = (corpus.num_rows, corpus.seed) if corpus else None
     rows = gather_rows(tasks, folder, settings.max_chars, made_up)
     with atomic_folder(TARGET) as draft:
-        figures = prepare(
+        figures, warnings = prepare(
             rows,
             tasks,
             draft,
@@ -45,6 +45,8 @@ def main() -> None:
             protocol["left_out"] = settings.leave_out
         write_json(draft / "protocol.json", protocol)
     write_json(Path("metrics/prepare.json"), figures | {"protocol": protocol})
+    for warning in warnings:
+        print(f"prepare: warning: {warning}", file=sys.stderr)
     for path in sorted(folder.glob("*.jsonl")):
         if path.stem not in tasks:
             print(f"prepare: warning: {path} is of no task of {TABLE}: not read", file=sys.stderr)

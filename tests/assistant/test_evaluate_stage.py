@@ -73,6 +73,7 @@ def test_evaluate_writes_the_planted_figures_of_every_task_and_system(tree: Path
     ]
     for name, task in tasks.items():
         assert (task["answer"], task["num_rows"]) == (TASKS[name].answer, 12)
+        assert task["num_clusters"] == 12
         assert set(task["gains"]) == set(task["systems"]) - {"tuned"}
         best = task["systems"]["tuned"][task["primary"]]
         assert best["value"] == best["high"] == (100 if name == "reply" else 1)
@@ -103,7 +104,8 @@ def test_the_protocol_says_what_was_measured_on_what(tree: Path) -> None:
         "tasks": "ab12",
         "method": "lora",
         "engine": "vllm",
-        "intervals": "95 %, 30 resamples of clusters, seed 42; exact for a share of 0 or 1",
+        "intervals": "95 %, 30 resamples of clusters, seed 42; of shares exact, by the effective "
+        "number of clusters; others no narrower than by exact bounds",
     }
 
 

@@ -77,7 +77,10 @@ def test_a_judge_that_always_says_a_never_agrees_with_itself(
     task = found["reply"]
     assert task["verdicts"] == {"tuned": 0, "base": 0, "tie": 1, "order": NUM - 1, "none": 0}
     assert task["agreement"]["value"] == task["agreement"]["low"] == 0
-    assert task["tuned_preferred"] == {"value": 0.5, "low": 0.5, "high": 0.5}
+    preferred = task["tuned_preferred"]
+    # Eight pairs that are all alike are no certainty.
+    assert preferred["value"] == 0.5
+    assert 0.3 < preferred["low"] < 0.5 < preferred["high"] < 0.7
 
 
 def test_replies_that_are_no_letter_are_counted_and_not_guessed(

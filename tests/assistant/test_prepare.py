@@ -152,7 +152,9 @@ FIFTH: dict[str, tuple[dict[str, Any], list[str]]] = {
 
 
 @pytest.mark.parametrize("answer", FIFTH)
-def test_another_task_is_an_entry_and_a_file(project: Path, answer: str) -> None:
+def test_another_task_is_an_entry_and_a_file(
+    project: Path, capsys: pytest.CaptureFixture[str], answer: str
+) -> None:
     entry, outputs = FIFTH[answer]
     table = yaml.safe_load(Path("tasks.yaml").read_text())
     table["tasks"].append({"name": "fifth", "instruction": "任务: 第五", "answer": answer, **entry})
@@ -176,6 +178,11 @@ def test_another_task_is_an_entry_and_a_file(project: Path, answer: str) -> None
     fifth = [one for one in records("train") if one["task"] == "fifth"]
     assert [one["instruction"] for one in fifth] == ["任务: 第五"] * 4
     assert {one["output"] for one in fifth} <= set(outputs)
+    # Its one test row is too little, and that of the others enough.
+    few = "test rows of the task 'fifth' lie in 1 clusters of near copies; fewer than 6 allow no"
+    warned = capsys.readouterr().err
+    assert few in warned
+    assert warned.count("allow no verdict") == 1
 
 
 def test_a_user_s_own_folder_is_read_alone(

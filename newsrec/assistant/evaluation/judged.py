@@ -7,8 +7,8 @@ import pandas as pd
 from newsrec.assistant.evaluation.systems import Figure
 from newsrec.assistant.verdicts import verdict
 from newsrec.errors import UserError
-from newsrec.metrics.intervals import share_interval
-from newsrec.metrics.significance import ClusterBootstrap, interval
+from newsrec.metrics.intervals import mean_interval, share_interval, unseen_share
+from newsrec.metrics.significance import ClusterBootstrap
 
 ORDERS = ("base_first", "tuned_first")
 
@@ -92,5 +92,6 @@ def _mean(
     if share or set(values) <= {0.0, 1.0}:
         low, high = share_interval(values, drawn, cluster.nunique())
     else:
-        low, high = interval(drawn)
+        unseen = unseen_share(cluster.nunique())
+        low, high = mean_interval(float(values.mean()), drawn, (0.0, 1.0), unseen)
     return {"value": float(values.mean()), "low": low, "high": high}

@@ -32,6 +32,6 @@ def read_protocol(folder: Path, num_resamples: int, seed: int) -> Protocol:
         **trained,
         **scored["tuned"],
         **read_json(folder / "metrics/judge.json")["protocol"],
-        "intervals": f"95 %, {num_resamples} resamples of clusters, seed {seed}; exact for a share "
-        "of 0 or 1",
+        "intervals": f"95 %, {num_resamples} resamples of clusters, seed {seed}; of shares exact, "
+        "by the effective number of clusters; others no narrower than by exact bounds",
     }

@@ -10,8 +10,8 @@ import pandas as pd
 from newsrec.assistant.evaluation.systems import (
     PRIMARY,
     Measured,
-    gain_with_interval,
-    mean_with_interval,
+    gains,
+    measure_rows,
 )
 from newsrec.assistant.tasks import Task
 from newsrec.metrics.significance import ClusterBootstrap
@@ -60,22 +60,22 @@ def measure_slices(
         measured: by system, with tuned.
         bootstrap: over the clusters of these rows.
     """
-    found = []
+    found: list[dict[str, Any]] = []
     for name, inside in slices_of(rows).items():
         places = np.flatnonzero(inside)
         cluster = rows["cluster"].iloc[places]
         if cluster.nunique() < 2:
             continue
-        for metric in (PRIMARY[task.answer], *OTHERS.get(task.answer, ())):
-            values = {system: one.rows[metric][places] for system, one in measured.items()}
-            drawn = bootstrap.of(places).means(values)
-            for system, of_system in values.items():
+        metrics = (PRIMARY[task.answer], *OTHERS.get(task.answer, ()))
+        parts = {}
+        for system, one in measured.items():
+            of_row = {metric: one.rows[metric][places] for metric in metrics}
+            parts[system] = measure_rows(of_row, cluster, bootstrap.of(places))
+        for metric in metrics:
+            for system, part in parts.items():
                 keys = {"task": task.name, "slice": name, "system": system, "metric": metric}
-                figure = mean_with_interval(metric, of_system, drawn[system], cluster)
-                part: dict[str, Any] = {**keys, **figure, "num_rows": len(places)}
+                values = {**keys, **part.figures[metric], "num_rows": len(places)}
                 if system != "tuned":
-                    both = (of_system, values["tuned"])
-                    samples = (drawn[system], drawn["tuned"])
-                    part["gain"] = gain_with_interval(*both, *samples)
-                found.append(part)
+                    values["gain"] = gains(parts["tuned"], part)[metric]
+                found.append(values)
     return found

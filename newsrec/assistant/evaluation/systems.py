@@ -21,11 +21,17 @@ import numpy.typing as npt
 import pandas as pd
 from sklearn.metrics import f1_score
 
+from newsrec.assistant.tables import TOPS
 from newsrec.assistant.tasks import Task
 from newsrec.metrics import text_overlap
-from newsrec.metrics.intervals import share_interval
+from newsrec.metrics.intervals import (
+    careful_gain,
+    mean_interval,
+    share_interval,
+    unseen_share,
+)
 from newsrec.metrics.multiclass import confusion_samples, figures_of_confusions
-from newsrec.metrics.significance import ClusterBootstrap, Difference, interval, paired
+from newsrec.metrics.significance import ClusterBootstrap, paired
 
 Floats = npt.NDArray[np.float64]
 Figure = dict[str, float]  # value, and the ends of its 95 % interval, low and high
@@ -34,6 +40,7 @@ Figure = dict[str, float]  # value, and the ends of its 95 % interval, low and h
 PRIMARY: Mapping[str, str] = {"labels": "accuracy", "text": "chrf", "span": "exact"}
 # Shares of rows: each is 0 or 1 for a row.
 SHARES = frozenset({"accuracy", "free_accuracy", "outside", "exact", "invented", "none_right"})
+_EPS = 1e-9  # what rounding leaves of a difference that is none
 
 
 @dataclass(frozen=True)
@@ -45,11 +52,15 @@ class Measured:
             is not of the row; shape (rows,).
         figures: of each metric.
         samples: of each metric the figure of each resample, shape (resamples,).
+        unseen: of each metric, how many clusters may be like none of these, see `unseen_share`.
+        cluster: of each row, shape (rows,).
     """
 
     rows: dict[str, Floats]
     figures: dict[str, Figure]
     samples: dict[str, Floats]
+    unseen: dict[str, float]
+    cluster: pd.Series
 
 
 def measure(
@@ -63,64 +74,59 @@ def measure(
         answers: to these rows, in their order: output and choice.
         bootstrap: over the clusters of these rows.
     """
-    of_row = _of_row(task, rows, answers)
-    samples = bootstrap.means(of_row)
-    figures = {}
-    for name, values in of_row.items():
-        figures[name] = mean_with_interval(name, values, samples[name], rows["cluster"])
+    found = measure_rows(_of_row(task, rows, answers), rows["cluster"], bootstrap)
     if task.labels:
-        value, samples["macro_f1"] = _macro_f1(task, rows, answers, bootstrap)
-        low, high = interval(samples["macro_f1"])
-        figures["macro_f1"] = {"value": value, "low": low, "high": high}
-    return Measured(of_row, figures, samples)
+        value, drawn = _macro_f1(task, rows, answers, bootstrap)
+        # Each label has a like part in it, however few clusters it has.
+        of_label = rows.groupby("output")["cluster"].nunique()
+        unseen = float(np.mean([unseen_share(int(num)) for num in of_label]))
+        low, high = mean_interval(value, drawn, (0.0, 1.0), unseen)
+        found.samples["macro_f1"], found.unseen["macro_f1"] = drawn, unseen
+        found.figures["macro_f1"] = {"value": value, "low": low, "high": high}
+    return found
 
 
-def mean_with_interval(name: str, values: Floats, drawn: Floats, cluster: pd.Series) -> Figure:
-    """The mean of a metric over its rows, with its interval.
+def measure_rows(
+    of_row: dict[str, Floats], cluster: pd.Series, bootstrap: ClusterBootstrap
+) -> Measured:
+    """The means of metrics over their rows.
 
     Args:
-        name: of the metric.
-        values: of each row, NaN where the metric is not of the row, shape (rows,).
-        drawn: their mean in each resample.
+        of_row: of each metric the value of each row, NaN where it is not of the row, shape (rows,).
         cluster: of each row, shape (rows,).
+        bootstrap: over these rows.
     """
-    if name in SHARES:
+    samples = bootstrap.means(of_row)
+    figures, unseen = {}, {}
+    for name, values in of_row.items():
         num_clusters = len(np.unique(cluster[~np.isnan(values)]))
-        low, high = share_interval(values, drawn, num_clusters)
-    else:
-        low, high = interval(drawn)
-    return {"value": float(np.nanmean(values)), "low": low, "high": high}
+        value, unseen[name] = float(np.nanmean(values)), unseen_share(num_clusters)
+        if name in SHARES:
+            low, high = share_interval(values, samples[name], num_clusters)
+        else:
+            bounds = (0.0, TOPS.get(name, 1.0))
+            low, high = mean_interval(value, samples[name], bounds, unseen[name])
+        figures[name] = {"value": value, "low": low, "high": high}
+    return Measured(of_row, figures, samples, unseen, cluster)
 
 
 def gains(one: Measured, other: Measured) -> dict[str, dict[str, float]]:
     """What `one` has more than `other` by each metric: value, its 95 % interval (low, high) and p.
 
-    Paired, over the same resamples; of `outside` and `invented` less is better.
+    Paired, over the same rows and resamples; of `outside` and `invented` less is better.
     """
     found = {}
     for name in one.figures:
         before, after = (of.figures[name]["value"] for of in (other, one))
-        found[name] = _gain(paired(before, other.samples[name], after, one.samples[name]))
+        by_rows = paired(before, other.samples[name], after, one.samples[name])
+        # What differs in macro F1 is which rows are right.
+        row_metric = name if name in one.rows else "accuracy"
+        changes = pd.Series(one.rows[row_metric] - other.rows[row_metric])
+        of_cluster = changes.groupby(one.cluster.to_numpy()).sum()
+        num_changed = int((of_cluster.abs() > _EPS).sum())
+        gain = careful_gain(by_rows, TOPS.get(name, 1.0), one.unseen[name], num_changed)
+        found[name] = {"value": gain.delta, "low": gain.low, "high": gain.high, "p": gain.p}
     return found
-
-
-def gain_with_interval(
-    before: Floats, after: Floats, drawn_before: Floats, drawn_after: Floats
-) -> dict[str, float]:
-    """The same of one metric that is a mean over rows, here those of a part of the test split.
-
-    Args:
-        before: of each row of the other system, shape (rows,).
-        after: of each row of the one.
-        drawn_before: the mean of `before` in each resample, shape (resamples,).
-        drawn_after: that of `after`.
-    """
-    means = (float(np.nanmean(values)) for values in (before, after))
-    return _gain(paired(next(means), drawn_before, next(means), drawn_after))
-
-
-def _gain(found: Difference) -> dict[str, float]:
-    return {"value": found.delta, "low": found.low, "high": found.high, "p": found.p}
 
 
 def confusion(task: Task, rows: pd.DataFrame, answers: pd.DataFrame) -> list[list[int]]:

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from newsrec.assistant.tables import BASELINES
+from newsrec.assistant.tables import BASELINES, TOPS
 from newsrec.models.names import MODELS
 from newsrec.report.figures import Dot
 from newsrec.report.tables import Gain
@@ -45,7 +45,6 @@ ABOUT = {
     "answers that are neither a part of the input nor the word for none (↓: lower is better). None "
     "answered right: of inputs that have no span.",
 }
-_TOPS = {"chrf": 100.0}  # of metrics whose highest figure is not 1
 
 
 def in_order(names: Iterable[str]) -> list[str]:
@@ -68,7 +67,7 @@ def head(metric: str) -> str:
 
 def top(metric: str) -> float:
     """The highest figure that a metric can have."""
-    return _TOPS.get(metric, 1.0)
+    return TOPS.get(metric, 1.0)
 
 
 def digits(metric: str) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from newsrec.assistant.report.figures import NAMES, SYSTEMS, Cell, Metrics, cell, gain, head
-from newsrec.assistant.tables import BASELINES
+from newsrec.assistant.tables import BASELINES, MIN_CLUSTERS
 from newsrec.report.tables import BETTER, SAME, WORSE, Gain
 from newsrec.report.text import DASH, counted, p_value, tiny_notice
 
@@ -34,6 +34,7 @@ class TaskVerdict(NamedTuple):
         name: of the task.
         metric: the head of the primary one.
         num_rows: of the test split.
+        num_clusters: of near copies among these.
         tuned: its figure.
         base: None where the two were not compared.
         baseline: the one with the highest figure; None where no baseline was compared.
@@ -44,6 +45,7 @@ class TaskVerdict(NamedTuple):
     name: str
     metric: str
     num_rows: int
+    num_clusters: int
     tuned: Cell
     base: Rival | None
     baseline: Rival | None
@@ -87,6 +89,7 @@ def _task_verdict(name: str, task: Mapping[str, Any], left_out: bool) -> TaskVer
         name=name,
         metric=head(metric),
         num_rows=task["num_rows"],
+        num_clusters=task["num_clusters"],
         tuned=cell(metric, systems["tuned"][metric]),
         base=rival("base"),
         baseline=rival(best_baseline(task)),
@@ -199,5 +202,16 @@ def notices(tasks: Sequence[TaskVerdict], model: Mapping[str, Any]) -> list[tupl
         )
         for task in tasks
         if task.left_out
+    ]
+    found += [
+        (
+            "warn",
+            f"{task.name} has too few test rows for a verdict.",
+            f"Its {counted(task.num_rows, 'test row')} lie in "
+            f"{counted(task.num_clusters, 'cluster')} of near copies. With fewer than "
+            f"{MIN_CLUSTERS}, no exact test can show a difference, whatever the figures are.",
+        )
+        for task in tasks
+        if task.num_clusters < MIN_CLUSTERS
     ]
     return [notice for notice in found if notice[2]]

@@ -6,6 +6,7 @@ import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score
 
 from newsrec.assistant.evaluation.systems import Measured, confusion, gains, measure
+from newsrec.assistant.tables import MIN_CLUSTERS
 from newsrec.metrics.significance import ClusterBootstrap
 from newsrec.metrics.text_overlap import chrf
 from tests.assistant.planted import LABELS, TASKS
@@ -67,7 +68,9 @@ def test_without_a_choice_the_text_counts_and_outside_the_list_is_wrong() -> Non
 def test_macro_f1_is_over_the_labels_that_have_rows() -> None:
     rows, answers = table("scene", [("问", "甲类", "甲类"), ("问", "乙类", "乙类")] * 4)
     found = measured("scene", rows, answers)
-    assert found.figures["macro_f1"] == {"value": 1, "low": 1, "high": 1}
+    # All right, of four clusters of each label.
+    low = pytest.approx(0.025**0.25)
+    assert found.figures["macro_f1"] == {"value": 1, "low": low, "high": 1}
     assert (found.samples["macro_f1"] == 1).all()
 
 
@@ -129,12 +132,15 @@ def test_without_rows_without_a_span_there_is_no_figure_of_them() -> None:
 
 
 def test_every_figure_lies_in_its_interval_and_a_share_of_0_is_no_certainty() -> None:
+    right = [("问", "数据目录在首页", "数据目录在首页")] * NUM
     for task, found in {
         "scene": measured("scene", *labelled(seed=6)),
+        "reply": measured("reply", *table("reply", right)),
         "name": measured("name", *table("name", [("《月报》", "月报", "月报")] * NUM)),
     }.items():
         for name, figure in found.figures.items():
             assert figure["low"] <= figure["value"] <= figure["high"], (task, name)
+            assert figure["low"] < figure["high"], (task, name)
     assert 0.1 < found.figures["invented"]["high"] < 0.2  # 20 clusters
     assert found.figures["exact"]["low"] == pytest.approx(1 - found.figures["invented"]["high"])
 
@@ -149,5 +155,22 @@ def test_a_gain_is_paired_and_of_every_metric() -> None:
     assert found["accuracy"]["value"] == expected
     assert 0 < found["accuracy"]["low"] < expected < found["accuracy"]["high"]
     assert found["accuracy"]["p"] == pytest.approx(2 / 51)
-    assert found["outside"] == {"value": 0, "low": 0, "high": 0, "p": 1}
+    none = found["outside"]  # neither has one, in 20 clusters: no proof that they never differ
+    assert (none["value"], none["p"]) == (0, 1)
+    assert none["high"] == -none["low"] == pytest.approx(1 - 0.025 ** (1 / 20))
     assert gains(other, one)["macro_f1"]["value"] == -found["macro_f1"]["value"]
+
+
+@pytest.mark.parametrize("num_clusters", [1, MIN_CLUSTERS - 1, MIN_CLUSTERS])
+def test_a_gain_in_every_row_is_shown_from_the_least_number_of_clusters_on(
+    num_clusters: int,
+) -> None:
+    num = 2 * num_clusters
+    for task, right, wrong in (("scene", "甲类", "乙类"), ("reply", "在首页", "不知道")):
+        rows, good = table(task, [("问", right, right)] * num)
+        bad = good.assign(output=wrong)
+        found = gains(measured(task, rows, good), measured(task, rows, bad))
+        shown = {name for name, gain in found.items() if gain["low"] > 0}
+        sure = {name for name, gain in found.items() if gain["p"] < 0.05}
+        expected = set(found) - {"outside"} if num_clusters == MIN_CLUSTERS else set()
+        assert shown == sure == expected, task

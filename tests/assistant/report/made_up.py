@@ -168,6 +168,7 @@ def _of_task(task: Task, num: int) -> dict[str, Any]:
     return {
         "answer": task.answer,
         "num_rows": num,
+        "num_clusters": num,
         "primary": primary,
         "systems": systems,
         "gains": gains,

@@ -230,3 +230,13 @@ def test_a_judge_without_verdicts_says_nothing() -> None:
     assert judged.sentence.startswith("The judge gave no verdict")
     assert judged.shares == [("–", ""), ("–", "")]
     assert judged_tasks(None) == []
+
+
+def test_a_task_with_too_few_clusters_for_a_verdict_has_a_notice(metrics: dict[str, Any]) -> None:
+    assert not notices(task_verdicts(metrics), MODEL)
+    metrics["tasks"]["kind"] |= {"num_rows": 9, "num_clusters": 5}
+    ((kind, title, text),) = notices(task_verdicts(metrics), MODEL)
+    assert (kind, title) == ("warn", "kind has too few test rows for a verdict.")
+    assert text.startswith("Its 9 test rows lie in 5 clusters of near copies.")
+    metrics["tasks"]["kind"]["num_clusters"] = 6
+    assert not notices(task_verdicts(metrics), MODEL)
