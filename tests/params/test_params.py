@@ -81,6 +81,45 @@ def test_the_command_composes_the_pipeline_of_this_folder(
     assert load_params(Params, tmp_path / "params.yaml").train.lr == 0.5
 
 
+CONFIGS = ("config", "safety", "assistant", "ranker")
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize(
+    ("override", "expected"),
+    [
+        ("train.lrr=3", r"train\.lrr: a key of train is 'lrr'; .*; did you mean 'lr'\?"),
+        ("trian.lr=3", "trian.lr: a section or choice is 'trian'; .*; did you mean 'train'"),
+        ("train.lr.x=3", r"train\.lr is a value and has no keys; expected train\.lr="),
+        ("model=qwen3-0.6", "model is 'qwen3-0.6'; expected one of: .*; did you mean 'qwen3-0.6b'"),
+        ("data=nope", "data is 'nope'; expected one of: "),
+        ("train.lr=[", r"train\.lr=\[: .*; expected choices and values, like train=qlora"),
+        ("train.lr=${nope}", "'nope' not found; expected choices and values, like"),
+    ],
+)
+def test_an_override_that_cannot_be_used_is_one_line(
+    config: str, override: str, expected: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=expected):
+        compose(tmp_path / "params.yaml", [override], config)
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_choice_of_another_pipeline_is_answered_with_those_of_this_one(tmp_path: Path) -> None:
+    expected = r"^assistant/data is 'mind-small'; expected one of: embedded, files$"
+    with pytest.raises(UserError, match=expected):
+        compose(tmp_path / "params.yaml", ["data=mind-small"], "assistant")
+
+
+def test_params_outside_a_project_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match="is in no DVC project; run newsrec params in the folder"):
+        compose_pipeline(Path("params.yaml"), [])
+    assert not any(tmp_path.iterdir())
+
+
 def test_a_stage_of_every_pipeline_passes_over_the_sections_of_one(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
     compose(path, [])
