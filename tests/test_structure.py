@@ -43,6 +43,7 @@ ALLOWED["cli"] = SHARED | TASKS
 # Libraries whose distribution has another name than what is imported of it.
 DISTRIBUTIONS = {
     "bson": "pymongo",
+    "hydra": "hydra-core",
     "opencc": "opencc-python-reimplemented",
     "sklearn": "scikit-learn",
     "yaml": "pyyaml",
@@ -50,6 +51,7 @@ DISTRIBUTIONS = {
 # Imported, yet not among the dependencies: the declared one that requires it, in its own range.
 REQUIRED_BY = {
     "dvc_data": "dvc",
+    "hydra": "dvc",
     "markupsafe": "jinja2",
     "modelscope_hub": "modelscope",
     "scmrepo": "dvc",
@@ -178,7 +180,8 @@ def test_every_library_that_is_imported_is_a_declared_dependency() -> None:
         assert distribution_of(DISTRIBUTIONS.get(name, name)) in declared, name
     for name, dependency in REQUIRED_BY.items():
         assert dependency in declared, dependency
-        assert distribution_of(name) in map(distribution_of, requires(dependency) or ()), name
+        required = map(distribution_of, requires(dependency) or ())
+        assert distribution_of(DISTRIBUTIONS.get(name, name)) in required, name
 
 
 def test_vllm_is_imported_by_its_workers_alone() -> None:
