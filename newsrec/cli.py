@@ -42,6 +42,7 @@ def main() -> None:
 @app.command()
 def doctor() -> None:
     """Compare the configuration's needs with this machine."""
+    from newsrec.assistant.needs import judge_needs
     from newsrec.news.needs import data_needs
     from newsrec.news.params import Params
     from newsrec.params.load import load_params
@@ -55,7 +56,7 @@ def doctor() -> None:
         params = load_params(Params)
         report(params, data_needs(params.fetch_mind), {"fetch_mind"})
     else:
-        report(load_params(SharedParams), None, set())
+        report(load_params(SharedParams), None, set(), judge_needs(path))
 
 
 @app.command()

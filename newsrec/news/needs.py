@@ -1,7 +1,5 @@
 """What MIND takes of a machine, for `newsrec doctor`."""
 
-from pathlib import Path
-
 from newsrec.news.params import FetchMind
 from newsrec.preflight.examine import DataNeeds
 from newsrec.preflight.needs import GB
@@ -16,5 +14,4 @@ def data_needs(mind: FetchMind) -> DataNeeds:
         disk=(10 if large else 2) * GB,
         hub="huggingface" if mind.source == "huggingface" else None,
         instead="data=local and fetch_mind.path",
-        path=("fetch_mind.path", Path(mind.path)) if mind.source == "local" else None,
     )

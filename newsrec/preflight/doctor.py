@@ -1,19 +1,31 @@
 """Compare what the chosen configuration needs with this machine, before hours are spent."""
 
 import sys
+from collections.abc import Mapping
 from typing import Literal, get_args
 
 from newsrec.errors import UserError
 from newsrec.params.sections import SharedParams
 from newsrec.preflight import machine
-from newsrec.preflight.dvc_files import damaged_files
+from newsrec.preflight.dvc_files import damaged_files, missing_dependencies
 from newsrec.preflight.examine import DataNeeds, Finding, Step, examine
 
 Stage = Literal["fetch_model", "train", "score"]
 
 
-def report(params: SharedParams, data: DataNeeds | None, data_stages: set[str]) -> None:
-    """Print what `dvc repro` would need, `data` for its `data_stages`, and what this machine has.
+def report(
+    params: SharedParams,
+    data: DataNeeds | None,
+    data_stages: set[str],
+    of_stages: Mapping[str, Finding] | None = None,
+) -> None:
+    """Print what `dvc repro` would need, and what this machine has.
+
+    Args:
+        params: of the pipeline.
+        data: what `data_stages` need.
+        data_stages: the stages that fetch or make the data.
+        of_stages: what other stages need, by their names, all of which follow on scoring.
 
     Raises:
         UserError: something cannot work.
@@ -21,8 +33,14 @@ def report(params: SharedParams, data: DataNeeds | None, data_stages: set[str]) 
     stale = machine.stale_stages()
     steps = _steps({"fetch_model", *data_stages} if stale is None else stale, data_stages)
     findings = [Finding(*one, problem=True) for one in damaged_files()]
+    findings += [Finding(*one, problem=True) for one in missing_dependencies()]
     if steps:
         findings += examine(params, steps, data if "data" in steps else None)
+    findings += [
+        finding
+        for stage, finding in (of_stages or {}).items()
+        if steps or stale is None or stage in stale
+    ]
     rows = [("what", "needed", "found", "verdict")]
     rows += [(one.what, one.needed, one.found, one.level) for one in findings]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -1,12 +1,14 @@
-"""Files that DVC writes in place, which a kill or a full disk leaves empty or cut short."""
+"""Files that DVC needs: its own, which a kill leaves empty or cut short, and the user's."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from dvc.exceptions import DvcException
 from dvc.schema import COMPILED_LOCKFILE_SCHEMA
 from dvc.utils.serialize import parse_yaml
+from omegaconf import OmegaConf
 from voluptuous import Invalid
 
 from newsrec.preflight import machine
@@ -15,6 +17,7 @@ from newsrec.running.stage_runs import LOCK_COPY
 
 # Which process reads or writes which output.
 RWLOCK = Path(".dvc/tmp/rwlock")
+_KEY = re.compile(r"\$\{(\w+\.[\w.]+)\}")  # a dependency that params.yaml names
 
 
 def damaged_files() -> Iterator[tuple[str, str, str, str]]:
@@ -28,6 +31,23 @@ def damaged_files() -> Iterator[tuple[str, str, str, str]]:
         except ValueError:
             cure = f"where no DVC command is at work: rm {RWLOCK}"
             yield str(RWLOCK), "", "no JSON, and dvc repro fails", cure
+
+
+def missing_dependencies() -> Iterator[tuple[str, str, str, str]]:
+    """Key, nothing, what is missing and cure of each dependency that params.yaml names.
+
+    Without one of them `dvc repro` fails, whatever there is to do, and says `[Errno 2]`.
+    """
+    graph, params = Path("dvc.yaml"), Path("params.yaml")
+    if not graph.exists() or not params.exists():
+        return
+    values = OmegaConf.load(params)
+    for stage in parse_yaml(graph.read_text(encoding="utf-8"), str(graph))["stages"].values():
+        for dependency in stage.get("do", stage).get("deps", ()):
+            key = _KEY.fullmatch(str(dependency))
+            path = OmegaConf.select(values, key[1]) if key else None
+            if key and path is not None and not Path(path).exists():
+                yield key[1], "", f"{path}: not found", f"make it, or correct {key[1]}"
 
 
 def _cure() -> str:

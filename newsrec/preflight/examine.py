@@ -34,7 +34,6 @@ class DataNeeds:
     disk: int  # bytes of archives, tables and samples with DVC's copies
     hub: str | None = None  # huggingface or modelscope, if one is asked
     instead: str = ""  # where else it could come from
-    path: tuple[str, Path] | None = None  # a setting that names the user's folder, and that folder
 
 
 class Finding(NamedTuple):
@@ -77,8 +76,6 @@ def examine(params: SharedParams, steps: set[Step], data: DataNeeds | None = Non
         yield _path("fetch_model.path", path)
     elif "model" in steps and fetch.source != "tiny":
         yield _hub("model", fetch.source, "another fetch_model.source and revision, or model=local")
-    if data and data.path:
-        yield _path(*data.path)
     if data and data.hub:
         yield _hub("data", data.hub, data.instead)
     lengths = {"train.cutoff_len": train.cutoff_len, "score.max_model_len": score.max_model_len}

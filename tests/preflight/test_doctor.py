@@ -61,6 +61,13 @@ def test_a_real_model_on_a_machine_without_a_gpu_is_reported_before_it_is_fetche
     assert found.err.count("\n") == 1
 
 
+def ended() -> object:
+    """The exit code of the command."""
+    with pytest.raises(SystemExit) as caught:
+        main()
+    return caught.value.code
+
+
 def params(*overrides: str) -> Params:
     path = Path("params.yaml")
     compose(path, ["model=qwen3-8b", "data=mind-small", *overrides])
@@ -119,6 +126,58 @@ def test_data_count_where_they_are_still_to_be_fetched(
     plenty.has(stale_stages={"train"})
     doctor.report(found, data_needs(found.fetch_mind), {"fetch_mind"})
     assert "hub of the data" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("config", "choice", "key"),
+    [
+        ("config", "local", "fetch_mind.path"),
+        ("safety", "files", "extract.path"),
+        ("assistant", "files", "prepare.path"),
+        ("ranker", "local", "fetch_reviews.path"),
+    ],
+)
+def test_data_of_the_users_that_are_missing_are_reported_in_every_pipeline(
+    config: str,
+    choice: str,
+    key: str,
+    plenty: Machine,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = ROOT if config == "config" else ROOT / "pipelines" / config
+    shutil.copy(folder / "dvc.yaml", ".")
+    Path("models/local").mkdir(parents=True)
+    setting = "fetch_mind.path" if config == "config" else "data.path"
+    # Nothing is left to run: DVC would fail all the same.
+    plenty.has(stale_stages=set())
+    monkeypatch.setattr(sys, "argv", ["newsrec", "doctor"])
+    compose(Path("params.yaml"), [f"data={choice}", f"{setting}=own"], config)
+    assert ended() == 2
+    assert f"problem: {key}: own: not found; make it, or correct {key}\n" in capsys.readouterr().out
+    Path("own").touch()
+    assert ended() == 0
+    assert "no problems found" in capsys.readouterr().out
+
+
+def test_a_judge_without_a_server_is_reported_before_it_is_asked(
+    plenty: Machine, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["newsrec", "doctor"])
+    monkeypatch.delenv("NEWSREC_API_URL", raising=False)
+    compose(Path("params.yaml"), [], "assistant")
+    plenty.has(stale_stages={"judge", "evaluate"})
+    assert ended() == 0
+    assert "judge" not in capsys.readouterr().out
+    compose(Path("params.yaml"), ["judge={model: a-judge, num_rows: 5, seed: 1}"], "assistant")
+    assert ended() == 2
+    assert "problem: judge.model: NEWSREC_API_URL is not set" in capsys.readouterr().out
+    plenty.has(stale_stages={"report"})  # it was asked
+    assert ended() == 0
+    plenty.has(stale_stages={"judge"})
+    monkeypatch.setenv("NEWSREC_API_URL", "http://127.0.0.1:1/v1")
+    assert ended() == 0
+    assert "no problems found" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

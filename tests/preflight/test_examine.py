@@ -218,12 +218,7 @@ def test_a_cache_on_another_disk_has_a_line_of_its_own(plenty: Machine, tmp_path
     assert sizes[0] < sizes[1]
 
 
-def test_a_path_of_the_users_must_be_there(plenty: Machine, tmp_path: Path) -> None:
-    data = DataNeeds(disk=GB, path=("fetch_mind.path", tmp_path))
-    assert find("fetch_mind.path", {}, data).level == "ok"
-    finding = find("fetch_mind.path", {}, replace(data, path=("fetch_mind.path", Path("absent"))))
-    assert finding.level == "problem"
-    assert finding.line == "fetch_mind.path: absent: not found; correct fetch_mind.path"
+def test_the_folder_of_a_local_model_must_be_there(plenty: Machine, tmp_path: Path) -> None:
     finding = find("fetch_model.path", {"model": "local", "fetch_model.path": str(tmp_path)})
     assert finding.level == "problem"
     assert finding.found == f"{tmp_path}/config.json: not found"
