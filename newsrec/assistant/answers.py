@@ -110,6 +110,63 @@ def read_external(
     }
 
 
+def read_answers(
+    folder: Path,
+    systems: Iterable[str],
+    models: Collection[str],
+    rows: pd.DataFrame,
+    tasks: Mapping[str, Task],
+    outside: Path | None = None,
+) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """What all systems answered; see `common_choices` for what is returned.
+
+    Args:
+        folder: holds NAME.parquet of each of `systems`.
+        systems: names.
+        models: those of `systems` that must answer every row.
+        rows: of the test split.
+        tasks: by name.
+        outside: holds the answers of other systems; None: without them.
+
+    Raises:
+        UserError: see `read_predictions` and `read_external`.
+    """
+    answers = {
+        name: read_predictions(folder / f"{name}.parquet", rows, tasks, whole=name in models)
+        for name in systems
+    }
+    if outside is not None:
+        answers |= read_external(outside, rows, tasks, answers)
+    return common_choices(answers, models)
+
+
+def common_choices(
+    answers: Mapping[str, pd.DataFrame], models: Collection[str]
+) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    """The answers without the choices of each task that only some of the models picked.
+
+    A server may pass over the constraint for one model alone. The text of that one, with answers
+    outside the list, must not be compared with the choice of another, which hides them.
+
+    Args:
+        answers: by system, see `read_predictions`.
+        models: systems that all need choices of a task, or none is kept.
+
+    Returns:
+        The answers, and the names of the tasks without their choices.
+    """
+    picked = [
+        set(table.loc[table["choice"].notna(), "task"])
+        for table in (answers[name] for name in models)
+    ]
+    lone = sorted(set.union(*picked) - set.intersection(*picked))
+    kept = {
+        name: table.assign(choice=table["choice"].mask(table["task"].isin(lone), None))
+        for name, table in answers.items()
+    }
+    return kept, lone
+
+
 def write_predictions(answers: Iterable[tuple[str, str, str, str | None]], target: Path) -> int:
     """Write what a system answered, a batch at a time; return the number of rows.
 

@@ -8,12 +8,13 @@ Writes  metrics/{evaluate,slices,confusion}.json
 Run     dvc repro evaluate      (alone: python -m stages.assistant.evaluate)
 """
 
+import sys
 from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
-from newsrec.assistant.answers import read_external, read_predictions, read_split
+from newsrec.assistant.answers import read_answers, read_split
 from newsrec.assistant.evaluation.judged import judge_figures
 from newsrec.assistant.evaluation.protocols import read_protocol
 from newsrec.assistant.evaluation.slices import measure_slices
@@ -36,11 +37,12 @@ def main() -> None:
     params, tasks = load_params(Params), read_tasks()
     draws = (params.evaluate.num_resamples, params.evaluate.seed)
     test = read_split(TEST, tasks)
-    answers = {
-        name: read_predictions(PREDICTIONS / f"{name}.parquet", test, tasks, whole=name in MODELS)
-        for name in (*MODELS, *BASELINES)
-    }
-    answers |= read_external(Path("data/outside"), test, tasks, answers)
+    answers, by_text = read_answers(
+        PREDICTIONS, (*MODELS, *BASELINES), MODELS, test, tasks, Path("data/outside")
+    )
+    for name in by_text:
+        why = f"only one of {' and '.join(MODELS)} picked labels of {name} under a constraint"
+        print(f"evaluate: warning: {why}: all are measured by free text", file=sys.stderr)
     protocol = read_protocol(Path(), *draws)
     figures: dict[str, dict[str, Any]] = {}
     slices: list[dict[str, Any]] = []
@@ -61,6 +63,7 @@ def main() -> None:
             "num_rows": len(rows),
             "num_clusters": int(rows["cluster"].nunique()),
             "primary": PRIMARY[task.answer],
+            "by_text": task.name in by_text,
             "systems": {system: one.figures for system, one in measured.items()},
             "gains": {
                 system: gains(measured["tuned"], one)

@@ -11,7 +11,7 @@ Run     dvc repro report      (alone: python -m stages.assistant.report)
 
 from pathlib import Path
 
-from newsrec.assistant.answers import read_predictions, read_split
+from newsrec.assistant.answers import read_answers, read_split
 from newsrec.assistant.params import Params
 from newsrec.assistant.report.answered import answered_rows
 from newsrec.assistant.report.figures import SYSTEMS
@@ -41,10 +41,7 @@ def main() -> None:
         )
     stages = {name: read_json(METRICS / f"{name}.json") for name in STAGES}
     rows = read_split(Path("data/processed/test.parquet"), tasks)
-    predictions = {
-        name: read_predictions(PREDICTIONS / f"{name}.parquet", rows, tasks, whole=name in MODELS)
-        for name in SYSTEMS
-    }
+    predictions, _ = read_answers(PREDICTIONS, SYSTEMS, MODELS, rows, tasks)
     page = render(
         tasks=tasks,
         metrics=metrics,

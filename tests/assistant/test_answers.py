@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from newsrec.assistant.answers import read_predictions, read_split
+from newsrec.assistant.answers import common_choices, read_predictions, read_split
 from newsrec.errors import UserError
 from tests.assistant.planted import TASKS, Answer, right, row, rows_of, write_answers, write_rows
 
@@ -86,3 +86,18 @@ def test_a_file_that_is_missing_or_damaged_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "one.parquet").write_bytes(b"PAR1")
     with pytest.raises(UserError, match="not a Parquet file"):
         read_predictions(tmp_path / "one.parquet", TABLE, TASKS, whole=True)
+
+
+def test_choices_that_only_one_model_picked_are_dropped_for_all(tmp_path: Path) -> None:
+    lone = {
+        id_: (text, None if id_[0] == "m" else choice)
+        for id_, (text, choice) in right(ROWS).items()
+    }
+    answers = {"base": read(tmp_path, lone), "tuned": read(tmp_path, right(ROWS))}
+    answers["tfidf"] = answers["tuned"]
+    found, dropped = common_choices(answers, ("base", "tuned"))
+    assert dropped == ["mood"]
+    for name, table in found.items():
+        of_task = dict(list(table.groupby("task")["choice"]))
+        assert [choice is None for choice in of_task["mood"]] == [True] * 3, name
+        assert of_task["scene"].tolist() == answers["tuned"]["choice"][::4].tolist()

@@ -109,6 +109,33 @@ def test_the_protocol_says_what_was_measured_on_what(tree: Path) -> None:
     }
 
 
+def test_choices_count_only_where_both_models_have_them(
+    tree: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # The base chooses rightly where it must, and writes something else; of `mood` tuned has none.
+    answers = {
+        one["id"]: ("不知道", one["output"] if TASKS[one["task"]].labels else None) for one in TEST
+    }
+    write_answers(TEST, answers, Path("data/predictions/base.parquet"))
+    wrong = {one["id"]: ("急", None) for one in TEST if one["task"] == "mood"}
+    write_answers(TEST, right(TEST) | wrong, Path("data/predictions/tuned.parquet"))
+    evaluate.main()
+    assert capsys.readouterr().err.count("only one of base and tuned picked labels") == 1
+    tasks = written()["evaluate"]["tasks"]
+    assert {name: task["by_text"] for name, task in tasks.items()} == {
+        "scene": False, "reply": False, "name": False, "mood": True,
+    }  # fmt: skip
+    accuracy = {
+        (name, system): tasks[name]["systems"][system]["accuracy"]["value"]
+        for name in ("scene", "mood")
+        for system in ("base", "tuned")
+    }
+    assert accuracy == {
+        ("scene", "base"): 1, ("scene", "tuned"): 1, ("mood", "base"): 0, ("mood", "tuned"): 0.5
+    }  # fmt: skip
+    assert tasks["mood"]["systems"]["tfidf"]["accuracy"]["value"] > 0.5
+
+
 def test_the_order_of_rows_in_a_predictions_file_changes_nothing(tree: Path) -> None:
     evaluate.main()
     before = written()

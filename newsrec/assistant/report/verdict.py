@@ -39,6 +39,7 @@ class TaskVerdict(NamedTuple):
         base: None where the two were not compared.
         baseline: the one with the highest figure; None where no baseline was compared.
         external: the systems of data/outside that answered it.
+        by_text: whether choices of labels were not counted, as only one model picked some.
         left_out: whether the model was trained without this task.
     """
 
@@ -50,6 +51,7 @@ class TaskVerdict(NamedTuple):
     base: Rival | None
     baseline: Rival | None
     external: list[Rival]
+    by_text: bool
     left_out: bool
 
 
@@ -94,6 +96,7 @@ def _task_verdict(name: str, task: Mapping[str, Any], left_out: bool) -> TaskVer
         base=rival("base"),
         baseline=rival(best_baseline(task)),
         external=[one for name in gains if name not in SYSTEMS and (one := rival(name))],
+        by_text=task["by_text"],
         left_out=left_out,
     )
 
@@ -202,6 +205,17 @@ def notices(tasks: Sequence[TaskVerdict], model: Mapping[str, Any]) -> list[tupl
         )
         for task in tasks
         if task.left_out
+    ]
+    found += [
+        (
+            "warn",
+            f"{task.name} is measured by free text.",
+            "The server kept only one of the two models to the list of labels. A constrained "
+            "choice cannot be compared with free text, so all figures of the task are of the "
+            "free text.",
+        )
+        for task in tasks
+        if task.by_text
     ]
     found += [
         (

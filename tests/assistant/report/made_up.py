@@ -170,6 +170,7 @@ def _of_task(task: Task, num: int) -> dict[str, Any]:
         "num_rows": num,
         "num_clusters": num,
         "primary": primary,
+        "by_text": False,
         "systems": systems,
         "gains": gains,
     }

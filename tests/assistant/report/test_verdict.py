@@ -240,3 +240,10 @@ def test_a_task_with_too_few_clusters_for_a_verdict_has_a_notice(metrics: dict[s
     assert text.startswith("Its 9 test rows lie in 5 clusters of near copies.")
     metrics["tasks"]["kind"]["num_clusters"] = 6
     assert not notices(task_verdicts(metrics), MODEL)
+
+
+def test_a_task_that_is_measured_by_free_text_has_a_notice(metrics: dict[str, Any]) -> None:
+    metrics["tasks"]["kind"]["by_text"] = True
+    ((kind, title, text),) = notices(task_verdicts(metrics), MODEL)
+    assert (kind, title) == ("warn", "kind is measured by free text.")
+    assert "only one of the two models" in text
