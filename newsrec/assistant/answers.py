@@ -14,6 +14,7 @@ from newsrec.errors import UserError
 from newsrec.files import atomic_file, named_files, read_table
 
 _BATCH_ROWS = 10_000
+_SHOWN = 40  # characters of an input in an error
 
 
 def read_split(source: Path, tasks: Mapping[str, Task]) -> pd.DataFrame:
@@ -57,7 +58,8 @@ def read_predictions(
 
     Raises:
         UserError: see `newsrec.files.read_table`; or an id occurs twice, is of another row or is
-            missing, or a choice is none of the labels.
+            missing, an answer is to another input than the row has, or a choice is none of the
+            labels.
     """
     table = read_table(source, PREDICTIONS_SCHEMA.names)
     _refuse_twice(table["id"], source, "score again (dvc repro)")
@@ -69,6 +71,15 @@ def read_predictions(
             f"{source}: {other.sum():,} rows are not of the test split, like {first['id']!r} of "
             f"the task {first['task']!r}; expected answers to its {len(rows):,} rows; score again "
             "(dvc repro)"
+        )
+    # Ids are places in files: those of other rows look the same.
+    wrong = table["input"].to_numpy() != rows["input"].to_numpy()[place]
+    if wrong.any():
+        first = table[wrong].iloc[0]
+        raise UserError(
+            f"{source}: {wrong.sum():,} answers are to other inputs than those of the test split, "
+            f"like {first['id']!r} to {str(first['input'])[:_SHOWN]!r}; expected answers "
+            "to these rows; score them again (dvc repro)"
         )
     known = set(rows["task"] if whole else table["task"])
     missing = rows[rows["task"].isin(known) & ~rows["id"].isin(table["id"])]
@@ -167,11 +178,14 @@ def common_choices(
     return kept, lone
 
 
-def write_predictions(answers: Iterable[tuple[str, str, str, str | None]], target: Path) -> int:
+def write_predictions(
+    answers: Iterable[tuple[str, str, str, str, str | None]], target: Path
+) -> int:
     """Write what a system answered, a batch at a time; return the number of rows.
 
     Args:
-        answers: id, task, its own text, and the label it picks where only labels are allowed.
+        answers: id, task, input, its own text, and the label that it picks where only labels are
+            allowed.
         target: Parquet of `PREDICTIONS_SCHEMA`.
     """
     names, given, num_rows = PREDICTIONS_SCHEMA.names, iter(answers), 0

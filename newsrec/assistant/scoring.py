@@ -159,11 +159,11 @@ def _longest(prompts: RowPrompts, limit: int) -> int:
 
 def _answers(
     rows: Path, tasks: Mapping[str, Task], answers: Path
-) -> Iterator[tuple[str, str, str, str | None]]:
-    """Of each row id, task, free text and choice, from the answers to its prompts."""
+) -> Iterator[tuple[str, str, str, str, str | None]]:
+    """Of each row id, task, input, free text and choice, from the answers to its prompts."""
     batches = pq.ParquetFile(answers).iter_batches(columns=["text"])
     texts = chain.from_iterable(batch["text"].to_pylist() for batch in batches)
-    for ids, names in read_texts(rows, ["id", "task"]):
-        for id_, name in zip(ids, names, strict=True):
+    for ids, names, inputs in read_texts(rows, ["id", "task", "input"]):
+        for id_, name, asked in zip(ids, names, inputs, strict=True):
             written = (next(texts) or "").strip()
-            yield id_, name, written, next(texts) if tasks[name].labels else None
+            yield id_, name, asked, written, next(texts) if tasks[name].labels else None

@@ -17,13 +17,14 @@ ROWS_SCHEMA = pa.schema(
         ("cluster", pa.int64()),
     ]
 )
-# What a system answers to rows of the test split, in data/predictions: `output` is its own text,
-# `choice` the label it picks where only labels are allowed, null for tasks without labels. A system
-# that does not know a task has no rows of it.
+# What a system answers to rows of the test split, in data/predictions: `input` is that of the row,
+# `output` its own text, `choice` the label it picks where only labels are allowed, null for tasks
+# without labels. A system that does not know a task has no rows of it.
 PREDICTIONS_SCHEMA = pa.schema(
     [
         ("id", pa.string()),
         ("task", pa.string()),
+        ("input", pa.string()),
         ("output", pa.string()),
         ("choice", pa.string()),
     ]

@@ -22,15 +22,16 @@ PROCESSED, PREDICTIONS = Path("data/processed"), Path("data/predictions")
 def main() -> None:
     tasks = read_tasks()
     train, test = (read_split(PROCESSED / f"{name}.parquet", tasks) for name in ("train", "test"))
-    found: dict[str, list[tuple[str, str, str, str | None]]] = {name: [] for name in BASELINES}
+    found: dict[str, list[tuple[str, str, str, str, str | None]]] = {name: [] for name in BASELINES}
     untrained = []
     for name, task in tqdm(tasks.items(), desc="baselines", unit="task"):
         learned, rows = train[train["task"] == name], test[test["task"] == name]
         if learned.empty:
             untrained.append(name)
         for baseline, answers in answer_task(task, learned, rows["input"].tolist()).items():
-            for id_, answer in zip(rows["id"], answers, strict=True):
-                found[baseline].append((id_, name, answer, answer if task.labels else None))
+            for id_, asked, answer in zip(rows["id"], rows["input"], answers, strict=True):
+                choice = answer if task.labels else None
+                found[baseline].append((id_, name, asked, answer, choice))
     for baseline, rows_of in found.items():
         write_predictions(rows_of, PREDICTIONS / f"{baseline}.parquet")
     write_json(

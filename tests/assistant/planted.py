@@ -65,7 +65,11 @@ def write_answers(
 ) -> None:
     """Predictions of those rows that have an answer by their id."""
     write_predictions(
-        ((one["id"], one["task"], *answers[one["id"]]) for one in rows if one["id"] in answers),
+        (
+            (one["id"], one["task"], one["input"], *answers[one["id"]])
+            for one in rows
+            if one["id"] in answers
+        ),
         target,
     )
 

@@ -54,6 +54,14 @@ def test_answers_to_other_rows_are_refused(tmp_path: Path, other: dict[str, obje
         read_predictions(tmp_path / "one.parquet", TABLE, TASKS, whole=True)
 
 
+def test_answers_to_another_input_of_the_same_id_are_refused(tmp_path: Path) -> None:
+    old = [{**one, "input": f"{one['input']}?"} if one["id"] == "nt1" else one for one in ROWS]
+    write_answers(old, right(ROWS), tmp_path / "one.parquet")
+    expected = "1 answers are to other inputs than those of the test split, like 'nt1' to '下载"
+    with pytest.raises(UserError, match=expected):
+        read_predictions(tmp_path / "one.parquet", TABLE, TASKS, whole=True)
+
+
 def test_an_id_that_occurs_twice_is_refused(tmp_path: Path) -> None:
     write_answers([*ROWS, ROWS[0]], right(ROWS), tmp_path / "one.parquet")
     with pytest.raises(UserError, match="1 ids occur more than once, like 'st0'"):

@@ -152,6 +152,7 @@ def test_the_two_stages_score_two_models(tiny_model: Path, tmp_path: Path) -> No
     for name, table in found.items():
         assert table.schema == PREDICTIONS_SCHEMA
         assert table["task"].to_pylist() == [task for task, _ in ROWS]
+        assert table["input"].to_pylist() == [text for _, text in ROWS]
         assert table["id"].to_pylist() == [f"{task}-{row}" for row, (task, _) in enumerate(ROWS)]
         for row in table.to_pylist():
             assert row["output"] == row["output"].strip()

@@ -119,7 +119,7 @@ def _answer_of(system: str, task: Task, row: Any, is_right: bool, place: int) ->
         choice = wrong[1] if task.labels else None
     elif task.labels and place % 7 == 0 and system == "base":
         text = "数据数据数据"  # only the constraint makes it right
-    return row.id, row.task, text, choice
+    return row.id, row.task, row.input, text, choice
 
 
 def figure(value: float, width: float, top: float = 1.0) -> dict[str, float]:
@@ -205,7 +205,7 @@ def confusion(
     found: dict[str, Any] = {}
     for name, task in tasks.items():
         for system, table in said.items() if task.labels else ():
-            both = of.merge(table, on=["id", "task"], suffixes=("", "_said"))
+            both = of.merge(table, on=["id", "task", "input"], suffixes=("", "_said"))
             both = both[both["task"] == name]
             if len(both):
                 columns = [*task.labels, None]
