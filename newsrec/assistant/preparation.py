@@ -83,8 +83,8 @@ def prepare(
         seed: of the splits.
 
     Raises:
-        UserError: see `check_together`; `leave_out` is no task, or the only one; or a task has no
-            row in a split.
+        UserError: see `check_together`; `leave_out` is no task, or the only one; a task has no row
+            in a split; or the training rows of a task with labels all have the same one.
     """
     trained = _trained(tasks, leave_out)
     num_repeated = check_together(rows)
@@ -92,6 +92,7 @@ def prepare(
         rows, threshold=threshold, val_share=val_share, test_share=test_share, seed=seed
     )
     _require_rows(rows, found, tasks)
+    _require_labels(rows, found, tasks)
     for split in SPLITS:
         pq.write_table(_table(rows, found, split), target / f"{split}.parquet", compression="zstd")
     _write_samples(dataset.SampleSet(target, SAMPLES), rows, found, trained)
@@ -144,6 +145,21 @@ def _require_rows(rows: Sequence[Row], found: Splits, tasks: Mapping[str, Task])
                     f"task {task!r}: no row in {split} ({there}); expected some in each split, and "
                     "near copies lie in one: add rows that differ more, or give rows a split"
                 )
+
+
+def _require_labels(rows: Sequence[Row], found: Splits, tasks: Mapping[str, Task]) -> None:
+    """Nothing can be learned of one label, and a baseline would say so after hours of training."""
+    of_task: dict[str, set[str]] = {name: set() for name in tasks}
+    for row, split in zip(rows, found.splits, strict=True):
+        if split == "train":
+            of_task[row.task].add(row.output)
+    for name, labels in of_task.items():
+        if tasks[name].labels and len(labels) < 2:
+            raise UserError(
+                f"task {name!r}: all rows in train have the label {min(labels)!r}; expected rows "
+                "of two labels or more; add rows of another label, give some the split train, or "
+                "take the task out of tasks.yaml"
+            )
 
 
 def _few_clusters(rows: Sequence[Row], found: Splits, tasks: Mapping[str, Task]) -> Iterator[str]:

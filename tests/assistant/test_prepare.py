@@ -192,8 +192,8 @@ def test_a_user_s_own_folder_is_read_alone(
         "tasks: [{name: own, instruction: 'Task: own', answer: labels, labels: [a, b]}]"
     )
     Path("own").mkdir()
-    texts = ("red car", "blue boat", "green train", "old horse")
-    lines = [json.dumps({"input": text, "output": "a"}) for text in texts]
+    texts = {"red car": "b", "blue boat": "b", "green train": "a", "old horse": "a"}
+    lines = [json.dumps({"input": text, "output": label}) for text, label in texts.items()]
     Path("own/own.jsonl").write_text("\n".join(lines))
     Path("own/owl.jsonl").write_text("\n".join(lines))
     set_values(path="own", corpus=None)
@@ -227,6 +227,21 @@ def test_a_task_without_a_row_in_a_split_is_refused(project: Path) -> None:
     expected = r"task 'file_name': no row in train \(0 train, 0 val, 1 test\)"
     with pytest.raises(UserError, match=expected):
         prepare.main()
+
+
+def test_training_rows_of_one_label_are_refused_before_hours_of_training(project: Path) -> None:
+    lines = [json.loads(line) for line in Path("rows/kind.jsonl").read_text().splitlines()]
+    others = [one | {"split": "test"} for one in lines if one["output"] != "问题回答"]
+    train = [one | {"split": "train"} for one in lines if one["output"] == "问题回答"]
+    assert len(others) > 1 < len(train)
+    train[0]["split"] = "val"
+    text = "\n".join(json.dumps(one) for one in others + train)
+    Path("rows/kind.jsonl").write_text(text)
+    set_values(corpus=None)
+    expected = r"task 'kind': all rows in train have the label '问题回答'; expected rows of two"
+    with pytest.raises(UserError, match=expected):
+        prepare.main()
+    assert not DATA.exists()
 
 
 def test_a_fault_leaves_the_earlier_result_as_it_was(project: Path) -> None:
