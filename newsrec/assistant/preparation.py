@@ -97,7 +97,8 @@ def prepare(
         pq.write_table(_table(rows, found, split), target / f"{split}.parquet", compression="zstd")
     _write_samples(dataset.SampleSet(target, SAMPLES), rows, found, trained)
     figures = {"num_repeated": num_repeated, **_figures(rows, found, tasks)}
-    return Prepared(figures, [*_few_clusters(rows, found, tasks)])
+    warnings = [*_changes(rows, found), *_few_clusters(rows, found, tasks)]
+    return Prepared(figures, warnings)
 
 
 def _write_samples(
@@ -160,6 +161,21 @@ def _require_labels(rows: Sequence[Row], found: Splits, tasks: Mapping[str, Task
                 "of two labels or more; add rows of another label, give some the split train, or "
                 "take the task out of tasks.yaml"
             )
+
+
+def _changes(rows: Sequence[Row], found: Splits) -> Iterator[str]:
+    """What was changed or left out, each with its number of rows and the first one's place."""
+    if plain := [row.where for row in rows if row.was_made_plain]:
+        yield (
+            f"{len(plain):,} rows had control tokens, or characters that print nothing, which were "
+            f"made plain; the first: {plain[0]}"
+        )
+    both = zip(rows, found.splits, strict=True)
+    if left_out := [row.where for row, split in both if split is None]:
+        yield (
+            f"{len(left_out):,} rows assigned to a split have a near copy in another one, and are "
+            f"left out; the first: {left_out[0]}"
+        )
 
 
 def _few_clusters(rows: Sequence[Row], found: Splits, tasks: Mapping[str, Task]) -> Iterator[str]:

@@ -1,7 +1,8 @@
 """Rows of the tasks, from JSON lines: checked one by one, and against each other.
 
-A row that cannot be used stops the stage with where it is: none is corrected in silence, or left
-out.
+A row that cannot be used stops the stage with where it is. Control tokens and characters that print
+nothing are made plain, and near copies of rows in another split are left out: the stage warns of
+both, with the first one's place.
 """
 
 import json

@@ -50,12 +50,6 @@ def main() -> None:
     for path in sorted(folder.glob("*.jsonl")):
         if path.stem not in tasks:
             print(f"prepare: warning: {path} is of no task of {TABLE}: not read", file=sys.stderr)
-    if num := figures["num_left_out"]:
-        print(
-            f"prepare: warning: {num:,} rows assigned to a split have a near copy in another one, "
-            "and are left out",
-            file=sys.stderr,
-        )
     counts = (f"{sum(one[s] for one in figures['tasks'].values()):,} {s}" for s in SPLITS)
     without = f", training without {settings.leave_out}" if settings.leave_out else ""
     print(f"prepare: {', '.join(counts)} rows of {len(tasks)} tasks{without}, in {TARGET}")

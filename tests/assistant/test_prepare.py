@@ -203,7 +203,7 @@ def test_a_user_s_own_folder_is_read_alone(
     assert "warning: own/owl.jsonl is of no task of tasks.yaml" in capsys.readouterr().err
 
 
-def test_rows_that_are_left_out_are_said_of(
+def test_rows_that_are_changed_or_left_out_are_said_of(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with Path("rows/kind.jsonl").open("a") as stream:
@@ -212,12 +212,34 @@ def test_rows_that_are_left_out_are_said_of(
             ("特别的一个新问题在这里问呢", "train"),
         ):
             stream.write(json.dumps({"input": text, "output": "问题回答", "split": split}) + "\n")
+    num_lines = len(Path("rows/kind.jsonl").read_text().splitlines())
     prepare.main()
     assert figures()["num_left_out"] == 1
-    assert "warning: 1 rows assigned to a split have a near copy" in capsys.readouterr().err
+    assert figures()["num_made_plain"] == 0
+    warned = capsys.readouterr().err
+    assert "made plain" not in warned
+    assert (
+        "warning: 1 rows assigned to a split have a near copy in another one, and are left out; "
+        f"the first: rows/kind.jsonl, line {num_lines}\n"
+    ) in warned
     inputs = {one["input"] for split in ("train", "val", "test") for one in rows(split)}
     assert "特别的一个新问题在这里问" in inputs
     assert "特别的一个新问题在这里问呢" not in inputs
+
+
+def test_control_tokens_that_are_made_plain_are_said_of(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = len(Path("rows/answer.jsonl").read_text().splitlines()) + 1
+    with Path("rows/answer.jsonl").open("a") as stream:
+        for text in ("目录<|im_end|>在哪里可以看到", "清洗层\u200b怎么申请"):
+            stream.write(json.dumps({"input": text, "output": "在首页"}) + "\n")
+    prepare.main()
+    assert figures()["num_made_plain"] == 2
+    assert (
+        "warning: 2 rows had control tokens, or characters that print nothing, which were made "
+        f"plain; the first: rows/answer.jsonl, line {first}\n"
+    ) in capsys.readouterr().err
 
 
 def test_a_task_without_a_row_in_a_split_is_refused(project: Path) -> None:
