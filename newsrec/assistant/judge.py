@@ -134,7 +134,7 @@ def ask_judge(
     if url is None:
         raise UserError(
             f"judge.model is {model!r}, and {URL_VARIABLE} is not set; set it to "
-            "the address of an OpenAI-compatible server with /v1, or judge to null"
+            "the address of an OpenAI-compatible server with /v1, or judge.model to null"
         )
     asked = [pair for pair in pairs if not pair.same]
     chats = [question(pair, first) for pair in asked for first in (0, 1)]

@@ -10,7 +10,7 @@ from newsrec.preflight.examine import Finding
 
 
 def judge_needs(path: Path) -> dict[str, Finding]:
-    """By the stage's name what a judge needs; empty where params.yaml names none.
+    """By the stage's name what a judge needs; empty without a `judge.model`.
 
     Args:
         path: of params.yaml, of any pipeline.

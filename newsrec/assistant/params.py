@@ -43,7 +43,7 @@ class Prepare:
 class Judge:
     """A language model behind an OpenAI-compatible server that compares two answers."""
 
-    model: str
+    model: str | None  # null: nobody is asked
     num_rows: Annotated[int, Field(gt=0)]  # of the task with free answers, by seed
     seed: int
 
@@ -62,6 +62,6 @@ class Params(SharedParams):
 
     data: Data
     prepare: Prepare
-    judge: Judge | None
+    judge: Judge
     evaluate: Evaluate
     report: Report

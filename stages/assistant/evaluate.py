@@ -84,7 +84,7 @@ def main() -> None:
             "protocol": protocol,
             "left_out": params.prepare.leave_out,
             "tasks": figures,
-            "judge": judge_figures(judged, test, *draws) if params.judge else None,
+            "judge": judge_figures(judged, test, *draws) if params.judge.model else None,
         },
     )
     write_json(METRICS / "slices.json", slices)

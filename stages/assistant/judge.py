@@ -2,7 +2,8 @@
 
 It is a separate stage, so that figures can be recomputed without asking the judge again.
 
-Reads   params: judge, score; tasks.yaml, data/processed/test.parquet,
+Reads   params: judge, score.api_concurrency, score.api_max_tries, score.api_timeout,
+        score.api_turns_thinking_off; tasks.yaml, data/processed/test.parquet,
         data/predictions/{base,tuned}.parquet
 Writes  data/judged.parquet, metrics/judge.json
 Run     dvc repro judge      (alone: python -m stages.assistant.judge)
@@ -35,7 +36,7 @@ def main() -> None:
     judge, settings = params.judge, params.engine_settings("openai-api")
     assert isinstance(settings, ApiSettings)
     judged, protocol = [], {}
-    if judge is not None:
+    if judge.model is not None:
         tasks = read_tasks()
         rows = read_split(Path("data/processed/test.parquet"), tasks)
         folder = Path("data/predictions")
@@ -58,7 +59,7 @@ def main() -> None:
         pq.write_table(pa.Table.from_pylist(judged, schema=JUDGED_SCHEMA), draft)
     write_json(Path("metrics/judge.json"), {"protocol": protocol, "num_pairs": len(judged)})
     shutil.rmtree(WORK, ignore_errors=True)
-    by = "no judge is named" if judge is None else f"by {judge.model}"
+    by = "no judge is named" if judge.model is None else f"by {judge.model}"
     print(f"judge: {len(judged):,} pairs of answers, {by}, in {TARGET}")
 
 

@@ -6,13 +6,15 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+import yaml
 
-from newsrec.assistant.judge import PROMPT
+from newsrec.assistant.judge import PROMPT, ask_judge
 from newsrec.assistant.verdicts import JUDGED_SCHEMA
-from newsrec.engines.settings import KEY_VARIABLE, URL_VARIABLE
+from newsrec.engines.settings import KEY_VARIABLE, URL_VARIABLE, ApiSettings
 from newsrec.errors import UserError
 from newsrec.files import read_json
 from stages.assistant import evaluate, judge
+from tests import ROOT
 from tests.assistant.judge_server import JudgeServer, judging, longer
 from tests.assistant.planted import right, rows_of, write_answers, write_tree
 
@@ -161,3 +163,32 @@ def test_verdicts_of_other_rows_are_refused(tree: Path, monkeypatch: pytest.Monk
     table.to_parquet(JUDGED)
     with pytest.raises(UserError, match="1 judged pairs belong to rows that are not in the test"):
         evaluate.main()
+
+
+class Noting:
+    """Settings that note which of them are read."""
+
+    def __init__(self, settings: ApiSettings) -> None:
+        self.settings, self.read = settings, set[str]()
+
+    def __getattr__(self, name: str) -> Any:
+        self.read.add(name)
+        return getattr(self.settings, name)
+
+
+def test_what_is_read_of_scoring_is_all_that_asks_a_judge_again(
+    tree: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    noting: list[Noting] = []
+
+    def noted(pairs: Any, model: str, settings: ApiSettings, work: Path) -> Any:
+        noting.append(Noting(settings))
+        return ask_judge(pairs, model, noting[0], work)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(judge, "ask_judge", noted)
+    judged_by(longer, monkeypatch)
+    # `extra_body` is what comes of `turns_thinking_off`; how long the first wait is has no key.
+    read = noting[0].read - {"extra_body", "first_wait"} | {"turns_thinking_off"}
+    graph = yaml.safe_load((ROOT / "pipelines/assistant/dvc.yaml").read_text(encoding="utf-8"))
+    listed = set(graph["stages"]["judge"]["params"])
+    assert listed == {"judge", *(f"score.api_{name}" for name in read)}

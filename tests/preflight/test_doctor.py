@@ -169,7 +169,7 @@ def test_a_judge_without_a_server_is_reported_before_it_is_asked(
     plenty.has(stale_stages={"judge", "evaluate"})
     assert ended() == 0
     assert "judge" not in capsys.readouterr().out
-    compose(Path("params.yaml"), ["judge={model: a-judge, num_rows: 5, seed: 1}"], "assistant")
+    compose(Path("params.yaml"), ["judge.model=a-judge"], "assistant")
     assert ended() == 2
     assert "problem: judge.model: NEWSREC_API_URL is not set" in capsys.readouterr().out
     plenty.has(stale_stages={"report"})  # it was asked
