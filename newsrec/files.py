@@ -125,14 +125,15 @@ def read_lines(stream: BinaryIO, name: str, line: int = 0) -> Iterator[tuple[int
 
 
 def read_text_lines(stream: BinaryIO, name: str) -> Iterator[str]:
-    """Yield the lines of `read_lines` as text, without the \\r of Windows.
+    """Yield the lines of `read_lines` as text, without the \\r and the byte order mark of Windows.
 
     Raises:
         UserError: a line that is not UTF-8, or too long to be one.
     """
     for number, line in read_lines(stream, name):
         try:
-            yield line.removesuffix(b"\r").decode()
+            encoding = "utf-8-sig" if number == 1 else "utf-8"
+            yield line.removesuffix(b"\r").decode(encoding)
         except UnicodeDecodeError as error:
             raise UserError(f"{name}, line {number}: not UTF-8 ({error}); convert it") from None
 

@@ -76,8 +76,7 @@ def ask(task: str | None, file: Path | None, *, as_json: bool) -> None:
         with file.open("rb") if file is not None else nullcontext(sys.stdin.buffer) as stream:
             for where, text in read_inputs(stream, file):
                 try:
-                    for turn in answer_text(text, chosen, tasks, models):
-                        _show(turn, as_json)
+                    _answer(text, chosen, tasks, models, as_json=as_json)
                 except PromptTooLongError as error:
                     raise UserError(f"{where}: {error}") from None
 
@@ -163,12 +162,24 @@ def _converse(
             elif _COMMAND.fullmatch(command):
                 _print_line(f"ask: {unknown_choice('command', command, commands)}")
             elif plain_text(text):
-                for turn in answer_text(text, chosen, tasks, models):
-                    _show(turn, as_json)
+                _answer(text, chosen, tasks, models, as_json=as_json)
         except PromptTooLongError as error:
             _print_line(f"ask: {error}")
         except KeyboardInterrupt:
             _print_line("ask: input discarded; Ctrl-D quits")
+
+
+def _answer(
+    text: str, task: Task | None, tasks: Mapping[str, Task], models: Models, *, as_json: bool
+) -> None:
+    """Show each turn, and why none follows on an answer that is no label."""
+    for turn in answer_text(text, task, tasks, models):
+        _show(turn, as_json)
+    if task is None and turn.task.next and turn.answers["tuned"].text not in turn.task.labels:
+        _print_line(
+            f"ask: tuned's answer is no label of {turn.task.name}, so no task follows; choose one: "
+            f"{', '.join(tasks)}"
+        )
 
 
 def _print_line(text: str) -> None:
@@ -192,7 +203,7 @@ def _show(turn: Turn, as_json: bool) -> None:
     for name, answer in turn.answers.items():
         table.add_column(Text(f"{name}, {answer.seconds:.2f} s"), ratio=1, overflow="fold")
     # A model writes anything: no mark-up is read, and no terminal commanded.
-    table.add_row(*(Text(_lines(answer.text)) for answer in turn.answers.values()))
+    table.add_row(*(Text(_lines(answer.text) or "(empty)") for answer in turn.answers.values()))
     Console(highlight=False, markup=False, emoji=False).print(table)
 
 

@@ -18,8 +18,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from newsrec.assistant import asking
 from newsrec.assistant.asking import read_inputs
+from newsrec.assistant.tasks import read_tasks
+from newsrec.engines.model_process import Answered
 from newsrec.errors import UserError
+from tests import ROOT
 from tests.assistant.two_models import ENV, NEWSREC, write_pipeline
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
@@ -229,3 +233,46 @@ def test_every_line_is_an_input_but_those_with_nothing_to_read() -> None:
     ]  # fmt: skip
     content = b'{"input": "a", "output": "b"}\n{"input": ""}\n'
     assert list(read_inputs(io.BytesIO(content), Path("a.jsonl"))) == [("a.jsonl, line 1", "a")]
+    # What Windows writes first is no part of the first line.
+    marked = b"\xef\xbb\xbf" + content
+    assert list(read_inputs(io.BytesIO(marked), Path("a.jsonl"))) == [("a.jsonl, line 1", "a")]
+
+
+class Saying:
+    """A model that answers with one text after the other."""
+
+    def __init__(self, *texts: str) -> None:
+        self._texts = iter(texts)
+
+    def answer(self, _: object) -> Answered:
+        return Answered(next(self._texts), 0.1)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "said", "tasks", "reason"),
+    [
+        (None, ["不知道"], ["场景"], True),
+        (None, [""], ["场景"], True),
+        (None, ["无关问题"], ["场景"], False),
+        (None, ["数据平台相关问题", "嗯"], ["场景", "类型"], True),
+        ("scenario", ["不知道"], ["场景"], False),
+    ],
+)
+def test_an_answer_that_is_no_label_is_said_to_end_the_turn(
+    chosen: str | None,
+    said: list[str],
+    tasks: list[str],
+    reason: bool,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    table = read_tasks(ROOT / "pipelines/assistant/tasks.yaml")
+    models = {"base": Saying("", ""), "tuned": Saying(*said)}
+    task = table[chosen] if chosen else None
+    asking._answer("问", task, table, models, as_json=False)  # type: ignore[arg-type]
+    shown = capsys.readouterr()
+    assert [name for name in ("场景", "类型") if f"任务: 问题{name}" in shown.out] == tasks
+    names = "scenario, kind, answer, file_name"
+    expected = f"ask: tuned's answer is no label of {['scenario', 'kind'][len(tasks) - 1]}, so no"
+    assert shown.err == (f"{expected} task follows; choose one: {names}\n" if reason else "")
+    # An empty answer is not one that was forgotten.
+    assert shown.out.count("(empty)") == len(tasks) + said.count("")

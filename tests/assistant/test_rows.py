@@ -43,6 +43,12 @@ def test_a_row_has_what_its_line_says(tmp_path: Path) -> None:
     )
 
 
+def test_the_byte_order_mark_of_windows_is_no_part_of_the_first_row(tmp_path: Path) -> None:
+    lines = '{"input": "a", "output": "b"}\r\n{"input": "c", "output": "d"}\r\n'
+    (tmp_path / "text.jsonl").write_text(lines, encoding="utf-8-sig")
+    assert [one.input for one in read_rows(tmp_path, TEXT, max_chars=20)] == ["a", "c"]
+
+
 def test_split_and_tags_need_not_be_given_and_empty_lines_are_passed_over(tmp_path: Path) -> None:
     found = read(tmp_path, {"input": "a", "output": "b"}, "", " \r", {"input": "c", "output": "d"})
     assert [(one.id, one.split, one.tags) for one in found] == [
