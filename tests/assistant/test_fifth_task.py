@@ -1,7 +1,12 @@
-"""A fifth task is an entry of tasks.yaml and a file of rows: no code, through every stage."""
+"""A fifth task is an entry of tasks.yaml and a file of rows: no code, through every stage.
+
+Then one is left out of training, and what that costs is shown.
+"""
 
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -79,3 +84,43 @@ def test_the_report_has_a_section_on_it(folder: Path) -> None:
     page = (folder / "reports/report.html").read_text(encoding="utf-8")
     assert "任务: 紧急程度" in page
     assert "`urgency`" in (folder / "reports/summary.md").read_text(encoding="utf-8")
+
+
+def evaluated(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "metrics/evaluate.json").read_text())
+    return found
+
+
+def test_what_leaving_a_task_out_costs_is_measured_by_external_answers_and_shown(
+    folder: Path,
+) -> None:
+    # The last of the file: it runs the pipeline again, as data/outside/README.md says.
+    before, outside = evaluated(folder)["tasks"], folder / "data/outside/all_tasks.parquet"
+    shutil.copy(folder / "data/predictions/tuned.parquet", outside)
+    answers, rows = (
+        pd.read_parquet(path) for path in (outside, folder / "data/processed/test.parquet")
+    )
+    # So small a model has learned nothing that it could lose.
+    learned = answers["task"] == "answer"
+    answers.loc[learned, "output"] = rows.loc[learned, "output"]
+    answers.to_parquet(outside)
+    compose(folder / "params.yaml", [*SMALL, "prepare.leave_out=answer"], "assistant")
+    run(folder, "dvc", "repro")
+    losses = pd.read_csv(folder / "plots/loss_val_parts.tsv", sep="\t")
+    assert list(losses) == ["step", "scenario", "kind", "file_name", "urgency"]
+    found = evaluated(folder)
+    assert found["left_out"] == found["protocol"]["left_out"] == "answer"
+    for name, task in found["tasks"].items():
+        # The same answers to the same rows.
+        if name != "answer":
+            assert task["systems"]["all_tasks"] == before[name]["systems"]["tuned"]
+        assert task["systems"]["base"] == before[name]["systems"]["base"]
+    task = found["tasks"]["answer"]
+    assert task["systems"]["all_tasks"]["chrf"]["value"] == 100
+    lost = 100 - task["systems"]["tuned"]["chrf"]["value"]
+    assert task["gains"]["all_tasks"]["chrf"]["value"] == pytest.approx(-lost)
+    for name in ("report.html", "summary.md"):
+        text = (folder / "reports" / name).read_text(encoding="utf-8")
+        assert "answer was left out of training" in text
+        shown = f"worse than the external system all_tasks (100.0): \u2212{lost:.1f}, 95 % interval"
+        assert shown in text, name
