@@ -35,15 +35,16 @@ HEADS = {
 LOWER_IS_BETTER = ("outside", "invented")
 # What the figures of each kind of answer are.
 ABOUT = {
-    "labels": "Accuracy and macro F1 are of the choice among the labels alone, of a system that "
-    "has one. Of what a model writes freely are the accuracy of its text and the share of answers "
-    "outside the list (↓: lower is better), which a constrained choice hides.",
-    "text": "All are means over rows and compare an answer with the one reference: exact match, "
-    "chrF (0 to 100, by sacreBLEU) and character F1. A right answer in other words counts as far "
-    "as it has the same characters.",
-    "span": "Exact match and character F1 compare with the reference. Invented: the share of "
-    "answers that are neither a part of the input nor the word for none (↓: lower is better). None "
-    "answered right: of inputs that have no span.",
+    "labels": "Accuracy and macro F1 are computed from the label that a system picks when only the "
+    "labels are allowed, or from its text if it has no such choice. The last two columns describe "
+    "the text that it writes without this constraint: its accuracy, and the share of answers "
+    "outside the list (↓: lower is better), which the constraint hides.",
+    "text": "All figures are means over the rows and compare each answer with its one reference: "
+    "exact match, chrF (0 to 100, computed with sacreBLEU) and character F1. A correct answer in "
+    "other words counts only as far as it shares characters with the reference.",
+    "span": "Exact match and character F1 compare each answer with its reference. Invented is the "
+    "share of answers that are neither part of the input nor the word for none (↓: lower is "
+    "better). None answered right is the share of correct answers to inputs without a span.",
 }
 
 

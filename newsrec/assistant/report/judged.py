@@ -58,7 +58,7 @@ def _cell(found: Mapping[str, float] | None) -> Cell:
 def _sentence(found: Mapping[str, Any]) -> str:
     verdicts = found["verdicts"]
     counts = (
-        f"of {counted(found['num_pairs'], 'pair')} {verdicts['tuned']:,} for tuned, "
+        f"of {counted(found['num_pairs'], 'pair')}, {verdicts['tuned']:,} for tuned, "
         f"{verdicts['base']:,} for base, {verdicts['tie']:,} ties"
     )
     preferred, agreement = found.get("tuned_preferred"), found.get("agreement")

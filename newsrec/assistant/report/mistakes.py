@@ -12,12 +12,12 @@ from newsrec.report.text import shortened
 TEXT_WIDTH = 400  # columns of a text that are shown
 EMPTY = "an empty answer"
 ANOTHER_LABEL = "another label"
-HIDDEN = "right among the labels alone, wrong in its own words"
+HIDDEN = "right when only labels are allowed, wrong as free text"
 INVENTED = "invented: not part of the input"
-NEEDLESS = "a part of the input where none is expected"
-MISSED = "none, where a part of the input is expected"
+NEEDLESS = "part of the input, although there is nothing to extract"
+MISSED = "none, although there is something to extract"
 ANOTHER_PART = "another part of the input"
-OTHER_WORDS = "not the reference"
+OTHER_WORDS = "differs from the reference"
 
 
 def fault(task: Task, row: Answered, answer: Answer) -> str | None:

@@ -206,8 +206,8 @@ def _matrix_plot(task: str, system: str, found: Mapping[str, Any]) -> Plot:
     return (
         f"Answers of {system}",
         Markup(svg),
-        "By its free text. Labels in rows: counts, and shares of the row; the stronger a cell's "
-        "colour, the larger its share.",
+        "Based on its free text. Each row is a true label, with counts and shares of the row; a "
+        "stronger colour means a larger share.",
     )
 
 
@@ -227,7 +227,7 @@ def _gains_plot(task: str, figures: Mapping[str, Any]) -> Plot:
         reference=0.0,
     )
     about = (
-        "Right of the line tuned is better; an interval that crosses the line shows no difference."
+        "Right of the line, tuned is better; an interval that crosses the line shows no difference."
     )
     return title, Markup(svg), about
 
@@ -252,4 +252,4 @@ def _slices_plot(
         limits=dot_limits((one for _, dots in rows for one in dots.values()), top(metric)),
         reference=top(metric),
     )
-    return title, Markup(svg), "The number of rows is in brackets."
+    return title, Markup(svg), "Numbers of rows are in brackets."

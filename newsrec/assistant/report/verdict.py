@@ -15,7 +15,7 @@ BASE, BASELINE = "its base", "the best baseline"
 _IS = {
     BETTER: "is better than {}",
     WORSE: "is worse than {}",
-    SAME: "cannot be separated from {}",
+    SAME: "shows no difference from {}",
 }
 
 
@@ -107,7 +107,7 @@ def sentences(task: TaskVerdict) -> str:
     low, high = interval.split(DASH)
     untrained = "It was not trained on this task. " if task.left_out else ""
     text = (
-        f"{untrained}The tuned model has {task.metric} {value} (95 % interval {low} to {high}) on "
+        f"{untrained}The tuned model's {task.metric} is {value} (95 % interval {low} to {high}) on "
         f"{counted(task.num_rows, 'test row')}. "
     )
     text += f"It {_against(task.base)}. " if task.base else "It was not compared with its base. "
@@ -119,7 +119,7 @@ def sentences(task: TaskVerdict) -> str:
 
 
 def _against(found: Rival, role: str = "") -> str:
-    """Better than, worse than or not to be separated from a rival, and by how much."""
+    """Better than, worse than or no different from a rival, and by how much."""
     phrase = _IS[found.gain.outcome].format(role + NAMES.get(found.name, found.name))
     return f"{phrase} ({found.figure[0]}): {found.gain}, {p_value(found.gain.p)}"
 
@@ -135,8 +135,8 @@ def verdict(tasks: Sequence[TaskVerdict]) -> Verdict:
     rivals = {rival: outcomes for rival, outcomes in rivals.items() if outcomes}
     num_rows = sum(task.num_rows for task in tasks)
     text = [
-        f"By the primary metric of each of {counted(len(tasks), 'task')}, on "
-        f"{counted(num_rows, 'test row')} in all."
+        f"Each of the {counted(len(tasks), 'task')} is judged by its primary metric, on "
+        f"{counted(num_rows, 'test row')} in total."
     ]
     text += [
         _all_outcomes(rival, outcomes, every, len(trained)) for rival, outcomes in rivals.items()
@@ -144,7 +144,9 @@ def verdict(tasks: Sequence[TaskVerdict]) -> Verdict:
     if without := [task.name for task in trained if not task.baseline]:
         text.append(f"No baseline was measured on {_listed(without)}.")
     if untrained := [task.name for task in tasks if task.left_out]:
-        text.append(f"Not counted is {_listed(untrained)}, which it was not trained on.")
+        text.append(
+            f"The task {_listed(untrained)} is not counted: the model was not trained on it."
+        )
     return Verdict(_title(rivals, every, len(trained)), " ".join(text))
 
 
@@ -161,14 +163,14 @@ def _title(rivals: Mapping[str, Mapping[str, str]], every: str, num_tasks: int) 
     for rival, outcomes in rivals.items():
         of = {kind: [name for name, found in outcomes.items() if found == kind] for kind in _IS}
         if of[WORSE]:
-            parts.append(f"worse than {rival} on {_listed(of[WORSE])}")
+            parts.append(f"is worse than {rival} on {_listed(of[WORSE])}")
         elif of[BETTER]:
             num = len(of[BETTER])
             where = every if num == num_tasks else f"{num} of {counted(num_tasks, 'task')}"
-            parts.append(f"better than {rival} on {where}")
+            parts.append(f"is better than {rival} on {where}")
         else:
-            parts.append(f"not to be separated from {rival} on any task")
-    return f"The tuned model is {' and '.join(parts)}"
+            parts.append(f"shows no difference from {rival} on any task")
+    return f"The tuned model {' and '.join(parts)}"
 
 
 def _all_outcomes(rival: str, outcomes: Mapping[str, str], every: str, num_tasks: int) -> str:
@@ -177,7 +179,8 @@ def _all_outcomes(rival: str, outcomes: Mapping[str, str], every: str, num_tasks
     for kind, phrase in _IS.items():
         names = [name for name, found in outcomes.items() if found == kind]
         if names:
-            where = every if len(names) == num_tasks else _listed(names)
+            everywhere = every.replace("every", "any", 1) if kind == SAME else every
+            where = everywhere if len(names) == num_tasks else _listed(names)
             parts.append(f"{phrase.format(rival)} on {where}")
     return f"The tuned model {'; it '.join(parts)}."
 
@@ -199,9 +202,9 @@ def notices(tasks: Sequence[TaskVerdict], model: Mapping[str, Any]) -> list[tupl
         (
             "warn",
             f"{task.name} was left out of training.",
-            "Its figures are those of a model that was trained on the other tasks alone; what it "
-            "loses by that is the difference from a run that was trained on it, which can be "
-            f"compared as external answers (data/outside). {sentences(task)}",
+            "Its figures are those of a model that was trained on the other tasks only. To see "
+            "what this costs, compare them with those of a model that was trained on it, whose "
+            f"answers can be evaluated as external answers (data/outside). {sentences(task)}",
         )
         for task in tasks
         if task.left_out

@@ -31,7 +31,7 @@ def of_task(metrics: dict[str, Any], name: str) -> str:
 
 def test_a_better_task_is_said_with_both_rivals_and_their_figures(metrics: dict[str, Any]) -> None:
     assert of_task(metrics, "scenario") == (
-        "The tuned model has accuracy 0.970 (95 % interval 0.949 to 0.991) on 40 test rows. It is "
+        "The tuned model's accuracy is 0.970 (95 % interval 0.949 to 0.991) on 40 test rows. It is "
         "better than its untuned base (0.020): +0.950, 95 % interval +0.919 to +0.981, "
         "p = 0.002. It is better than the best baseline, character TF-IDF (0.930): +0.040, 95 % "
         "interval +0.009 to +0.071, p = 0.002."
@@ -40,11 +40,11 @@ def test_a_better_task_is_said_with_both_rivals_and_their_figures(metrics: dict[
 
 def test_a_gain_whose_interval_holds_zero_is_no_gain(metrics: dict[str, Any]) -> None:
     assert (
-        "It cannot be separated from the best baseline, the answer of the nearest training "
+        "It shows no difference from the best baseline, the answer of the nearest training "
         "question (79.9): +1.0, 95 % interval \u22122.1 to +4.1, p = 0.210."
     ) in of_task(metrics, "answer")
     set_gain(metrics, "answer", "nearest", 1.0, 0.96)  # low: +0.04, printed as 0.0
-    assert "It cannot be separated from the best baseline" in of_task(metrics, "answer")
+    assert "It shows no difference from the best baseline" in of_task(metrics, "answer")
     set_gain(metrics, "answer", "nearest", 1.0, 0.9)
     assert "It is better than the best baseline, the answer" in of_task(metrics, "answer")
 
@@ -133,28 +133,28 @@ def no_gains(metrics: dict[str, Any]) -> None:
         ),
         (
             one_same,
-            "The tuned model is better than its base on every task and better than the best "
+            "The tuned model is better than its base on every task and is better than the best "
             "baseline on 3 of 4 tasks",
             "The tuned model is better than the best baseline on scenario, kind and file_name; it "
-            "cannot be separated from the best baseline on answer.",
+            "shows no difference from the best baseline on answer.",
         ),
         (
             one_worse,
-            "The tuned model is better than its base on every task and worse than the best "
+            "The tuned model is better than its base on every task and is worse than the best "
             "baseline on kind and answer",
             "it is worse than the best baseline on kind and answer.",
         ),
         (
             nothing_shown,
-            "The tuned model is not to be separated from its base on any task and not to be "
-            "separated from the best baseline on any task",
-            "The tuned model cannot be separated from its base on every task.",
+            "The tuned model shows no difference from its base on any task and shows no difference "
+            "from the best baseline on any task",
+            "The tuned model shows no difference from its base on any task.",
         ),
         (
             one_left_out,
             "The tuned model is better than its base and than the best baseline on every task "
             "that it was trained on",
-            "Not counted is answer, which it was not trained on.",
+            "The task answer is not counted: the model was not trained on it.",
         ),
         (
             no_baselines,
@@ -206,7 +206,7 @@ def test_the_summary_fits_a_terminal_and_has_a_row_for_each_task(metrics: dict[s
 @pytest.mark.parametrize(
     ("low", "high", "says"),
     [
-        (0.6, 0.9, "The judge prefers the tuned model: of 40 pairs 30 for tuned, 3 for base"),
+        (0.6, 0.9, "The judge prefers the tuned model: of 40 pairs, 30 for tuned, 3 for base"),
         (0.1, 0.4, "The judge prefers the base"),
         (0.4, 0.6, "The judge shows no preference"),
         (0.5001, 0.6, "The judge shows no preference"),
