@@ -42,7 +42,11 @@ def missing_dependencies() -> Iterator[tuple[str, str, str, str]]:
     if not graph.exists() or not params.exists():
         return
     values = OmegaConf.load(params)
-    for stage in parse_yaml(graph.read_text(encoding="utf-8"), str(graph))["stages"].values():
+    try:
+        stages = parse_yaml(graph.read_text(encoding="utf-8"), str(graph)).get("stages", {})
+    except DvcException:  # which every DVC command reports
+        return
+    for stage in stages.values():
         for dependency in stage.get("do", stage).get("deps", ()):
             key = _KEY.fullmatch(str(dependency))
             path = OmegaConf.select(values, key[1]) if key else None
