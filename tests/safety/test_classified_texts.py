@@ -1,13 +1,16 @@
 """Texts that are given one by one are read as those of training, whatever is in them."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 import pytest
 
 from newsrec.engines.settings import TransformersSettings
+from newsrec.errors import UserError
 from newsrec.safety import classifying
-from newsrec.safety.classifying import Classified, Lines, classify_texts
+from newsrec.safety.classifying import Classified, Lines, classify_stream, classify_texts
 
 SETTINGS = TransformersSettings(dtype="float32", batch_size=1, device="cpu")
 
@@ -35,3 +38,66 @@ def test_what_is_no_line_of_utf8_is_read_as_in_training(
     found = classify_texts([text, plain], SETTINGS, tokenizer_folder, tmp_path, max_tokens=50)
     assert [one.text for one in found] == [text, plain]
     assert read[0] == read[1] != []
+
+
+@pytest.fixture
+def classified(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Callable[[], None]]:
+    """What happens `meanwhile`, between reading the texts and writing their classes."""
+    events: dict[str, Callable[[], None]] = {}
+
+    def classify_lines(lines: Lines, *_: object) -> Iterator[Classified]:
+        texts = list(lines.texts())
+        if "meanwhile" in events:
+            events.pop("meanwhile")()
+        for _, line in zip(texts, lines.texts(), strict=True):
+            yield Classified(line, "正常", 1.0, 0.0, {"正常": 1.0})
+
+    monkeypatch.setattr(classifying, "classify_lines", classify_lines)
+    monkeypatch.chdir(tmp_path)
+    return events
+
+
+def classify(file: Path | None, model: Path) -> list[str]:
+    classify_stream(file, Path("classes.jsonl"), SETTINGS, model, max_tokens=50)
+    rows = Path("classes.jsonl").read_text("utf-8").splitlines()
+    return [json.loads(row)["text"] for row in rows]
+
+
+def pipe(texts: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(texts)))
+
+
+def test_two_at_once_do_not_get_the_texts_of_each_other(
+    classified: dict[str, Callable[[], None]],
+    tokenizer_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    refused = []
+
+    def second() -> None:
+        pipe("别的\n".encode(), monkeypatch)
+        with pytest.raises(UserError, match=r"process \d+ is classifying it .* kill \d+; or save"):
+            classify(None, tokenizer_folder)
+        refused.append(True)
+
+    classified["meanwhile"] = second
+    pipe("今天\n明天\n".encode(), monkeypatch)
+    assert classify(None, tokenizer_folder) == ["今天", "明天"]
+    assert refused == [True]
+    pipe("别的\n".encode(), monkeypatch)
+    assert classify(None, tokenizer_folder) == ["别的"]
+    assert not any(Path(".work/classify").iterdir())
+
+
+@pytest.mark.parametrize("now", ["昨天\n明天\n", "今天\n明天\n后天\n", "今天\n", None])
+def test_a_file_that_is_edited_meanwhile_is_refused(
+    now: str | None, classified: dict[str, Callable[[], None]], tokenizer_folder: Path
+) -> None:
+    texts = Path("texts")
+    texts.write_text("今天\n明天\n", "utf-8")
+    classified["meanwhile"] = lambda: texts.write_text(now, "utf-8") if now else texts.unlink()
+    with pytest.raises(UserError, match=r"^texts: was changed while it was being classified"):
+        classify(texts, tokenizer_folder)
+    assert not Path("classes.jsonl").exists()
+    texts.write_text("今天\n明天\n", "utf-8")
+    assert classify(texts, tokenizer_folder) == ["今天", "明天"]
