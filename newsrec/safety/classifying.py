@@ -247,4 +247,6 @@ def _classified(text: str, logits: list[float] | None) -> Classified:
     shares = softmax(np.array(logits)).tolist()
     best = int(np.argmax(shares))
     probabilities = dict(zip(CLASSES, shares, strict=True))
-    return Classified(text, CLASSES[best], shares[best], 1 - shares[0], probabilities)
+    # Their sum as in `evaluation.unsafe.unsafe_score`, so that a threshold chosen there acts here.
+    unsafe = min(sum(shares[1:]), 1.0)
+    return Classified(text, CLASSES[best], shares[best], unsafe, probabilities)

@@ -5,12 +5,19 @@ from collections.abc import Callable, Iterator
 from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
+from scipy.special import softmax
 
 from newsrec.engines.settings import TransformersSettings
 from newsrec.errors import UserError
 from newsrec.safety import classifying
 from newsrec.safety.classifying import Classified, Lines, classify_stream, classify_texts
+from newsrec.safety.evaluation.unsafe import unsafe_score
+from newsrec.safety.tables import PROBABILITIES
 
 SETTINGS = TransformersSettings(dtype="float32", batch_size=1, device="cpu")
 
@@ -101,3 +108,22 @@ def test_a_file_that_is_edited_meanwhile_is_refused(
     assert not Path("classes.jsonl").exists()
     texts.write_text("今天\n明天\n", "utf-8")
     assert classify(texts, tokenizer_folder) == ["今天", "明天"]
+
+
+def test_unsafe_is_the_score_that_thresholds_are_chosen_on(
+    tokenizer_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    logits = np.random.default_rng(1).normal(size=(200, 6)).astype(np.float32) * 12
+    logits[0] = [40, 0, 0, 0, 0, 0]  # of 1 - p no digit is left
+
+    def answer(settings: object, model: object, request: object, target: Path, work: Path) -> None:
+        pq.write_table(pa.table({"logits": logits.tolist()}), target)
+
+    monkeypatch.setattr(classifying, "classify", answer)
+    texts = [f"第{number}条" for number in range(len(logits))]
+    found = classify_texts(texts, SETTINGS, tokenizer_folder, tmp_path, max_tokens=50)
+    table = pd.DataFrame(softmax(logits.astype(np.float64), axis=1), columns=PROBABILITIES)
+    scores = unsafe_score(table)
+    assert [one.unsafe for one in found] == scores.tolist()
+    assert 0 < scores.min() < 1e-16
+    assert scores.max() <= 1

@@ -36,7 +36,7 @@ def unsafe_score(table: pd.DataFrame) -> npt.NDArray[np.float64]:
     """1 - p(benign) of each row of a predictions table, shape (rows,)."""
     others = [f"p{place}" for place in range(1, len(CLASSES))]
     # Their sum, not the difference from 1, which has no digits left below 1e-16.
-    return np.asarray(table[others].to_numpy(dtype=np.float64).sum(axis=1))
+    return np.asarray(table[others].to_numpy(dtype=np.float64).sum(axis=1).clip(max=1))
 
 
 def choose_thresholds(val: pd.DataFrame) -> dict[float, float]:

@@ -39,7 +39,8 @@ def _panel(at: Mapping[str, Any], benign_share: float, is_chosen: bool) -> Panel
     num_wrong, num_benign = at["num_false_positives"], at["num_benign"]
     proven = at["false_positive_rate_upper"] <= at["rate"]
     sentences = [
-        f"Flag a text where 1 \u2212 p({BENIGN}) is above {at['threshold']:.6g}: at most {rate} of "
+        # All its digits: 0.99999996 rounded is 1, above which nothing is.
+        f"Flag a text where 1 \u2212 p({BENIGN}) is above {at['threshold']!r}: at most {rate} of "
         f"the {BENIGN} validation texts are.",
         f"On test it flags {num_wrong:,} of {counted(num_benign, f'{BENIGN} text')}: "
         f"{bounds(at, 'false_positive_rate')}.",

@@ -244,6 +244,12 @@ def test_the_planner_says_what_is_proven_and_what_would_prove_it(given: dict[str
     assert [name for name, _, _ in found["5 %"].rows] == ["all unsafe", *CLASSES[1:]]
 
 
+def test_the_planner_gives_a_threshold_that_acts_as_it_is_printed(given: dict[str, Any]) -> None:
+    tuned_at(given)["at_1"]["threshold"] = 0.99999996
+    (panel,) = [one for one in panels(tuned_at(given), 0.9) if one.is_chosen]
+    assert "is above 0.99999996: at most 1 %" in panel.sentences[0]
+
+
 def test_the_most_confident_mistakes_of_each_kind_come_first() -> None:
     rows = fake.rows(4, seed=1).assign(
         label=[BENIGN, BENIGN, "暴恐", "暴恐"], text=["a", "b", "c", "d" * 900]
