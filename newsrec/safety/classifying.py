@@ -5,13 +5,13 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 import pyarrow as pa
@@ -53,6 +53,20 @@ class Classified:
     probability: float | None
     unsafe: float | None
     probabilities: dict[str, float]
+
+
+def as_row(found: Classified, threshold: float | None) -> dict[str, Any]:
+    """What is written of a text, as JSON.
+
+    Args:
+        found: of the text.
+        threshold: of `unsafe`; where it is given, `flagged` says whether `unsafe` is above it, or
+            is None of a text with nothing to read.
+    """
+    row = vars(found)  # not `asdict`, whose copies take as long as all else
+    if threshold is None:
+        return row
+    return {**row, "flagged": None if found.unsafe is None else found.unsafe > threshold}
 
 
 class Lines:
@@ -139,6 +153,7 @@ def classify_stream(
     settings: ClassifierSettings,
     model: Path,
     max_tokens: int,
+    threshold: float | None = None,
 ) -> None:
     """Classify the lines of a file, or of standard input, into another or standard output.
 
@@ -151,6 +166,7 @@ def classify_stream(
         settings: of the engine.
         model: folder of a classifier.
         max_tokens: of a text; more are cut off.
+        threshold: see `as_row`.
 
     Raises:
         UserError: there is no such file, it changes meanwhile, another process classifies the same
@@ -171,7 +187,8 @@ def classify_stream(
         work = Path(".work/classify") / key
         work.mkdir(parents=True, exist_ok=True)
         lines = Lines(file or _spooled(work / "texts"), name, model, max_tokens)
-        _write_classes(lines, output, settings, model, work)
+        classify_all = partial(classify_lines, lines, settings, model, work)
+        _write(lines, classify_all, output, work, threshold)
         shutil.rmtree(work)
 
 
@@ -182,8 +199,12 @@ def _spooled(target: Path) -> Path:
     return target
 
 
-def _write_classes(
-    lines: Lines, output: Path | None, settings: ClassifierSettings, model: Path, work: Path
+def _write(
+    lines: Lines,
+    classify_all: Callable[[], Iterator[Classified]],
+    output: Path | None,
+    work: Path,
+    threshold: float | None,
 ) -> None:
     with ExitStack() as stack:
         target: TextIO = sys.stdout
@@ -193,10 +214,9 @@ def _write_classes(
         # The output of an engine must not mix with the result.
         stack.enter_context(redirect_stdout(sys.stderr))
         stack.enter_context(lines.unchanged())
-        found = classify_lines(lines, settings, model, work)
+        found = classify_all()
         for one in tqdm(found, total=len(lines), desc="writing", unit="text", disable=None):
-            # Not `asdict`, whose copies take as long as all else.
-            target.write(json.dumps(vars(one), ensure_ascii=False) + "\n")
+            target.write(json.dumps(as_row(one, threshold), ensure_ascii=False) + "\n")
         print(f"classify: {len(lines):,} texts{'' if output is None else f', in {output}'}")
 
 

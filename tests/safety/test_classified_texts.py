@@ -12,12 +12,14 @@ import pyarrow.parquet as pq
 import pytest
 from scipy.special import softmax
 
+from newsrec import cli
 from newsrec.engines.settings import TransformersSettings
 from newsrec.errors import UserError
 from newsrec.safety import classifying
 from newsrec.safety.classifying import Classified, Lines, classify_stream, classify_texts
 from newsrec.safety.evaluation.unsafe import unsafe_score
 from newsrec.safety.tables import PROBABILITIES
+from tests.safety.values import write_params
 
 SETTINGS = TransformersSettings(dtype="float32", batch_size=1, device="cpu")
 
@@ -62,6 +64,53 @@ def classified(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Cal
     monkeypatch.setattr(classifying, "classify_lines", classify_lines)
     monkeypatch.chdir(tmp_path)
     return events
+
+
+@pytest.mark.usefixtures("classified")
+def test_what_is_above_a_threshold_is_flagged(
+    tokenizer_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def classify_lines(lines: Lines, *_: object) -> Iterator[Classified]:
+        yield Classified("a", "暴恐", 1.0, 0.99999997, {"暴恐": 1.0})
+        yield Classified("b", "暴恐", 1.0, 0.99999996, {"暴恐": 1.0})  # not above it
+        yield Classified("", None, None, None, {})
+
+    monkeypatch.setattr(classifying, "classify_lines", classify_lines)
+    Path("texts").write_text("a\nb\n\n")
+    arguments = (Path("texts"), Path("classes.jsonl"), SETTINGS, tokenizer_folder, 50)
+    classify_stream(*arguments, threshold=0.99999996)
+    rows = [json.loads(line) for line in Path("classes.jsonl").read_text("utf-8").splitlines()]
+    assert [row["flagged"] for row in rows] == [True, False, None]
+    classify_stream(*arguments)
+    assert "flagged" not in Path("classes.jsonl").read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("threshold", "expected"),
+    [
+        (("--threshold", "0.99999996"), "flagged: yes, above 0.99999996"),
+        (("--threshold", "0.99999997"), "flagged: no, not above 0.99999997"),
+        ((), "unsafe: 0.99999997"),
+    ],
+)
+def test_one_text_is_shown_with_unsafe_and_whether_it_is_flagged(
+    threshold: tuple[str, ...],
+    expected: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    write_params(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    found = Classified("炸药", "暴恐", 0.9, 0.99999997, {"暴恐": 0.9, "正常": 0.1})
+    monkeypatch.setattr(classifying, "classify_texts", lambda *_: [found])
+    monkeypatch.setattr("sys.argv", ["newsrec", "classify", "炸药", *threshold])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:2] == ["P       class", "0.9000  暴恐"]
+    assert lines[-1] == expected
 
 
 def classify(file: Path | None, model: Path) -> list[str]:

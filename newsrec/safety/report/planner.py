@@ -14,12 +14,14 @@ class Panel(NamedTuple):
     Attributes:
         name: the rate, as it is chosen.
         sentences: what the threshold is, what it does and what would prove it.
+        command: that applies it, in the folder of the pipeline.
         rows: of each unsafe class, and of all of them: its name, recall and bounds, and rows.
         is_chosen: whether it is shown first.
     """
 
     name: str
     sentences: list[str]
+    command: str
     rows: list[tuple[str, str, int]]
     is_chosen: bool
 
@@ -38,10 +40,10 @@ def _panel(at: Mapping[str, Any], benign_share: float, is_chosen: bool) -> Panel
     rate = allowed(at["rate"])
     num_wrong, num_benign = at["num_false_positives"], at["num_benign"]
     proven = at["false_positive_rate_upper"] <= at["rate"]
+    threshold = repr(at["threshold"])  # all digits: 0.99999996 rounded is 1, above which nothing is
     sentences = [
-        # All its digits: 0.99999996 rounded is 1, above which nothing is.
-        f"Flag a text where 1 \u2212 p({BENIGN}) is above {at['threshold']!r}: at most {rate} of "
-        f"the {BENIGN} validation texts are.",
+        f"Flag a text where unsafe = 1 \u2212 p({BENIGN}) is above {threshold}: at most {rate} of "
+        f"the {BENIGN} validation texts are flagged.",
         f"On test it flags {num_wrong:,} of {counted(num_benign, f'{BENIGN} text')}: "
         f"{bounds(at, 'false_positive_rate')}.",
         f"Where {percent(benign_share)} of all texts are {BENIGN}, {share_unsafe(at)}.",
@@ -59,6 +61,6 @@ def _panel(at: Mapping[str, Any], benign_share: float, is_chosen: bool) -> Panel
         (name, bounds(found, "recall"), found["num_rows"])
         for name, found in at["recall_of"].items()
     ]
-    return Panel(
-        rate, sentences, [("all unsafe", bounds(at, "recall"), num_unsafe), *rows], is_chosen
-    )
+    command = f"newsrec classify --threshold {threshold} --file texts.txt"
+    every = ("all unsafe", bounds(at, "recall"), num_unsafe)
+    return Panel(rate, sentences, command, [every, *rows], is_chosen)

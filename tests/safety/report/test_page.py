@@ -248,6 +248,7 @@ def test_the_planner_gives_a_threshold_that_acts_as_it_is_printed(given: dict[st
     tuned_at(given)["at_1"]["threshold"] = 0.99999996
     (panel,) = [one for one in panels(tuned_at(given), 0.9) if one.is_chosen]
     assert "is above 0.99999996: at most 1 %" in panel.sentences[0]
+    assert "newsrec classify --threshold 0.99999996 --file texts.txt" in render(**given)
 
 
 def test_the_most_confident_mistakes_of_each_kind_come_first() -> None:
