@@ -1,10 +1,11 @@
 """The parameters of the safety pipeline: the shared sections and its own."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from newsrec.params.load import Pipeline
 from newsrec.params.sections import STRICT, Evaluate, SharedParams
 from newsrec.safety.sources.params import Extract
 from newsrec.training.labelled import ClassWeights
@@ -59,6 +60,8 @@ class Report:
 @dataclass(frozen=True, config=STRICT)
 class Params(SharedParams):
     """All of params.yaml; a section has the name of its stage, `data` is what a choice reads."""
+
+    pipeline: ClassVar[Pipeline] = Pipeline("the safety pipeline", "pipelines/safety", "extract")
 
     data: Data
     extract: Extract
