@@ -22,6 +22,7 @@ from pymongo.errors import (
     AutoReconnect,
     ConfigurationError,
     InvalidName,
+    NetworkTimeout,
     OperationFailure,
     PyMongoError,
     ServerSelectionTimeoutError,
@@ -263,6 +264,12 @@ def _explain(connection: Connection, error: Exception) -> str:
         return (
             f"{where}: no MongoDB server answers there; check extract.uri, the network, and that "
             f"the server runs ({_brief(error)})"
+        )
+    if isinstance(error, NetworkTimeout):  # the next run would wait as long for the same answer
+        return (
+            f"{where}: the server did not answer in time ({_brief(error)}); create an index on the "
+            "field of extract.label_field, or allow more time by an option of extract.uri, as in "
+            "mongodb://HOST/?socketTimeoutMS=1800000"
         )
     if isinstance(error, ConfigurationError | InvalidName):
         return f"extract.uri, extract.database or extract.collection is wrong: {_brief(error)}"
