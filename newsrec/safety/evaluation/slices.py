@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from newsrec.metrics.significance import ClusterBootstrap, interval
+from newsrec.metrics.intervals import share_interval
+from newsrec.metrics.significance import ClusterBootstrap
 from newsrec.safety.evaluation.unsafe import bounded
 from newsrec.safety.labels import BENIGN, CLASSES
 from newsrec.safety.predictors import codes
@@ -75,9 +76,10 @@ def measure_slices(
 ) -> dict[str, dict[str, dict[str, dict[str, Any]]]]:
     """heading → slice → predictor → figures.
 
-    accuracy has its interval by resampled cluster as low and high; the share of benign rows that
-    are given another class, and of unsafe rows that are, has exact bounds. A slice of fewer than
-    two clusters is left out: it has no interval.
+    accuracy has its interval by resampled cluster as low and high, exact where all rows are right
+    or all wrong (see `newsrec.metrics.intervals.share_interval`); the share of benign rows that are
+    given another class, and of unsafe rows that are, has exact bounds. A slice of fewer than two
+    clusters is left out: it has no interval.
 
     Args:
         tables: of each predictor the predictions of the test rows.
@@ -102,7 +104,7 @@ def measure_slices(
 def _figures(table: pd.DataFrame, bootstrap: ClusterBootstrap) -> dict[str, Any]:
     predicted = table[PROBABILITIES].to_numpy().argmax(axis=1)
     right = predicted == codes(table["label"])
-    low, high = interval(bootstrap.mean(right))
+    low, high = share_interval(right, bootstrap.mean(right), table["cluster"].nunique())
     benign = (table["label"] == BENIGN).to_numpy()
     found = {"accuracy": float(right.mean()), "accuracy_low": low, "accuracy_high": high}
     found["num_rows"] = len(table)

@@ -238,6 +238,38 @@ def test_the_probe_compares_a_text_with_itself_before() -> None:
     assert emoji["recall_at_1_change_low"] < change < emoji["recall_at_1_change_high"]
 
 
+@pytest.mark.parametrize(
+    ("place", "low", "high"),
+    # Of 0 or all of 72 clusters of unsafe rows: 1 - 0.025 ** (1 / 72).
+    [(None, -0.0499, 0.0499), (0, -1.0, -0.9501), (1, 0.9501, 1.0)],
+)
+def test_a_change_of_no_row_or_of_every_row_claims_no_certainty(
+    place: int | None, low: float, high: float
+) -> None:
+    some = ROWS[ROWS["label"] != BENIGN].drop_duplicates("cluster")[:72].reset_index(drop=True)
+    assert len(some) == 72
+    before = fake.predictions(some, 0, seed=1).assign(**dict.fromkeys(PROBABILITIES, 0.0))
+    before["p0" if place == 1 else "p1"] = 1.0
+    after = before.assign(trick="emoji")
+    if place is not None:
+        after = after.assign(p0=1.0 - place, p1=float(place))
+    found = probe(before, after, 0.5, num_resamples=10, seed=1)["emoji"]
+    assert found["recall_num_changed"] == (0 if place is None else 72)
+    for name in ("recall", "recall_at_1"):
+        assert found[f"{name}_change_low"] == pytest.approx(low, abs=1e-3)
+        assert found[f"{name}_change_high"] == pytest.approx(high, abs=1e-3)
+
+
+def test_a_slice_that_is_all_right_claims_no_certainty() -> None:
+    right = TEST.assign(**dict.fromkeys(PROBABILITIES, 0.0))
+    for place, name in enumerate(CLASSES):
+        right.loc[right["label"] == name, f"p{place}"] = 1.0
+    found = measure_slices({"tuned": right}, slices_of(ROWS, []), BOOTSTRAP)["class"][BENIGN]
+    num = TEST["cluster"][TEST["label"] == BENIGN].nunique()
+    assert found["tuned"]["accuracy"] == found["tuned"]["accuracy_high"] == 1
+    assert found["tuned"]["accuracy_low"] == pytest.approx(0.025 ** (1 / num))
+
+
 def test_a_rewritten_text_of_another_test_is_refused() -> None:
     rewritten = fake.predictions(fake.evasion(ROWS), 0.2, seed=8).assign(id="other")
     with pytest.raises(UserError, match="id 'other' is not a row of test"):

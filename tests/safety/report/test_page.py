@@ -251,6 +251,18 @@ def test_the_planner_gives_a_threshold_that_acts_as_it_is_printed(given: dict[st
     assert "newsrec classify --threshold 0.99999996 --file texts.txt" in render(**given)
 
 
+def test_a_trick_that_changes_no_text_has_no_interval_without_width(given: dict[str, Any]) -> None:
+    for tricks in given["evasion"].values():
+        for found in tricks.values():
+            found["recall_num_changed"], found["recall_change"] = 0, 0.0
+            found["num_rows_recall"] = 1234
+    page = Page(render(**given))
+    of_recall = next(rows for rows in page.tables if rows[0][0] == "trick")
+    assert len(of_recall) == 3
+    for row in of_recall[1:]:
+        assert all("no text of 1,234 changed" in cell for cell in row[1:])
+
+
 def test_the_most_confident_mistakes_of_each_kind_come_first() -> None:
     rows = fake.rows(4, seed=1).assign(
         label=[BENIGN, BENIGN, "暴恐", "暴恐"], text=["a", "b", "c", "d" * 900]
