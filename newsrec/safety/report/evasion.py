@@ -30,8 +30,8 @@ def evasion_tables(evasion: Mapping[str, Any]) -> list[Table]:
     at = f"_{rate_key(RATE)}"
     answer = f"Flagged: the most probable class is not {BENIGN}."
     threshold = (
-        f"Flagged: the score is above the threshold that {allowed(RATE)} of the {BENIGN} "
-        "validation texts exceed."
+        f"Flagged: the score is above the threshold of at most {allowed(RATE)} of the {BENIGN} "
+        "validation texts; the intervals are given this threshold."
     )
     return [
         _table(evasion, "recall", "Unsafe texts that are flagged", answer),

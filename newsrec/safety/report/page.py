@@ -21,6 +21,7 @@ from newsrec.safety.predictors import PREDICTORS
 from newsrec.safety.report.evasion import evasion_tables
 from newsrec.safety.report.planner import panels
 from newsrec.safety.report.verdict import (
+    MAIN_RATE,
     OTHERS,
     Metrics,
     against_others,
@@ -135,6 +136,7 @@ def render(
         compared=COMPARED.values(),
         comparisons=comparison_rows(others, COMPARED),
         gains_svg=Markup(_gains(others)),
+        num_val_benign=at[rate_key(MAIN_RATE)]["num_val_benign"],
         rates=[allowed(rate) for rate in HEADLINE_RATES],
         unsafe_rows=[
             (name, [cell for rate in HEADLINE_RATES for cell in _at_rate(thresholds[name], rate)])

@@ -40,7 +40,7 @@ OTHER = fake.predictions(ROWS, 1.0, seed=5)
 VAL = fake.predictions(fake.rows(200, seed=6), 1.8, seed=7)
 BOOTSTRAP = ClusterBootstrap(ROWS["cluster"], num_resamples=40, seed=1)
 THRESHOLDS = choose_thresholds(VAL)
-AT = measure_thresholds(TEST, THRESHOLDS, benign_share=0.9)
+AT = measure_thresholds(TEST, VAL, benign_share=0.9)
 BENIGN_ROWS = (TEST["label"] == BENIGN).to_numpy()
 
 
@@ -82,7 +82,7 @@ def test_a_threshold_keeps_its_rate_on_validation_and_is_measured_on_test() -> N
 
 
 def test_precision_is_that_of_the_real_share_and_not_of_the_balanced_test() -> None:
-    found = measure_thresholds(TEST, THRESHOLDS, benign_share=0.99)["at_5"]
+    found = measure_thresholds(TEST, VAL, benign_share=0.99)["at_5"]
     balanced = (TEST["label"] != BENIGN).mean() * found["recall"]
     balanced /= balanced + (TEST["label"] == BENIGN).mean() * found["false_positive_rate"]
     caught, wrong = 0.01 * found["recall"], 0.99 * found["false_positive_rate"]

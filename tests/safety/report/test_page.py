@@ -45,7 +45,7 @@ def computed() -> dict[str, Any]:
     val = {name: fake.predictions(val_rows, power, 5) for name, power in STRENGTHS.items()}
     bootstrap = ClusterBootstrap(rows["cluster"], num_resamples=40, seed=1)
     chosen = {name: choose_thresholds(table) for name, table in val.items()}
-    at = {name: measure_thresholds(test[name], chosen[name], 0.9) for name in PREDICTORS}
+    at = {name: measure_thresholds(test[name], val[name], 0.9) for name in PREDICTORS}
     measured = {name: measure(test[name], val[name], at[name], bootstrap) for name in PREDICTORS}
     gate = {"train_test": {"num_clusters": 0, "num_near_copies": 0}}
     points = reliability_rows(test["tuned"], 2.0)
@@ -185,13 +185,18 @@ def test_where_nothing_is_flagged_no_precision_is_claimed(given: dict[str, Any])
 
 
 def change_nothing(given: dict[str, Any]) -> None:
-    tuned_at(given)["at_1"]["num_benign"] = 300
+    tuned_at(given)["at_1"] |= {"num_benign": 300, "num_val_benign": 100}
     given["model"]["source"] = "huggingface"
 
 
 def too_few(given: dict[str, Any]) -> None:
     change_nothing(given)
     tuned_at(given)["at_1"]["num_benign"] = 298
+
+
+def too_few_to_choose(given: dict[str, Any]) -> None:
+    change_nothing(given)
+    tuned_at(given)["at_1"]["num_val_benign"] = 99
 
 
 def too_many(given: dict[str, Any]) -> None:
@@ -214,6 +219,7 @@ def tiny(given: dict[str, Any]) -> None:
     [
         (change_nothing, []),
         (too_few, ["Too few rows to prove a rate."]),
+        (too_few_to_choose, ["Too few rows to choose a threshold."]),
         (too_many, ["More false positives than allowed."]),
         (shared, ["Near copies in two splits."]),
         (tiny, ["Tiny model."]),
@@ -223,7 +229,7 @@ def test_a_notice_is_shown_where_it_applies(
     change: Callable[[dict[str, Any]], None], titles: list[str], given: dict[str, Any]
 ) -> None:
     for key in ("at_1", "at_2", "at_5"):
-        tuned_at(given)[key]["false_positive_rate_low"] = 0.0
+        tuned_at(given)[key] |= {"false_positive_rate_low": 0.0, "num_val_benign": 100}
     change(given)
     found = notices(given["metrics"], tuned_at(given), given["model"])
     assert [title for _, title, _ in found] == titles
@@ -236,8 +242,8 @@ def test_the_planner_says_what_is_proven_and_what_would_prove_it(given: dict[str
     found = {panel.name: panel for panel in panels(at, 0.9)}
     assert [panel.name for panel in found.values() if panel.is_chosen] == ["1 %"]
     assert found["1 %"].sentences[-1] == (
-        f"Proven with 95 % confidence: at most 1.0 % of {BENIGN} texts are flagged. To prove 1 % "
-        f"takes 299 clean {BENIGN} texts of which none is flagged."
+        f"Proven with 95 % confidence, if texts are independent: at most 1.0 % of {BENIGN} "
+        f"texts are flagged. To prove 1 % takes 299 clean {BENIGN} texts of which none is flagged."
     )
     assert "which does not prove 5 %" in found["5 %"].sentences[-1]
     assert "with 1 flagged as here." in found["5 %"].sentences[-1]
@@ -247,8 +253,21 @@ def test_the_planner_says_what_is_proven_and_what_would_prove_it(given: dict[str
 def test_the_planner_gives_a_threshold_that_acts_as_it_is_printed(given: dict[str, Any]) -> None:
     tuned_at(given)["at_1"]["threshold"] = 0.99999996
     (panel,) = [one for one in panels(tuned_at(given), 0.9) if one.is_chosen]
-    assert "is above 0.99999996: at most 1 %" in panel.sentences[0]
+    assert "is above 0.99999996. This" in panel.sentences[0]
     assert "newsrec classify --threshold 0.99999996 --file texts.txt" in render(**given)
+
+
+def test_the_planner_says_what_a_threshold_was_chosen_on(given: dict[str, Any]) -> None:
+    for at in tuned_at(given).values():
+        at["num_val_benign"] = 500
+    found = {panel.name: panel.sentences[0] for panel in panels(tuned_at(given), 0.9)}
+    assert all(f"chosen on 500 {BENIGN} validation texts" in words for words in found.values())
+    # 0.2 % of 500 is one text; of 0.1 % none may be flagged.
+    assert [name for name, words in found.items() if "says little" in words] == ["0.1 %"]
+    page = render(**given)
+    assert f"chosen on 500\n{BENIGN} validation texts" in page
+    assert page.count("given these thresholds") == 1
+    assert "take rows as independent" in page
 
 
 def test_a_trick_that_changes_no_text_has_no_interval_without_width(given: dict[str, Any]) -> None:
