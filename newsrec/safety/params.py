@@ -6,7 +6,8 @@ from pydantic import Field
 from pydantic.dataclasses import dataclass
 
 from newsrec.params.load import Pipeline
-from newsrec.params.sections import STRICT, Evaluate, SharedParams
+from newsrec.params.sections import STRICT, SharedParams
+from newsrec.params.sections import Evaluate as Intervals
 from newsrec.safety.sources.params import Extract
 from newsrec.training.labelled import ClassWeights
 
@@ -47,6 +48,23 @@ class Audit:
 
     suspect_below: Annotated[float, Field(gt=0, lt=1)]
     seed: int
+
+
+@dataclass(frozen=True, config=STRICT)
+class Evaluate(Intervals):
+    """How intervals are drawn, and the share of benign texts where the classifier is used.
+
+    Attributes:
+        benign_share: None: that of the labelled source.
+    """
+
+    benign_share: Annotated[float, Field(gt=0, lt=1)] | None
+
+    @property
+    def benign_share_from(self) -> str:
+        """Where the share is from, for people."""
+        given = self.benign_share is not None
+        return "as set in evaluate.benign_share" if given else "as in the labelled source"
 
 
 @dataclass(frozen=True, config=STRICT)

@@ -26,6 +26,7 @@ from newsrec.safety.report.verdict import (
     Metrics,
     against_others,
     allowed,
+    benign_share,
     flags_any,
     notices,
     verdict,
@@ -121,7 +122,7 @@ def render(
         notices=notices(metrics, at, model),
         fingerprint=[*metrics["protocol"].items(), ("model digest", model["digest"])],
         benign=BENIGN,
-        benign_share=percent(metrics["benign_share"]),
+        benign_share=benign_share(metrics),
         against=against_others(metrics),
         tables=[
             (
@@ -142,7 +143,7 @@ def render(
             (name, [cell for rate in HEADLINE_RATES for cell in _at_rate(thresholds[name], rate)])
             for name in PREDICTORS
         ],
-        panels=panels(at, metrics["benign_share"]),
+        panels=panels(at, benign_share(metrics)),
         class_heads=[*OF_CLASS.values(), "rows"],
         class_rows=[
             (

@@ -26,17 +26,17 @@ class Panel(NamedTuple):
     is_chosen: bool
 
 
-def panels(thresholds: Mapping[str, Any], benign_share: float) -> list[Panel]:
+def panels(thresholds: Mapping[str, Any], benign_share: str) -> list[Panel]:
     """A panel for each allowed rate.
 
     Args:
         thresholds: of the tuned model, as metrics/thresholds.json holds them.
-        benign_share: of benign texts where the classifier is used.
+        benign_share: that precision is computed for, see `verdict.benign_share`.
     """
     return [_panel(at, benign_share, key == "at_1") for key, at in thresholds.items()]
 
 
-def _panel(at: Mapping[str, Any], benign_share: float, is_chosen: bool) -> Panel:
+def _panel(at: Mapping[str, Any], benign_share: str, is_chosen: bool) -> Panel:
     rate = allowed(at["rate"])
     threshold = repr(at["threshold"])  # all digits: 0.99999996 rounded is 1, above which nothing is
     num_wrong, upper = at["num_false_positives"], at["false_positive_rate_upper"]
@@ -53,7 +53,7 @@ def _panel(at: Mapping[str, Any], benign_share: float, is_chosen: bool) -> Panel
         f"chosen on {chosen_on}, of which it flags at most {rate}{_too_few(at)}.",
         f"Given this threshold, it flags {num_wrong:,} of {measured_on}: "
         f"{bounds(at, 'false_positive_rate')}.",
-        f"Where {percent(benign_share)} of all texts are {BENIGN}, {share_unsafe(at)}.",
+        f"Where {benign_share}, {share_unsafe(at)}.",
         f"Proven with 95 % confidence, if texts are independent: at most {percent(upper)} of "
         f"{BENIGN} texts are flagged{proof}. To prove {rate} takes {at['rows_to_prove']:,} clean "
         f"{BENIGN} texts of which none is flagged{as_here}.",

@@ -39,6 +39,12 @@ def allowed(rate: float) -> str:
     return f"{100 * rate:g} %"
 
 
+def benign_share(metrics: Metrics) -> str:
+    """The share of benign texts that precision is computed for, and where it is from."""
+    share, source = percent(metrics["benign_share"]), metrics["protocol"]["benign_share"]
+    return f"{share} of all texts are {BENIGN} ({source})"
+
+
 def flags_any(at: Mapping[str, Any]) -> bool:
     """Whether any test text is above a threshold; else there is no precision."""
     return bool(at["recall"] > 0 or at["false_positive_rate"] > 0)
@@ -110,7 +116,7 @@ def _unsafe(at: Mapping[str, Any], metrics: Metrics) -> str:
         f"As the question \u201cunsafe or not\u201d, with the threshold that flags at most "
         f"{allowed(at['rate'])} of {chosen_on}: it finds {bounds(at, 'recall')} of the "
         f"unsafe test texts and flags {wrong} of the {BENIGN} ones (exact 95 % bounds, given "
-        f"this threshold). Where {percent(metrics['benign_share'])} of all texts are {BENIGN}, as in the source, "
+        f"this threshold). Where {benign_share(metrics)}, "
         f"{share_unsafe(at)}."
     )
 

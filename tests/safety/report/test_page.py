@@ -51,7 +51,7 @@ def computed() -> dict[str, Any]:
     points = reliability_rows(test["tuned"], 2.0)
     return {
         "metrics": {
-            "protocol": {"data": "ab12"},
+            "protocol": {"data": "ab12", "benign_share": "as in the labelled source"},
             "leak_gate": gate,
             "benign_share": 0.9,
             **{name: found.figures for name, found in measured.items()},
@@ -177,9 +177,9 @@ def test_where_nothing_is_flagged_no_precision_is_claimed(given: dict[str, Any])
     for key in ("recall", "false_positive_rate", "precision_at_real_share"):
         at[key] = 0.0
     assert verdict(given["metrics"], tuned_at(given)).text.endswith(
-        "in the source, nothing is flagged."
+        f"90.0 % of all texts are {BENIGN} (as in the labelled source), nothing is flagged."
     )
-    shown = [sentence for panel in panels(tuned_at(given), 0.4) for sentence in panel.sentences]
+    shown = [sentence for panel in panels(tuned_at(given), "40 %") for sentence in panel.sentences]
     assert sum("nothing is flagged" in sentence for sentence in shown) == 1
     assert " 0.0 % of what it flags" not in " ".join(shown)
 
@@ -239,7 +239,7 @@ def test_the_planner_says_what_is_proven_and_what_would_prove_it(given: dict[str
     at = tuned_at(given)
     at["at_1"] |= {"num_false_positives": 0, "num_benign": 299, "false_positive_rate_upper": 0.01}
     at["at_5"] |= {"num_false_positives": 1, "num_benign": 20, "false_positive_rate_upper": 0.2}
-    found = {panel.name: panel for panel in panels(at, 0.9)}
+    found = {panel.name: panel for panel in panels(at, "90 %")}
     assert [panel.name for panel in found.values() if panel.is_chosen] == ["1 %"]
     assert found["1 %"].sentences[-1] == (
         f"Proven with 95 % confidence, if texts are independent: at most 1.0 % of {BENIGN} "
@@ -252,7 +252,7 @@ def test_the_planner_says_what_is_proven_and_what_would_prove_it(given: dict[str
 
 def test_the_planner_gives_a_threshold_that_acts_as_it_is_printed(given: dict[str, Any]) -> None:
     tuned_at(given)["at_1"]["threshold"] = 0.99999996
-    (panel,) = [one for one in panels(tuned_at(given), 0.9) if one.is_chosen]
+    (panel,) = [one for one in panels(tuned_at(given), "90 %") if one.is_chosen]
     assert "is above 0.99999996. This" in panel.sentences[0]
     assert "newsrec classify --threshold 0.99999996 --file texts.txt" in render(**given)
 
@@ -260,7 +260,7 @@ def test_the_planner_gives_a_threshold_that_acts_as_it_is_printed(given: dict[st
 def test_the_planner_says_what_a_threshold_was_chosen_on(given: dict[str, Any]) -> None:
     for at in tuned_at(given).values():
         at["num_val_benign"] = 500
-    found = {panel.name: panel.sentences[0] for panel in panels(tuned_at(given), 0.9)}
+    found = {panel.name: panel.sentences[0] for panel in panels(tuned_at(given), "90 %")}
     assert all(f"chosen on 500 {BENIGN} validation texts" in words for words in found.values())
     # 0.2 % of 500 is one text; of 0.1 % none may be flagged.
     assert [name for name, words in found.items() if "says little" in words] == ["0.1 %"]

@@ -9,7 +9,6 @@ from bson import ObjectId
 from pymongo.errors import AutoReconnect, NetworkTimeout
 
 from newsrec.errors import UserError
-from newsrec.safety.labels import CLASSES
 from newsrec.safety.sources import mongodb
 from newsrec.safety.sources.documents import Document, labels_of
 from newsrec.safety.sources.mongodb import (
@@ -27,7 +26,7 @@ NOBODY = Connection("mongodb://127.0.0.1:1", "db", "docs", None, "admin")
 
 
 def read(connection: Connection, fields: Fields = FIELDS) -> list[Document]:
-    return list(read_documents(connection, fields, CLASSES))
+    return list(read_documents(connection, fields))
 
 
 @pytest.mark.slow
