@@ -54,15 +54,22 @@ def _once(text: str) -> str:
 
 
 @cache
+def simplified_forms() -> dict[str, list[str]]:
+    """The simplified forms of every traditional character, by OpenCC's table of characters.
+
+    Of several the first is the usual one; a character that is simplified too is among its own.
+    """
+    lines = files("opencc").joinpath("dictionary/TSCharacters.txt").read_text("utf-8").splitlines()
+    return {old: forms.split(" ") for old, forms in (line.split("\t") for line in lines)}
+
+
+@cache
 def _simplified() -> dict[int, str]:
-    """The simplified form of every traditional character, by OpenCC's table of characters.
+    """The usual simplified form of every traditional character.
 
     Character by character, not by OpenCC's phrases: those make the form of a character depend on
     where a text is cut, and take a hundred times as long.
     """
-    lines = files("opencc").joinpath("dictionary/TSCharacters.txt").read_text("utf-8").splitlines()
-    pairs = (line.split("\t") for line in lines)
-    # Of several forms the first is the usual one.
-    table = {old: forms.split(" ")[0] for old, forms in pairs}
+    table = {old: forms[0] for old, forms in simplified_forms().items()}
     # 薴 becomes 苧, which becomes 苎: straight to the last.
     return {ord(old): table.get(new, new) for old, new in table.items()}

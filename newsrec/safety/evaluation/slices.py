@@ -13,6 +13,7 @@ from newsrec.metrics.significance import ClusterBootstrap
 from newsrec.safety.evaluation.unsafe import bounded
 from newsrec.safety.labels import BENIGN, CLASSES
 from newsrec.safety.predictors import codes
+from newsrec.safety.spelling import has_traditional, is_evasive
 from newsrec.safety.tables import PROBABILITIES
 
 _LENGTHS = {20: "1 to 20", 50: "21 to 50", 100: "51 to 100", 200: "101 to 200"}
@@ -26,8 +27,8 @@ def slices_of(
     """heading → slice → which rows are in it, shape (rows,).
 
     The headings are class, length (characters of the normalised text), wording (whether it has a
-    word that no training text has, see `_has_new_word`), spelling (whether the normalisation
-    changed anything) and tag (whatever tags the source gave the rows).
+    word that no training text has, see `_has_new_word`; a misspelt word is one), spelling (of the
+    raw text, see `newsrec.safety.spelling`) and tag (whatever tags the source gave the rows).
 
     Args:
         rows: of the test: label, text, normalised and tags.
@@ -36,7 +37,8 @@ def slices_of(
     known = {pair for text in trained_on for pair in pairwise(text)}
     is_new = np.array([_has_new_word(text, known) for text in rows["normalised"]], bool)
     lengths = rows["normalised"].str.len().to_numpy()
-    changed = (rows["text"] != rows["normalised"]).to_numpy()
+    traditional = np.array([has_traditional(text) for text in rows["text"]], bool)
+    evasive = np.array([is_evasive(text) for text in rows["text"]], bool)
     tags = [set(found) for found in rows["tags"]]
     return {
         "class": {
@@ -49,7 +51,11 @@ def slices_of(
             )
         },
         "wording": {KNOWN_WORDS: ~is_new, NEW_WORDS: is_new},
-        "spelling": {"unchanged": ~changed, "changed": changed},
+        "spelling": {
+            "ordinary": ~traditional & ~evasive,
+            "traditional": traditional,
+            "evasive": evasive,
+        },
         "tag": {
             name: np.array([name in found for found in tags]) for name in sorted(set().union(*tags))
         },

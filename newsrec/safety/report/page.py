@@ -71,7 +71,7 @@ SLICES = {
     "class": "By class",
     "length": "By length in characters",
     "wording": "By words: all in training rows, or some never labelled",
-    "spelling": "By what the normalisation does to the spelling",
+    "spelling": "By spelling",
     "tag": "By tag of the source",
 }
 SLICE_SERIES = ("tfidf", *MODELS)
