@@ -121,6 +121,25 @@ def _unsafe(at: Mapping[str, Any], metrics: Metrics) -> str:
     )
 
 
+def calibration(tuned: Metrics) -> str:
+    """What the temperature does to the expected calibration error of the tuned model.
+
+    Args:
+        tuned: its figures, as metrics/evaluate.json holds them.
+    """
+    before, after = score(tuned["ece"]), score(tuned["ece_calibrated"])
+    worse = (
+        " On these test texts the calibrated probabilities are worse than the raw ones: do not "
+        "apply the temperature."
+        if float(after) > float(before)
+        else ""
+    )
+    return (
+        f"Calibrated by a temperature of {score(tuned['temperature'])}, fitted on validation texts. "
+        f"ECE {before} before, {after} after.{worse}"
+    )
+
+
 def notices(
     metrics: Metrics, thresholds: Mapping[str, Any], model: Mapping[str, Any]
 ) -> list[tuple[str, str, str]]:

@@ -270,6 +270,16 @@ def test_the_planner_says_what_a_threshold_was_chosen_on(given: dict[str, Any]) 
     assert "take rows as independent" in page
 
 
+@pytest.mark.parametrize(("after", "is_said"), [(0.0404, False), (0.0396, False), (0.041, True)])
+def test_a_temperature_that_makes_probabilities_worse_is_named(
+    after: float, is_said: bool, given: dict[str, Any]
+) -> None:
+    given["metrics"]["tuned"] |= {"ece": 0.04, "ece_calibrated": after}
+    page = render(**given)
+    assert f"ECE 0.040 before, {after:.3f} after." in page
+    assert ("are worse than the raw ones: do not apply the temperature" in page) == is_said
+
+
 def test_a_trick_that_changes_no_text_has_no_interval_without_width(given: dict[str, Any]) -> None:
     for tricks in given["evasion"].values():
         for found in tricks.values():
