@@ -9,7 +9,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from newsrec.models.names import MODELS
-from newsrec.report.curves import loss_curve, precision_recall_curves, reliability
+from newsrec.report.curves import loss_curve, precision_recall_curves, reliability, step_curves
 from newsrec.report.figures import Dot, confusion_matrix, dot_limits, dot_plot
 from newsrec.report.page import render_page
 from newsrec.report.tables import comparison_rows, facts, figure, figure_rows
@@ -93,6 +93,7 @@ def render(
     row_counts: Mapping[str, Mapping[str, Any]],
     train_loss: pd.DataFrame,
     val_loss: pd.DataFrame,
+    val_macro_f1: pd.DataFrame,
     curves: Mapping[str, pd.DataFrame],
     reliability_points: pd.DataFrame,
     mistakes: Sequence[tuple[str, Sequence[Mapping[str, Any]], str]],
@@ -106,6 +107,7 @@ def render(
         row_counts: by stage what metrics/extract.json and metrics/prepare.json hold.
         train_loss: columns step and loss.
         val_loss: the same; may be empty.
+        val_macro_f1: columns step and macro_f1, of each validation.
         curves: of each predictor, columns class, recall and precision.
         reliability_points: of tuned, columns kind, mean_probability, positive_rate and num_rows.
         mistakes: what `most_confident_mistakes` returns, for the tuned model.
@@ -174,6 +176,8 @@ def render(
             for pair, counts in metrics["leak_gate"].items()
         ],
         loss_svg=Markup(loss_curve(train_loss, val_loss, y_label="loss, nats per text")),
+        macro_f1_svg=Markup(_macro_f1(val_macro_f1)),
+        kept_step=train["kept_step"],
         training=facts(train),
         row_counts=[(stage, facts(found)) for stage, found in row_counts.items()],
     )
@@ -226,6 +230,11 @@ def _class_curves(curve: pd.DataFrame) -> str:
 def _unsafe_curves(curves: Mapping[str, pd.DataFrame]) -> str:
     series = {name: curve[curve["class"] == UNSAFE] for name, curve in curves.items()}
     return precision_recall_curves(series, title="Precision by recall, unsafe or not")
+
+
+def _macro_f1(validations: pd.DataFrame) -> str:
+    series = {"validation": validations.rename(columns={"macro_f1": "value"})}
+    return step_curves(series, title="Macro-F1 on validation by step", y_label="macro-F1")
 
 
 def _reliability(points: pd.DataFrame) -> str:

@@ -135,8 +135,8 @@ def calibration(tuned: Metrics) -> str:
         else ""
     )
     return (
-        f"Calibrated by a temperature of {score(tuned['temperature'])}, fitted on validation texts. "
-        f"ECE {before} before, {after} after.{worse}"
+        f"Calibrated by a temperature of {score(tuned['temperature'])}, fitted on validation "
+        f"texts. ECE {before} before, {after} after.{worse}"
     )
 
 

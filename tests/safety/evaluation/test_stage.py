@@ -60,7 +60,7 @@ def test_evaluate_writes_finite_figures_of_every_predictor_and_plots(tree: Path)
     assert found["evasion"]["tuned"]["emoji"]["recall_change"] < -0.02
     plots = {path.stem: pd.read_csv(path, sep="\t") for path in (tree / "plots").iterdir()}
     assert set(plots) == {
-        *("loss_train", "loss_val"),
+        *("loss_train", "loss_val", "macro_f1_val"),
         *(f"pr_{name}" for name in PREDICTORS),
         *(f"{kind}_{name}" for kind in ("reliability", "confusion") for name in ("base", "tuned")),
     }

@@ -74,10 +74,11 @@ def computed() -> dict[str, Any]:
             {"id": "t1", "label": BENIGN, "suggested": "暴恐", "quality": 0.01, "text": "炸药"}
         ],
         "model": {"source": "tiny", "num_parameters": 400_000, "digest": "cd34"},
-        "train": {"method": "lora", "num_steps": 2, "protocol": {"data": "ab12"}},
+        "train": {"method": "lora", "num_steps": 2, "kept_step": 1, "protocol": {"data": "ab12"}},
         "row_counts": {"extract": {"num_documents": 500}, "prepare": {"train": {"num_rows": 120}}},
         "train_loss": LOSS,
         "val_loss": LOSS,
+        "val_macro_f1": pd.DataFrame({"step": [1, 2], "macro_f1": [0.5, 0.4]}),
         "curves": {
             name: pd.DataFrame(pr_rows(table), columns=list(PR_HEADER))
             for name, table in test.items()
@@ -278,6 +279,12 @@ def test_a_temperature_that_makes_probabilities_worse_is_named(
     page = render(**given)
     assert f"ECE 0.040 before, {after:.3f} after." in page
     assert ("are worse than the raw ones: do not apply the temperature" in page) == is_said
+
+
+def test_the_curve_that_the_checkpoint_is_chosen_by_is_drawn() -> None:
+    page = render(**deepcopy(computed()))
+    assert "Macro-F1 on validation by step. validation: 0.500 at step 1, 0.400 at step 2." in page
+    assert "those of step 1, with the highest macro-F1" in page
 
 
 def test_a_trick_that_changes_no_text_has_no_interval_without_width(given: dict[str, Any]) -> None:
