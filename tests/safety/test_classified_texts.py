@@ -21,6 +21,7 @@ from newsrec.safety.evaluation.unsafe import unsafe_score
 from newsrec.safety.tables import PROBABILITIES
 from tests.safety.values import write_params
 
+MODEL = Path("models/merged")  # whose answers are made up
 SETTINGS = TransformersSettings(dtype="float32", batch_size=1, device="cpu")
 
 
@@ -62,13 +63,14 @@ def classified(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Cal
             yield Classified(line, "正常", 1.0, 0.0, {"正常": 1.0})
 
     monkeypatch.setattr(classifying, "classify_lines", classify_lines)
+    monkeypatch.setattr(classifying, "load_tokenizer", lambda _: None)
     monkeypatch.chdir(tmp_path)
     return events
 
 
 @pytest.mark.usefixtures("classified")
 def test_what_is_above_a_threshold_is_flagged(
-    tokenizer_folder: Path, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def classify_lines(lines: Lines, *_: object) -> Iterator[Classified]:
         yield Classified("a", "暴恐", 1.0, 0.99999997, {"暴恐": 1.0})
@@ -77,7 +79,7 @@ def test_what_is_above_a_threshold_is_flagged(
 
     monkeypatch.setattr(classifying, "classify_lines", classify_lines)
     Path("texts").write_text("a\nb\n\n")
-    arguments = (Path("texts"), Path("classes.jsonl"), SETTINGS, tokenizer_folder, 50)
+    arguments = (Path("texts"), Path("classes.jsonl"), SETTINGS, MODEL, 50)
     classify_stream(*arguments, threshold=0.99999996)
     rows = [json.loads(line) for line in Path("classes.jsonl").read_text("utf-8").splitlines()]
     assert [row["flagged"] for row in rows] == [True, False, None]
@@ -125,7 +127,6 @@ def pipe(texts: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_two_at_once_do_not_get_the_texts_of_each_other(
     classified: dict[str, Callable[[], None]],
-    tokenizer_folder: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     refused = []
@@ -133,34 +134,34 @@ def test_two_at_once_do_not_get_the_texts_of_each_other(
     def second() -> None:
         pipe("别的\n".encode(), monkeypatch)
         with pytest.raises(UserError, match=r"process \d+ is classifying it .* kill \d+; or save"):
-            classify(None, tokenizer_folder)
+            classify(None, MODEL)
         refused.append(True)
 
     classified["meanwhile"] = second
     pipe("今天\n明天\n".encode(), monkeypatch)
-    assert classify(None, tokenizer_folder) == ["今天", "明天"]
+    assert classify(None, MODEL) == ["今天", "明天"]
     assert refused == [True]
     pipe("别的\n".encode(), monkeypatch)
-    assert classify(None, tokenizer_folder) == ["别的"]
+    assert classify(None, MODEL) == ["别的"]
     assert not any(Path(".work/classify").iterdir())
 
 
 @pytest.mark.parametrize("now", ["昨天\n明天\n", "今天\n明天\n后天\n", "今天\n", None])
 def test_a_file_that_is_edited_meanwhile_is_refused(
-    now: str | None, classified: dict[str, Callable[[], None]], tokenizer_folder: Path
+    now: str | None, classified: dict[str, Callable[[], None]]
 ) -> None:
     texts = Path("texts")
     texts.write_text("今天\n明天\n", "utf-8")
     classified["meanwhile"] = lambda: texts.write_text(now, "utf-8") if now else texts.unlink()
     with pytest.raises(UserError, match=r"^texts: was changed while it was being classified"):
-        classify(texts, tokenizer_folder)
+        classify(texts, MODEL)
     assert not Path("classes.jsonl").exists()
     texts.write_text("今天\n明天\n", "utf-8")
-    assert classify(texts, tokenizer_folder) == ["今天", "明天"]
+    assert classify(texts, MODEL) == ["今天", "明天"]
 
 
 def test_unsafe_is_the_score_that_thresholds_are_chosen_on(
-    tokenizer_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     logits = np.random.default_rng(1).normal(size=(200, 6)).astype(np.float32) * 12
     logits[0] = [40, 0, 0, 0, 0, 0]  # of 1 - p no digit is left
@@ -169,8 +170,9 @@ def test_unsafe_is_the_score_that_thresholds_are_chosen_on(
         pq.write_table(pa.table({"logits": logits.tolist()}), target)
 
     monkeypatch.setattr(classifying, "classify", answer)
+    monkeypatch.setattr(classifying, "load_tokenizer", lambda _: None)
     texts = [f"第{number}条" for number in range(len(logits))]
-    found = classify_texts(texts, SETTINGS, tokenizer_folder, tmp_path, max_tokens=50)
+    found = classify_texts(texts, SETTINGS, MODEL, tmp_path, max_tokens=50)
     table = pd.DataFrame(softmax(logits.astype(np.float64), axis=1), columns=PROBABILITIES)
     scores = unsafe_score(table)
     assert [one.unsafe for one in found] == scores.tolist()
