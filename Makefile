@@ -72,7 +72,7 @@ compare-methods: env ## run every way to fine-tune on the tiny model: docs/metho
 
 bench: env ## the speed of each part beside a rival, an hour on a quiet machine: docs/benchmarks.md
 	@for name in $(BENCH); do $(RUN) python -m benchmarks.$$name; done
-# Not safety and classify, which need `dvc repro merge` in pipelines/safety beforehand.
+# Not safety and classify, which need `dvc repro merge audit` in pipelines/safety beforehand.
 BENCH ?= preprocess safety_extract ids scoring submission evaluate merge threads ranker graph end_to_end
 
 real: env ## a real model of 135M parameters on your MIND files, an hour: make real MIND=/data/mind

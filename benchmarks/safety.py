@@ -4,9 +4,10 @@ For each of three seeds: the classifier is trained as the stage `train` does, on
 of the default run, and classifies made-up texts without label noise or near copies; character
 TF-IDF, the rival, is fitted on the same rows. The difference has a paired interval over the texts.
 Words that no training row has, and reports and warnings about something bad, which are 正常, are
-looked at apart.
+looked at apart. The label audit is measured on the labels that the generator made wrong, and the
+leak gate on the near copies that it planted.
 
-Needs `dvc repro prepare fetch_model` in pipelines/safety.
+Needs `dvc repro audit` in pipelines/safety.
 
 Run     python -m benchmarks.safety [--rows 1500] [--seeds 3]      (minutes a seed)
 """
@@ -14,11 +15,12 @@ Run     python -m benchmarks.safety [--rows 1500] [--seeds 3]      (minutes a se
 import argparse
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from sklearn.metrics import f1_score
 
 from benchmarks.document import Row, save
@@ -31,11 +33,17 @@ from newsrec.params.train import trainer_values
 from newsrec.running.stage import run_program
 from newsrec.safety.baselines import CharTfidf
 from newsrec.safety.classifying import classify_texts
-from newsrec.safety.corpus.synthetic import UNLABELLED_WORD, Document, clean_documents
+from newsrec.safety.corpus.synthetic import (
+    UNLABELLED_WORD,
+    Document,
+    clean_documents,
+    documents,
+)
 from newsrec.safety.labels import BENIGN, CLASSES
 from newsrec.safety.normalisation import normalise
 from newsrec.safety.params import Params
 from newsrec.safety.predictors import codes
+from newsrec.texts.near_copies import cluster_near_copies
 from newsrec.training.classification import fine_tune_classifier
 from newsrec.training.labelled import LabelledTexts
 from newsrec.training.precision import choose_precision
@@ -56,6 +64,7 @@ def main() -> None:
     options = parser.parse_args()
     start = Path.cwd()
     os.chdir(FOLDER)
+    params = load_params(Params)
     train = read_table(ROWS / "train.parquet", ["normalised", "label"])
     tfidf = CharTfidf.fit(train["normalised"].tolist(), codes(train["label"]))
     texts = list(clean_documents(options.rows, seed=1_001))
@@ -65,18 +74,18 @@ def main() -> None:
     is_new = np.array([UNLABELLED_WORD in one.tags for one in texts])
     of_rival = f1_score(label, rival, average="macro")
     bootstrap = ClusterBootstrap(np.arange(len(texts)), NUM_RESAMPLES, seed=1)
-    found, new, gains, flagged = [], [], [], 0
+    found, new, gains, flagged = [], [], [], []
     for seed in range(1, options.seeds + 1):
         predicted = _predict(seed, [*texts, *reports])
         ours, of_reports = predicted[: len(texts)], predicted[len(texts) :]
         found.append(f1_score(label, ours, average="macro"))
         new.append(f1_score(label[is_new], ours[is_new], average="macro"))
         gains.append(_samples(label, ours, bootstrap) - _samples(label, rival, bootstrap))
-        flagged += int((of_reports != 0).sum())
+        flagged.append(int((of_reports != 0).sum()))
         print(f"seed {seed}: macro-F1 {found[-1]:.4f}, TF-IDF {of_rival:.4f}, new {new[-1]:.4f}")
+    others = [*_audit_rows(params), _gate_row(params)]
     os.chdir(start)
     low, high = np.quantile(np.mean(gains, axis=0), [0.025, 0.975])
-    rate = exact_rate(flagged, options.seeds * len(reports))
     of_seeds = f"mean of {options.seeds} seeds, {len(texts):,} clean texts"
     save(
         "safety",
@@ -95,15 +104,73 @@ def main() -> None:
                 f"TF-IDF: {f1_score(label[is_new], rival[is_new], average='macro'):.3f}",
                 0.85,
             ),
-            Row(
-                f"normal reports and warnings that are flagged, {options.seeds} x {len(reports):,}",
-                f"{rate.value:.2%} ({rate.low:.2%} to {rate.high:.2%})",
-                "goal: 2 % at most",
-                0.02 / max(rate.value, 1e-9),
-                1,
-            ),
+            report_row(flagged, len(reports)),
+            *others,
         ],
     )
+
+
+def report_row(flagged: Sequence[int], num: int) -> Row:
+    """The false positives of the worst seed: all seeds are measured on the same texts.
+
+    Args:
+        flagged: by seed, how many of the texts are.
+        num: of the texts.
+    """
+    rate = exact_rate(max(flagged), num)
+    return Row(
+        f"normal reports and warnings flagged, worst of {len(flagged)} seeds, {num:,} texts",
+        f"{rate.value:.2%} ({rate.low:.2%} to {rate.high:.2%})",
+        f"goal: 2 % at most; by seed: {', '.join(map(str, flagged))}",
+        0.02 / max(rate.value, 1e-9),
+        1,
+    )
+
+
+def audit_figures(
+    rows: pd.DataFrame, true_label: Mapping[str, str], suspect: Iterable[str]
+) -> tuple[float, float]:
+    """Precision and recall of the label audit on labels that are known to be wrong.
+
+    Args:
+        rows: of training: id and label.
+        true_label: of each id.
+        suspect: ids of the rows whose label looks wrong.
+    """
+    wrong = set(rows["id"][rows["label"] != rows["id"].map(true_label)])
+    found = set(suspect)
+    return len(found & wrong) / max(len(found), 1), len(found & wrong) / max(len(wrong), 1)
+
+
+def share_of_copies_found(made: Sequence[Document], threshold: float, seed: int) -> float:
+    """The share of planted near copies that the leak gate's search puts beside their original."""
+    clusters = cluster_near_copies([normalise(one.text) for one in made], threshold, seed)
+    of = dict(zip((one.id for one in made), clusters, strict=True))
+    pairs = [(one.id, one.is_near_copy_of) for one in made if one.is_near_copy_of]
+    return float(np.mean([of[copy] == of[original] for copy, original in pairs]))
+
+
+def _audit_rows(params: Params) -> list[Row]:
+    corpus = params.extract.corpus
+    assert corpus is not None, "the audit is measured on the synthetic corpus"
+    true_label = {one.id: one.true_label for one in documents(corpus.num_documents, corpus.seed)}
+    rows = read_table(ROWS / "train.parquet", ["id", "label"])
+    suspect = read_table(Path("data/audit.parquet"), ["id"])["id"]
+    precision, recall = audit_figures(rows, true_label, suspect)
+    of = f"of {len(rows):,} training rows with planted wrong labels"
+    return [
+        _row(f"label audit, precision, {of}", precision, "goal: 0.8", 0.8),
+        _row(f"label audit, recall, {of}", recall, "goal: 0.9", 0.9),
+    ]
+
+
+def _gate_row(params: Params) -> Row:
+    corpus, threshold = params.extract.corpus, params.extract.near_copy_threshold
+    assert corpus is not None
+    made = list(documents(corpus.num_documents, corpus.seed))
+    found = share_of_copies_found(made, threshold, params.evaluate.seed + 2)  # as `evaluate` does
+    num = sum(one.is_near_copy_of is not None for one in made)
+    return _row(f"leak gate, found of {num:,} planted near copies", found, "goal: 0.95", 0.95)
 
 
 def _predict(seed: int, documents: Sequence[Document]) -> Ints:

@@ -157,7 +157,7 @@ def _way(name: str, uri: str, num: str, target: str) -> None:
     started = time.perf_counter()
     if name == "ours":
         extracted = extract(
-            lambda: read_documents(connection, FIELDS, CLASSES),
+            lambda: read_documents(connection, FIELDS),
             connection.shown,
             quotas=quotas,
             multi_label="refuse",

@@ -1,12 +1,7 @@
 """The command `newsrec`: what is done beside the pipeline itself, which DVC runs."""
 
-import json
-import sys
 from collections.abc import Iterator
-from contextlib import redirect_stdout
-from dataclasses import asdict
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -16,6 +11,7 @@ from newsrec.files import requested_lines
 from newsrec.ranker import commands as ranker
 from newsrec.ranking_requests import check_given, print_rankings
 from newsrec.running.stage import report_user_error
+from newsrec.safety import commands as safety
 
 app = typer.Typer(
     name="newsrec",
@@ -206,49 +202,7 @@ def rank(
     print_rankings(rank_in, as_json, "rank  P(Yes)  title", row)
 
 
-@app.command()
-def classify(
-    text: Annotated[
-        str | None, typer.Argument(help="a text, or - for standard input, a text a line")
-    ] = None,
-    file: Annotated[Path | None, typer.Option(help="of texts, one a line")] = None,
-    output: Annotated[
-        Path | None, typer.Option(help="file of JSON lines to write; else standard output")
-    ] = None,
-    model: Annotated[Path, typer.Option(help="folder of the classifier")] = Path("models/merged"),
-    engine: Annotated[
-        str | None, typer.Option(help="vllm, transformers or onnx; else score.engine")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="print JSON lines")] = False,
-) -> None:
-    """Put texts into classes of the safety pipeline.
-
-    One text, or each line of a file. An interrupted run over a file resumes where it was stopped.
-    """
-    from newsrec.params.load import load_params
-    from newsrec.report.text import printable
-    from newsrec.safety.classifying import classify_stream, classify_texts
-    from newsrec.safety.params import Params
-
-    if (text is None) == (file is None):
-        raise UserError("expected a text, - for standard input, or --file")
-    if output is not None and text not in (None, "-"):
-        raise UserError("--output is for --file and -; of one text, write --json > FILE instead")
-    values = load_params(Params)
-    settings, cutoff = values.classifier_settings(engine), values.train.cutoff_len
-    if text is None or text == "-":
-        classify_stream(file, output, settings, model, cutoff)
-        return
-    with TemporaryDirectory(prefix="newsrec-classify-") as work, redirect_stdout(sys.stderr):
-        (found,) = classify_texts([text], settings, model, Path(work), cutoff)
-    if as_json:
-        print(json.dumps(asdict(found), ensure_ascii=False))
-        return
-    if found.label is None:
-        raise UserError("the text has nothing to read; expected a visible character")
-    print("P       class")
-    for name, probability in sorted(found.probabilities.items(), key=lambda one: -one[1]):
-        print(f"{probability:6.4f}  {printable(name)}")
+app.command()(safety.classify)
 
 
 @app.command()

@@ -4,11 +4,15 @@ import json
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from scipy.stats import binomtest
 
 from benchmarks.document import DOCUMENT, PLOT, growth_plot, tables, with_results
+from benchmarks.safety import audit_figures, report_row, share_of_copies_found
 from benchmarks.side_by_side import run_alternately, run_once
 from newsrec.errors import UserError
+from newsrec.safety.corpus.synthetic import documents
 from tests import ROOT
 
 
@@ -56,3 +60,24 @@ def test_ways_take_turns(tmp_path: Path) -> None:
 def test_a_way_without_a_time_is_reported(code: str) -> None:
     with pytest.raises(UserError, match=r"a way: exit code \d without a line of seconds"):
         run_once("a way", [sys.executable, "-c", code])
+
+
+def test_false_positives_are_of_the_worst_seed_and_not_of_its_texts_three_times() -> None:
+    row = report_row([2, 5, 1], 1_000)
+    bounds = binomtest(5, 1_000).proportion_ci(method="exact")
+    assert row.ours == f"0.50% ({bounds.low:.2%} to {bounds.high:.2%})"
+    assert "by seed: 2, 5, 1" in row.rival
+    assert row.ratio == pytest.approx(4)
+
+
+def test_the_audit_is_measured_on_what_the_generator_made_wrong() -> None:
+    rows = pd.DataFrame({"id": list("abcd"), "label": ["x", "y", "y", "x"]})
+    true_label = {"a": "x", "b": "x", "c": "x", "d": "y", "e": "y"}
+    assert audit_figures(rows, true_label, ["a", "b", "c"]) == (2 / 3, 2 / 3)
+    assert audit_figures(rows, true_label, []) == (0, 0)
+
+
+def test_planted_near_copies_are_found() -> None:
+    made = list(documents(1_500, seed=3))
+    assert share_of_copies_found(made, 0.8, seed=44) >= 0.95
+    assert share_of_copies_found(made, 0.999, seed=44) < 0.9

@@ -115,6 +115,13 @@ def test_one_request_and_a_file_of_it_agree(
         (["rank", "--candidate", "a", "--model", "none"], "none: no such folder"),
         (["rank", "--candidate", "a", "--engine", "vlm"], "did you mean 'vllm'?"),
         (["classify", "a", "--output", "b.jsonl"], "--output is for --file and -; of one text"),
+        (
+            ["classify", "a", "--threshold", "5"],
+            "--threshold is 5.0; expected a number from 0 to 1",
+        ),
+        (["classify", "a"], "in the folder of the safety pipeline: pipelines/safety in the repo"),
+        (["ask"], "in the folder of the assistant: pipelines/assistant in the repository"),
+        (["rank-products", "--candidate", "a"], "in the folder of the ranker: pipelines/ranker"),
         (["power", "none.parquet"], "none.parquet: no such file"),
         (["submission", "check", "none.txt", "none.tsv"], "none.tsv: no such file"),
         (["compare", "HEAD~1000"], "not a git repository"),

@@ -57,7 +57,7 @@ def ask(task: str | None, file: Path | None, *, as_json: bool) -> None:
     Raises:
         UserError: there is no such task, file or model, a line cannot be read or does not fit.
     """
-    tasks, params = read_tasks(), load_params(Params)
+    params, tasks = load_params(Params), read_tasks()
     if task is not None and task not in tasks:
         raise unknown_choice("--task", task, tasks)
     if file is not None and not file.is_file():

@@ -1,10 +1,11 @@
 """The parameters of the assistant pipeline: the shared sections and its own."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from newsrec.params.load import Pipeline
 from newsrec.params.sections import STRICT, Evaluate, SharedParams
 
 _Share = Annotated[float, Field(gt=0, lt=0.5)]
@@ -59,6 +60,8 @@ class Report:
 @dataclass(frozen=True, config=STRICT)
 class Params(SharedParams):
     """All of params.yaml; a section has the name of its stage, `data` is what a choice reads."""
+
+    pipeline: ClassVar[Pipeline] = Pipeline("the assistant", "pipelines/assistant", "judge")
 
     data: Data
     prepare: Prepare

@@ -1,10 +1,11 @@
 """The parameters of the news pipeline: the shared sections and its own."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 from pydantic.dataclasses import dataclass
 
+from newsrec.params.load import Pipeline
 from newsrec.params.sections import STRICT, Evaluate, SharedParams
 
 
@@ -82,6 +83,8 @@ class Report:
 @dataclass(frozen=True, config=STRICT)
 class Params(SharedParams):
     """All of params.yaml; a section has the name of its stage, `prompt` is what two stages read."""
+
+    pipeline: ClassVar[Pipeline] = Pipeline("the news pipeline", ".", "fetch_mind")
 
     fetch_mind: FetchMind
     prompt: Prompt

@@ -3,6 +3,8 @@
 Only stages and the command line do: functions of the library take plain arguments.
 """
 
+import os
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,6 +18,21 @@ from newsrec.params.faults import explain
 P = TypeVar("P")
 
 
+@dataclass(frozen=True)
+class Pipeline:
+    """How a pipeline is told from the others; the `pipeline` of its `Params`.
+
+    Attributes:
+        name: for people, like "the safety pipeline".
+        folder: of its params.yaml, from the root of the repository.
+        section: that only its params.yaml has.
+    """
+
+    name: str
+    folder: str
+    section: str
+
+
 def load_params(kind: type[P], path: Path = Path("params.yaml")) -> P:
     """Read and check the parameters of the run.
 
@@ -24,17 +41,40 @@ def load_params(kind: type[P], path: Path = Path("params.yaml")) -> P:
         path: of the file.
 
     Raises:
-        UserError: the file is missing or no YAML, a key is unknown or missing, a value is of the
-            wrong type or none of its choices.
+        UserError: the file is missing, no YAML or another pipeline's, a key is unknown or missing,
+            a value is of the wrong type or none of its choices.
     """
+    pipeline: Pipeline | None = getattr(kind, "pipeline", None)
     try:
         # Not PyYAML: to it `1e-4` is a string, and `dvc exp run -S train.lr=5e-5` writes 5e-05.
         values = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
     except FileNotFoundError:
+        if pipeline and _found_above(pipeline):
+            raise UserError(f"{path}: no such file; {_go_to(pipeline)}") from None
         raise UserError(f"{path}: no such file; write it with: make params") from None
     except YAMLError as error:
         raise UserError(f"{path}: not YAML: {error}; write it again with: make params") from None
+    if pipeline and isinstance(values, dict) and pipeline.section not in values:
+        known = {entry.name for entry in fields(kind)}  # type: ignore[arg-type]
+        if not known.issuperset(values):
+            raise UserError(f"{path}: belongs to another pipeline; {_go_to(pipeline)}")
     try:
         return TypeAdapter(kind).validate_python(values)
     except ValidationError as error:
         raise explain(path, error, kind) from None
+
+
+def _found_above(pipeline: Pipeline) -> str | None:
+    """The way to the folder of the pipeline, in the repository around the current folder."""
+    here = Path.cwd()
+    for root in (here, *here.parents):
+        folder = root / pipeline.folder
+        if folder != here and (folder / "params.yaml").is_file() and (root / "conf").is_dir():
+            return os.path.relpath(folder)
+    return None
+
+
+def _go_to(pipeline: Pipeline) -> str:
+    found = _found_above(pipeline)
+    where = f"cd {found}" if found else f"{pipeline.folder} in the repository"
+    return f"run this in the folder of {pipeline.name}: {where}"

@@ -1,10 +1,11 @@
 """The parameters of the ranker pipeline: the shared sections and its own."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
+from newsrec.params.load import Pipeline
 from newsrec.params.sections import STRICT, SharedParams
 from newsrec.ranker.rl.params import Rl
 
@@ -137,6 +138,8 @@ class Report:
 @dataclass(frozen=True, config=STRICT)
 class Params(SharedParams):
     """All of params.yaml; a section has the name of its stage, `data` is what a choice reads."""
+
+    pipeline: ClassVar[Pipeline] = Pipeline("the ranker", "pipelines/ranker", "fetch_reviews")
 
     data: Data
     fetch_reviews: FetchReviews

@@ -47,7 +47,7 @@ def run_alone(script: str, main: Callable[[], None]) -> str:
         main()
         return ""
     name = stage_name(script).rpartition(":")[2]
-    with _locked(name) as holder:
+    with locked(name) as holder:
         if holder is not None:
             return (
                 f"another run of this stage is at work (process {holder}) and writes the same "
@@ -82,10 +82,16 @@ def _run_for_dvc(stage: DvcStage, main: Callable[[], None]) -> str:
 
 
 @contextmanager
-def _locked(name: str) -> Iterator[int | None]:
-    """Hold the lock of a stage, or yield the process that holds it.
+def locked(name: str) -> Iterator[int | None]:
+    """Hold a lock in the current folder, or yield the process that holds it, without waiting.
 
     The kernel releases it when the process ends, however it ends.
+
+    Args:
+        name: of the lock, such as a stage's.
+
+    Yields:
+        None, or the id of the process that holds the lock.
     """
     WORK.mkdir(exist_ok=True)
     with (WORK / f"{name}.lock").open("a+", encoding="utf-8") as stream:

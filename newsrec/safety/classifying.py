@@ -5,13 +5,13 @@ import json
 import os
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, redirect_stdout
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import chain, islice
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 import numpy as np
 import pyarrow as pa
@@ -27,8 +27,9 @@ from newsrec.engines.classifying import classify
 from newsrec.engines.request import ClassRequest
 from newsrec.engines.settings import ClassifierSettings
 from newsrec.errors import UserError
-from newsrec.files import atomic_file, read_text_lines
+from newsrec.files import atomic_file, read_text_lines, sha256_file
 from newsrec.models.folders import base_of
+from newsrec.running.stage_runs import locked
 from newsrec.safety.labels import CLASSES
 from newsrec.safety.normalisation import normalise
 
@@ -52,6 +53,20 @@ class Classified:
     probability: float | None
     unsafe: float | None
     probabilities: dict[str, float]
+
+
+def as_row(found: Classified, threshold: float | None) -> dict[str, Any]:
+    """What is written of a text, as JSON.
+
+    Args:
+        found: of the text.
+        threshold: of `unsafe`; where it is given, `flagged` says whether `unsafe` is above it, or
+            is None of a text with nothing to read.
+    """
+    row = vars(found)  # not `asdict`, whose copies take as long as all else
+    if threshold is None:
+        return row
+    return {**row, "flagged": None if found.unsafe is None else found.unsafe > threshold}
 
 
 class Lines:
@@ -88,6 +103,26 @@ class Lines:
         with self._path.open("rb") as stream:
             yield from read_text_lines(stream, self._name)
 
+    @contextmanager
+    def unchanged(self) -> Iterator[None]:
+        """Refuse a file that is edited in the block, and would give lines the classes of others.
+
+        Raises:
+            UserError: its bytes at the end are not those at the start.
+        """
+        before, failure = sha256_file(self._path), None
+        try:
+            yield
+        except Exception as error:  # may be of lines that are suddenly more or fewer
+            failure = error
+        if not self._path.exists() or sha256_file(self._path) != before:
+            raise UserError(
+                f"{self._name}: was changed while it was being classified; run the same again when "
+                "nothing writes to it, or classify a copy"
+            ) from failure
+        if failure is not None:
+            raise failure
+
 
 def classify_texts(
     texts: Sequence[str], settings: ClassifierSettings, model: Path, work: Path, max_tokens: int
@@ -118,6 +153,7 @@ def classify_stream(
     settings: ClassifierSettings,
     model: Path,
     max_tokens: int,
+    threshold: float | None = None,
 ) -> None:
     """Classify the lines of a file, or of standard input, into another or standard output.
 
@@ -130,20 +166,46 @@ def classify_stream(
         settings: of the engine.
         model: folder of a classifier.
         max_tokens: of a text; more are cut off.
+        threshold: see `as_row`.
 
     Raises:
-        UserError: there is no such file, or see `classify_lines`.
+        UserError: there is no such file, it changes meanwhile, another process classifies the same
+            input with the same model here, or see `classify_lines`.
     """
     name = "standard input" if file is None else str(file)
     if file is not None and not file.is_file():
         raise UserError(f"{file}: no such file; expected texts, one a line")
-    key = f"{'-' if file is None else file.absolute()}\0{model.absolute()}"
-    work = Path(".work/classify") / hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()[:16]
-    work.mkdir(parents=True, exist_ok=True)
-    source = file or work / "texts"
-    if file is None:
-        with atomic_file(source) as draft, draft.open("wb") as spooled:
-            shutil.copyfileobj(sys.stdin.buffer, spooled)
+    source = f"{'-' if file is None else file.absolute()}\0{model.absolute()}"
+    key = hashlib.sha256(source.encode("utf-8", "replace")).hexdigest()[:16]
+    with locked(f"classify-{key}") as holder:
+        if holder is not None:
+            raise UserError(
+                f"{name}: process {holder} is classifying it with the same model in this folder; "
+                f"wait for it to finish, or stop it: kill {holder}"
+                + ("; or save the texts to a file and use --file" if file is None else "")
+            )
+        work = Path(".work/classify") / key
+        work.mkdir(parents=True, exist_ok=True)
+        lines = Lines(file or _spooled(work / "texts"), name, model, max_tokens)
+        classify_all = partial(classify_lines, lines, settings, model, work)
+        _write(lines, classify_all, output, work, threshold)
+        shutil.rmtree(work)
+
+
+def _spooled(target: Path) -> Path:
+    """Standard input as a file: it is read several times."""
+    with atomic_file(target) as draft, draft.open("wb") as spooled:
+        shutil.copyfileobj(sys.stdin.buffer, spooled)
+    return target
+
+
+def _write(
+    lines: Lines,
+    classify_all: Callable[[], Iterator[Classified]],
+    output: Path | None,
+    work: Path,
+    threshold: float | None,
+) -> None:
     with ExitStack() as stack:
         target: TextIO = sys.stdout
         if output is not None:
@@ -151,13 +213,11 @@ def classify_stream(
             target = stack.enter_context(opened.open("w", encoding="utf-8", newline="\n"))
         # The output of an engine must not mix with the result.
         stack.enter_context(redirect_stdout(sys.stderr))
-        lines = Lines(source, name, model, max_tokens)
-        found = classify_lines(lines, settings, model, work)
+        stack.enter_context(lines.unchanged())
+        found = classify_all()
         for one in tqdm(found, total=len(lines), desc="writing", unit="text", disable=None):
-            # Not `asdict`, whose copies take as long as all else.
-            target.write(json.dumps(vars(one), ensure_ascii=False) + "\n")
+            target.write(json.dumps(as_row(one, threshold), ensure_ascii=False) + "\n")
         print(f"classify: {len(lines):,} texts{'' if output is None else f', in {output}'}")
-    shutil.rmtree(work)
 
 
 @contextmanager
@@ -207,4 +267,6 @@ def _classified(text: str, logits: list[float] | None) -> Classified:
     shares = softmax(np.array(logits)).tolist()
     best = int(np.argmax(shares))
     probabilities = dict(zip(CLASSES, shares, strict=True))
-    return Classified(text, CLASSES[best], shares[best], 1 - shares[0], probabilities)
+    # Their sum as in `evaluation.unsafe.unsafe_score`, so that a threshold chosen there acts here.
+    unsafe = min(sum(shares[1:]), 1.0)
+    return Classified(text, CLASSES[best], shares[best], unsafe, probabilities)

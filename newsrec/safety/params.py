@@ -1,11 +1,13 @@
 """The parameters of the safety pipeline: the shared sections and its own."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 from pydantic.dataclasses import dataclass
 
-from newsrec.params.sections import STRICT, Evaluate, SharedParams
+from newsrec.params.load import Pipeline
+from newsrec.params.sections import STRICT, SharedParams
+from newsrec.params.sections import Evaluate as Intervals
 from newsrec.safety.sources.params import Extract
 from newsrec.training.labelled import ClassWeights
 
@@ -49,6 +51,23 @@ class Audit:
 
 
 @dataclass(frozen=True, config=STRICT)
+class Evaluate(Intervals):
+    """How intervals are drawn, and the share of benign texts where the classifier is used.
+
+    Attributes:
+        benign_share: None: that of the labelled source.
+    """
+
+    benign_share: Annotated[float, Field(gt=0, lt=1)] | None
+
+    @property
+    def benign_share_from(self) -> str:
+        """Where the share is from, for people."""
+        given = self.benign_share is not None
+        return "as set in evaluate.benign_share" if given else "as in the labelled source"
+
+
+@dataclass(frozen=True, config=STRICT)
 class Report:
     """The report."""
 
@@ -59,6 +78,8 @@ class Report:
 @dataclass(frozen=True, config=STRICT)
 class Params(SharedParams):
     """All of params.yaml; a section has the name of its stage, `data` is what a choice reads."""
+
+    pipeline: ClassVar[Pipeline] = Pipeline("the safety pipeline", "pipelines/safety", "extract")
 
     data: Data
     extract: Extract

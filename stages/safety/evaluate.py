@@ -18,16 +18,15 @@ from newsrec.files import read_json, read_table, write_json, write_text, write_t
 from newsrec.metrics.significance import ClusterBootstrap
 from newsrec.models.names import MODELS
 from newsrec.params.load import load_params
-from newsrec.params.sections import Evaluate
 from newsrec.running.stage import run_stage
 from newsrec.safety.evaluation import curves
 from newsrec.safety.evaluation.evasion import RATE, probe
 from newsrec.safety.evaluation.predictor import compare_tuned, measure
 from newsrec.safety.evaluation.slices import measure_slices, slices_of
 from newsrec.safety.evaluation.tables import read_splits, read_tables, report_text
-from newsrec.safety.evaluation.unsafe import choose_thresholds, measure_thresholds
+from newsrec.safety.evaluation.unsafe import measure_thresholds, rate_key
 from newsrec.safety.leaks import leak_gate
-from newsrec.safety.params import Params
+from newsrec.safety.params import Evaluate, Params
 
 PROCESSED, METRICS, PLOTS = Path("data/processed"), Path("metrics"), Path("plots")
 TEXTS = ["label", "text", "normalised", "tags"]
@@ -40,13 +39,10 @@ def main() -> None:
     gate = leak_gate(splits, threshold, params.seed + 2)  # of seeds of their own: extract, prepare
     tables = read_tables(PROCESSED, Path("data/predictions"))
     test, val = tables["test"], tables["val"]
-    benign_share = read_json(METRICS / "extract.json")["share_benign_in_source"]
+    in_source = read_json(METRICS / "extract.json")["share_benign_in_source"]
+    benign_share = in_source if params.benign_share is None else params.benign_share
     bootstrap = ClusterBootstrap(test["tuned"]["cluster"], params.num_resamples, params.seed)
-    thresholds = {name: choose_thresholds(table) for name, table in val.items()}
-    at = {
-        name: measure_thresholds(table, thresholds[name], benign_share)
-        for name, table in test.items()
-    }
+    at = {name: measure_thresholds(table, val[name], benign_share) for name, table in test.items()}
     measured = {
         name: measure(table, val[name], at[name], bootstrap)
         for name, table in tqdm(test.items(), desc="evaluate", unit="predictor")
@@ -61,7 +57,9 @@ def main() -> None:
         "thresholds": at,
         "slices": measure_slices(test, slices, bootstrap),
         "evasion": {
-            name: probe(table, tables["evasion"][name], thresholds[name][RATE], *draws)
+            name: probe(
+                table, tables["evasion"][name], at[name][rate_key(RATE)]["threshold"], *draws
+            )
             for name, table in test.items()
         },
     }
@@ -89,9 +87,10 @@ def _protocol(params: Evaluate) -> dict[str, str]:
         "train_data": trained["data"],
         "test_data": scored["data"],
         **read_json(METRICS / "prepare.json")["protocol"],
+        "benign_share": params.benign_share_from,
         "thresholds": "chosen on validation, measured on test",
         "intervals": f"95 %, {params.num_resamples} resamples of clusters, seed {params.seed}; "
-        "exact at thresholds",
+        "exact at thresholds, given these and independent rows",
     }
 
 

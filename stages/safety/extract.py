@@ -17,7 +17,6 @@ from newsrec.files import atomic_folder, sha256_folder, write_json
 from newsrec.params.load import load_params
 from newsrec.running.stage import run_stage
 from newsrec.safety.extraction import extract, figures, write_splits
-from newsrec.safety.labels import CLASSES
 from newsrec.safety.params import Params
 from newsrec.safety.sources import tables
 from newsrec.safety.sources.documents import Document
@@ -84,9 +83,7 @@ def _source(settings: Extract, stack: ExitStack) -> tuple[str, Callable[[], Iter
             settings.auth_source,
             find_password(settings.user),
         )
-    quotas = asdict(settings.quotas).values()
-    labels = [label for label in CLASSES if any(quota.get(label) for quota in quotas)]
-    return connection.shown, partial(read_documents, connection, fields, labels)
+    return connection.shown, partial(read_documents, connection, fields)
 
 
 if __name__ == "__main__":

@@ -2,9 +2,9 @@
 
 Reads   params: report, train.seed, audit.seed, evaluate.seed;
         metrics/{evaluate,classes,thresholds,slices,evasion,audit,fetch_model,train}.json,
-        metrics/{extract,prepare}.json, plots/loss_{train,val}.tsv, plots/pr_NAME.tsv,
-        plots/reliability_tuned.tsv, data/processed/{train,test}.parquet, data/audit.parquet,
-        data/predictions/test/tuned.parquet
+        metrics/{extract,prepare}.json, plots/{loss_train,loss_val,macro_f1_val}.tsv,
+        plots/pr_NAME.tsv, plots/reliability_tuned.tsv, data/processed/{train,test}.parquet,
+        data/audit.parquet, data/predictions/test/tuned.parquet
 Writes  reports, metrics/provenance.json
 Run     dvc repro report      (alone: python -m stages.safety.report)
 """
@@ -47,6 +47,7 @@ def main() -> None:
         row_counts={name: read_json(METRICS / f"{name}.json") for name in ("extract", "prepare")},
         train_loss=_plot("loss_train"),
         val_loss=_plot("loss_val"),
+        val_macro_f1=_plot("macro_f1_val"),
         curves={name: _plot(f"pr_{name}") for name in PREDICTORS},
         reliability_points=_plot("reliability_tuned"),
         mistakes=most_confident_mistakes(tuned, rows, params.report.num_mistakes),

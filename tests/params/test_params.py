@@ -1,8 +1,9 @@
 """params.yaml: equal to its composition, and every fault reported in one line."""
 
 import re
+import shutil
 from functools import cache
-from itertools import combinations, product
+from itertools import combinations, permutations, product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -361,3 +362,49 @@ def default() -> str:
     with TemporaryDirectory() as folder:
         compose(Path(folder) / "params.yaml", [])
         return (Path(folder) / "params.yaml").read_text()
+
+
+HOMES = {"news": Path(), **{name: Path("pipelines") / name for name in OTHERS}}
+
+
+@pytest.mark.parametrize(("here", "wanted"), [*permutations(HOMES, 2)])
+def test_a_command_in_the_folder_of_another_pipeline_says_where_to_go(
+    here: str, wanted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT / HOMES[here])
+    kind = {"news": Params, **OTHERS}[wanted]
+    with pytest.raises(UserError) as caught:
+        load_params(kind)
+    words = str(caught.value)
+    assert words.startswith("params.yaml: belongs to another pipeline; run this in the folder of ")
+    assert (Path.cwd() / words.split(": cd ")[1]).resolve() == ROOT / HOMES[wanted]
+
+
+@pytest.mark.parametrize("kind", [Params, *OTHERS.values()])
+def test_in_its_own_folder_a_missing_section_is_named(
+    kind: type[SharedParams], tmp_path: Path
+) -> None:
+    name = next(name for name, one in {"news": Params, **OTHERS}.items() if one is kind)
+    values = yaml.safe_load((ROOT / HOMES[name] / "params.yaml").read_text("utf-8"))
+    section = kind.pipeline.section  # type: ignore[attr-defined]
+    del values[section]
+    (tmp_path / "params.yaml").write_text(yaml.safe_dump(values), "utf-8")
+    with pytest.raises(UserError, match=f"key '{section}' is missing"):
+        load_params(kind, tmp_path / "params.yaml")
+
+
+def test_a_folder_without_parameters_leads_to_the_pipeline(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(ROOT / "docs")
+    with pytest.raises(UserError, match=r"^params\.yaml: no such file; .* cd \.\./pipelines/safe"):
+        load_params(SafetyParams)
+
+
+def test_outside_the_repository_the_folder_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copyfile(ROOT / "params.yaml", tmp_path / "params.yaml")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"safety pipeline: pipelines/safety in the repository$"):
+        load_params(SafetyParams)

@@ -50,7 +50,12 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "prepare": {"protocol": {"data": "made up"}, "train": {"num_rows": 120}},
         "score_tuned": {"protocol": {"data": "ab12", "engine": "transformers"}},
         "fetch_model": {"source": "tiny", "num_parameters": 400_000, "digest": "ab12"},
-        "train": {"method": "lora", "num_steps": 20, "protocol": {"data": "made up, 12"}},
+        "train": {
+            "method": "lora",
+            "num_steps": 20,
+            "kept_step": 20,
+            "protocol": {"data": "made up, 12"},
+        },
         "audit": {
             "method": "a made-up model",
             "suspect_below": 0.1,
@@ -61,6 +66,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "plots").mkdir()
     for name in ("train", "val"):
         (tmp_path / f"plots/loss_{name}.tsv").write_text("step\tloss\n10\t1.5\n20\t0.8\n")
+    (tmp_path / "plots/macro_f1_val.tsv").write_text("step\tmacro_f1\n10\t0.6\n20\t0.7\n")
     suspects = splits["train"].iloc[:2].assign(suggested="暴恐", quality=[0.01, 0.2])
     columns = ["id", "label", "suggested", "quality"]
     suspects[columns].to_parquet(tmp_path / "data/audit.parquet")

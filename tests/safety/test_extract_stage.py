@@ -196,6 +196,26 @@ def test_the_embedded_server_is_extracted(
 
 
 @pytest.mark.slow
+def test_a_class_without_a_quota_is_counted_in_a_collection(
+    server_python: Path,
+    workplace: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    planted = list(texts(600, 5))
+    quotas = {split: {"歧视": 10, "正常": 10} for split in ("train", "val", "test")}
+    with serve([stored(one, FIELDS) for one in planted], workplace / "server") as server:
+        monkeypatch.setenv(PASSWORD_VARIABLE, str(server.password))
+        code, shown = run(capsys, **_settings(server), quotas=quotas)
+    assert code == 0, shown
+    found = json.loads(Path("metrics/extract.json").read_text(encoding="utf-8"))
+    assert found["source_rows"]["num_rows"] == 600
+    assert found["source_rows"]["暴恐"] > 50
+    of_benign = found["source_rows"]["正常"] / 600
+    assert found["share_benign_in_source"] == pytest.approx(of_benign)
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("is_right", [True, False])
 def test_the_password_is_in_no_file_no_output_and_no_process_list(
     is_right: bool,

@@ -20,7 +20,10 @@ from newsrec.safety.normalisation import normalise
         ("蓝\u0336晶\u0336", "蓝晶"),
         ("蓝*晶", "蓝晶"),
         ("蓝 . 晶-真/是|好", "蓝晶真是好"),
-        ("蓝\n晶", "蓝晶"),
+        ("标题一\n正文二", "标题一,正文二"),
+        ("标题一\r\n\r\n  正文二", "标题一,正文二"),
+        ("标题一 -\u2028- 正文二", "标题一,正文二"),
+        ("标题一：\n正文二。\nB", "标题一: 正文二。 B"),
         ("w.e.i.x.i.n v x h", "weixin vxh"),
         ("a\x00b\x07c", "abc"),
         ("\ud83d\ude00", "😀"),
@@ -93,7 +96,9 @@ def test_a_control_token_in_full_width_is_made_plain_after_it() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "piece", ["*", "一*", "a.", "a. ", " \u200b", "\u0301", "一\u0301"], ids=ascii
+    "piece",
+    ["*", "一*", "\n", "一\n", " \n", "*\n", "a.", "a. ", " \u200b", "\u0301", "一\u0301"],
+    ids=ascii,
 )
 def test_the_time_grows_no_faster_than_the_text(piece: str) -> None:
     normalise(piece * 500_000)  # what is quadratic would take hours

@@ -11,6 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from newsrec.errors import UserError
+from newsrec.metrics.rates import exact_rate
 from newsrec.metrics.significance import ClusterBootstrap, interval
 from newsrec.safety.evaluation.unsafe import bounded, rate_key, unsafe_score
 from newsrec.safety.labels import BENIGN
@@ -29,8 +30,10 @@ def probe(
     """trick → figures of one predictor.
 
     Each of `recall` (unsafe rows that are flagged) and `false_positive_rate` (benign rows that are)
-    has the ends _before and _after, with exact bounds, and _change, with its interval by resampled
-    cluster; with `_at_1` before the end the same at the threshold.
+    has the ends _before and _after, with exact bounds, _change, with its interval by resampled
+    cluster, and _num_changed, the rows that are flagged before or after but not both; with `_at_1`
+    before the end the same at the threshold. Where no row changed, or all in one direction, the
+    interval of the change is exact, of as many trials as there are clusters.
 
     Args:
         test: predictions of the test rows.
@@ -84,9 +87,18 @@ def _change(
 ) -> dict[str, float]:
     change = after.astype(float) - before
     low, high = interval(bootstrap.mean(change))
+    if change.min() == change.max():  # resamples have no spread, which would claim certainty
+        num = len(bootstrap.clusters)
+        same, some = exact_rate(num, num), exact_rate(0, num)
+        low, high = {
+            -1: (-1.0, -same.low),
+            0: (-some.high, some.high),  # whichever direction a row would change in
+            1: (same.low, 1.0),
+        }[int(change[0])]
     return {
         **bounded(f"{name}_before", before),
         **bounded(f"{name}_after", after),
+        f"{name}_num_changed": int(np.count_nonzero(change)),
         f"{name}_change": float(change.mean()),
         f"{name}_change_low": low,
         f"{name}_change_high": high,

@@ -8,10 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from newsrec.metrics.significance import ClusterBootstrap, interval
+from newsrec.metrics.intervals import share_interval
+from newsrec.metrics.significance import ClusterBootstrap
 from newsrec.safety.evaluation.unsafe import bounded
 from newsrec.safety.labels import BENIGN, CLASSES
 from newsrec.safety.predictors import codes
+from newsrec.safety.spelling import has_traditional, is_evasive
 from newsrec.safety.tables import PROBABILITIES
 
 _LENGTHS = {20: "1 to 20", 50: "21 to 50", 100: "51 to 100", 200: "101 to 200"}
@@ -25,8 +27,8 @@ def slices_of(
     """heading → slice → which rows are in it, shape (rows,).
 
     The headings are class, length (characters of the normalised text), wording (whether it has a
-    word that no training text has, see `_has_new_word`), spelling (whether the normalisation
-    changed anything) and tag (whatever tags the source gave the rows).
+    word that no training text has, see `_has_new_word`; a misspelt word is one), spelling (of the
+    raw text, see `newsrec.safety.spelling`) and tag (whatever tags the source gave the rows).
 
     Args:
         rows: of the test: label, text, normalised and tags.
@@ -35,7 +37,8 @@ def slices_of(
     known = {pair for text in trained_on for pair in pairwise(text)}
     is_new = np.array([_has_new_word(text, known) for text in rows["normalised"]], bool)
     lengths = rows["normalised"].str.len().to_numpy()
-    changed = (rows["text"] != rows["normalised"]).to_numpy()
+    traditional = np.array([has_traditional(text) for text in rows["text"]], bool)
+    evasive = np.array([is_evasive(text) for text in rows["text"]], bool)
     tags = [set(found) for found in rows["tags"]]
     return {
         "class": {
@@ -48,7 +51,11 @@ def slices_of(
             )
         },
         "wording": {KNOWN_WORDS: ~is_new, NEW_WORDS: is_new},
-        "spelling": {"unchanged": ~changed, "changed": changed},
+        "spelling": {
+            "ordinary": ~traditional & ~evasive,
+            "traditional": traditional,
+            "evasive": evasive,
+        },
         "tag": {
             name: np.array([name in found for found in tags]) for name in sorted(set().union(*tags))
         },
@@ -75,9 +82,10 @@ def measure_slices(
 ) -> dict[str, dict[str, dict[str, dict[str, Any]]]]:
     """heading → slice → predictor → figures.
 
-    accuracy has its interval by resampled cluster as low and high; the share of benign rows that
-    are given another class, and of unsafe rows that are, has exact bounds. A slice of fewer than
-    two clusters is left out: it has no interval.
+    accuracy has its interval by resampled cluster as low and high, exact where all rows are right
+    or all wrong (see `newsrec.metrics.intervals.share_interval`); the share of benign rows that are
+    given another class, and of unsafe rows that are, has exact bounds. A slice of fewer than two
+    clusters is left out: it has no interval.
 
     Args:
         tables: of each predictor the predictions of the test rows.
@@ -102,7 +110,7 @@ def measure_slices(
 def _figures(table: pd.DataFrame, bootstrap: ClusterBootstrap) -> dict[str, Any]:
     predicted = table[PROBABILITIES].to_numpy().argmax(axis=1)
     right = predicted == codes(table["label"])
-    low, high = interval(bootstrap.mean(right))
+    low, high = share_interval(right, bootstrap.mean(right), table["cluster"].nunique())
     benign = (table["label"] == BENIGN).to_numpy()
     found = {"accuracy": float(right.mean()), "accuracy_low": low, "accuracy_high": high}
     found["num_rows"] = len(table)

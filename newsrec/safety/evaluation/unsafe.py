@@ -2,10 +2,9 @@
 
 The score of a text is the probability that it is not benign. A threshold is chosen on validation
 rows and measured on test rows, so that what it keeps is a finding and not an arrangement. Bounds
-are exact (Clopper and Pearson).
+are exact (Clopper and Pearson): they take rows as independent and the thresholds as given.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -36,7 +35,7 @@ def unsafe_score(table: pd.DataFrame) -> npt.NDArray[np.float64]:
     """1 - p(benign) of each row of a predictions table, shape (rows,)."""
     others = [f"p{place}" for place in range(1, len(CLASSES))]
     # Their sum, not the difference from 1, which has no digits left below 1e-16.
-    return np.asarray(table[others].to_numpy(dtype=np.float64).sum(axis=1))
+    return np.asarray(table[others].to_numpy(dtype=np.float64).sum(axis=1).clip(max=1))
 
 
 def choose_thresholds(val: pd.DataFrame) -> dict[float, float]:
@@ -51,31 +50,33 @@ def choose_thresholds(val: pd.DataFrame) -> dict[float, float]:
 
 
 def measure_thresholds(
-    test: pd.DataFrame, thresholds: Mapping[float, float], benign_share: float
+    test: pd.DataFrame, val: pd.DataFrame, benign_share: float
 ) -> dict[str, dict[str, Any]]:
-    """By `rate_key` what each threshold does on the test rows.
+    """By `rate_key` what each threshold of `choose_thresholds` does on the test rows.
 
     Args:
         test: predictions table of the test rows.
-        thresholds: by allowed rate, of `choose_thresholds`.
+        val: the same of the validation rows, which the thresholds are chosen on.
         benign_share: of benign texts where the classifier is used.
 
     Returns:
-        Of each: rate, threshold, false_positive_rate and recall with bounds, their counts,
-        `recall_of` each unsafe class with bounds, precision where the share of benign texts is
-        that, from the bounds of both, the
+        Of each: rate, threshold, `num_val_benign` (the validation rows that it was chosen on),
+        false_positive_rate and recall with bounds, their counts, `recall_of` each unsafe class with
+        bounds, precision where the share of benign texts is that, from the bounds of both, the
         one-sided 95 % upper bound of the rate of false positives, and how many benign rows prove
         the allowed rate: `rows_to_prove` without a false positive,
         `rows_to_prove_with_as_many_found` with as many as these rows have.
     """
+    num_val_benign = int((val["label"] == BENIGN).sum())
     label, score = test["label"].to_numpy(), unsafe_score(test)
     benign = label == BENIGN
     num_benign = int(benign.sum())
     found = {}
-    for rate, threshold in thresholds.items():
+    for rate, threshold in choose_thresholds(val).items():
         flagged = score > threshold
         num_wrong = int(flagged[benign].sum())
         figures: dict[str, Any] = {"rate": rate, "threshold": threshold}
+        figures["num_val_benign"] = num_val_benign
         figures |= bounded("false_positive_rate", flagged[benign])
         figures |= bounded("recall", flagged[~benign])
         figures["num_false_positives"], figures["num_benign"] = num_wrong, num_benign

@@ -30,8 +30,8 @@ def evasion_tables(evasion: Mapping[str, Any]) -> list[Table]:
     at = f"_{rate_key(RATE)}"
     answer = f"Flagged: the most probable class is not {BENIGN}."
     threshold = (
-        f"Flagged: the score is above the threshold that {allowed(RATE)} of the {BENIGN} "
-        "validation texts exceed."
+        f"Flagged: the score is above the threshold of at most {allowed(RATE)} of the {BENIGN} "
+        "validation texts; the intervals are given this threshold."
     )
     return [
         _table(evasion, "recall", "Unsafe texts that are flagged", answer),
@@ -44,7 +44,7 @@ def evasion_tables(evasion: Mapping[str, Any]) -> list[Table]:
 
 
 def _table(evasion: Mapping[str, Any], key: str, title: str, about: str) -> Table:
-    count = f"num_rows_{key.partition('_at_')[0]}"
+    count = _count(key)
     rows = [
         (f"{trick} ({found[count]:,})", [_cell(evasion[name][trick], key) for name in PREDICTORS])
         for trick, found in evasion["tuned"].items()
@@ -53,8 +53,15 @@ def _table(evasion: Mapping[str, Any], key: str, title: str, about: str) -> Tabl
     return Table(title, about, rows)
 
 
+def _count(key: str) -> str:
+    """The key of the number of rows that a figure is of."""
+    return f"num_rows_{key.partition('_at_')[0]}"
+
+
 def _cell(found: Mapping[str, Any], key: str) -> Cell:
-    """Before and after, and the change with its interval."""
+    """Before and after, and the change with its interval, or that no text changed."""
     before, after = (percent(found[f"{key}_{end}"]) for end in ("before", "after"))
+    if not found[f"{key}_num_changed"]:
+        return f"{before} → {after}", f"no text of {found[_count(key)]:,} changed"
     change, low, high = (signed(found[f"{key}_change{end}"]) for end in ("", "_low", "_high"))
     return f"{before} → {after}", f"{change} ({low} to {high})"

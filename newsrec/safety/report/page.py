@@ -9,7 +9,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from newsrec.models.names import MODELS
-from newsrec.report.curves import loss_curve, precision_recall_curves, reliability
+from newsrec.report.curves import loss_curve, precision_recall_curves, reliability, step_curves
 from newsrec.report.figures import Dot, confusion_matrix, dot_limits, dot_plot
 from newsrec.report.page import render_page
 from newsrec.report.tables import comparison_rows, facts, figure, figure_rows
@@ -21,10 +21,13 @@ from newsrec.safety.predictors import PREDICTORS
 from newsrec.safety.report.evasion import evasion_tables
 from newsrec.safety.report.planner import panels
 from newsrec.safety.report.verdict import (
+    MAIN_RATE,
     OTHERS,
     Metrics,
     against_others,
     allowed,
+    benign_share,
+    calibration,
     flags_any,
     notices,
     verdict,
@@ -69,7 +72,7 @@ SLICES = {
     "class": "By class",
     "length": "By length in characters",
     "wording": "By words: all in training rows, or some never labelled",
-    "spelling": "By what the normalisation does to the spelling",
+    "spelling": "By spelling",
     "tag": "By tag of the source",
 }
 SLICE_SERIES = ("tfidf", *MODELS)
@@ -90,6 +93,7 @@ def render(
     row_counts: Mapping[str, Mapping[str, Any]],
     train_loss: pd.DataFrame,
     val_loss: pd.DataFrame,
+    val_macro_f1: pd.DataFrame,
     curves: Mapping[str, pd.DataFrame],
     reliability_points: pd.DataFrame,
     mistakes: Sequence[tuple[str, Sequence[Mapping[str, Any]], str]],
@@ -103,6 +107,7 @@ def render(
         row_counts: by stage what metrics/extract.json and metrics/prepare.json hold.
         train_loss: columns step and loss.
         val_loss: the same; may be empty.
+        val_macro_f1: columns step and macro_f1, of each validation.
         curves: of each predictor, columns class, recall and precision.
         reliability_points: of tuned, columns kind, mean_probability, positive_rate and num_rows.
         mistakes: what `most_confident_mistakes` returns, for the tuned model.
@@ -120,7 +125,7 @@ def render(
         notices=notices(metrics, at, model),
         fingerprint=[*metrics["protocol"].items(), ("model digest", model["digest"])],
         benign=BENIGN,
-        benign_share=percent(metrics["benign_share"]),
+        benign_share=benign_share(metrics),
         against=against_others(metrics),
         tables=[
             (
@@ -135,12 +140,13 @@ def render(
         compared=COMPARED.values(),
         comparisons=comparison_rows(others, COMPARED),
         gains_svg=Markup(_gains(others)),
+        num_val_benign=at[rate_key(MAIN_RATE)]["num_val_benign"],
         rates=[allowed(rate) for rate in HEADLINE_RATES],
         unsafe_rows=[
             (name, [cell for rate in HEADLINE_RATES for cell in _at_rate(thresholds[name], rate)])
             for name in PREDICTORS
         ],
-        panels=panels(at, metrics["benign_share"]),
+        panels=panels(at, benign_share(metrics)),
         class_heads=[*OF_CLASS.values(), "rows"],
         class_rows=[
             (
@@ -156,7 +162,7 @@ def render(
         class_curves=Markup(_class_curves(curves["tuned"])),
         unsafe_curves=Markup(_unsafe_curves(curves)),
         reliability_svg=Markup(_reliability(reliability_points)),
-        tuned=tuned,
+        calibration=calibration(tuned),
         slices=_slice_figures(slices),
         predictors=PREDICTORS,
         flagged=_flagged(slices),
@@ -170,6 +176,8 @@ def render(
             for pair, counts in metrics["leak_gate"].items()
         ],
         loss_svg=Markup(loss_curve(train_loss, val_loss, y_label="loss, nats per text")),
+        macro_f1_svg=Markup(_macro_f1(val_macro_f1)),
+        kept_step=train["kept_step"],
         training=facts(train),
         row_counts=[(stage, facts(found)) for stage, found in row_counts.items()],
     )
@@ -222,6 +230,11 @@ def _class_curves(curve: pd.DataFrame) -> str:
 def _unsafe_curves(curves: Mapping[str, pd.DataFrame]) -> str:
     series = {name: curve[curve["class"] == UNSAFE] for name, curve in curves.items()}
     return precision_recall_curves(series, title="Precision by recall, unsafe or not")
+
+
+def _macro_f1(validations: pd.DataFrame) -> str:
+    series = {"validation": validations.rename(columns={"macro_f1": "value"})}
+    return step_curves(series, title="Macro-F1 on validation by step", y_label="macro-F1")
 
 
 def _reliability(points: pd.DataFrame) -> str:

@@ -39,6 +39,12 @@ def allowed(rate: float) -> str:
     return f"{100 * rate:g} %"
 
 
+def benign_share(metrics: Metrics) -> str:
+    """The share of benign texts that precision is computed for, and where it is from."""
+    share, source = percent(metrics["benign_share"]), metrics["protocol"]["benign_share"]
+    return f"{share} of all texts are {BENIGN} ({source})"
+
+
 def flags_any(at: Mapping[str, Any]) -> bool:
     """Whether any test text is above a threshold; else there is no precision."""
     return bool(at["recall"] > 0 or at["false_positive_rate"] > 0)
@@ -49,6 +55,11 @@ def share_unsafe(at: Mapping[str, Any]) -> str:
     if not flags_any(at):
         return "nothing is flagged"
     return f"{percent(at['precision_at_real_share'])} of what it flags is unsafe"
+
+
+def too_few_to_choose(at: Mapping[str, Any]) -> bool:
+    """Whether the allowed rate of the benign validation texts is less than one of them."""
+    return bool(at["rate"] * at["num_val_benign"] < 1 - 1e-9)  # 0.01 of 100 is one, rounding or not
 
 
 def bounds(row: Mapping[str, Any], key: str) -> str:
@@ -100,12 +111,32 @@ def _title(metrics: Metrics) -> str:
 
 def _unsafe(at: Mapping[str, Any], metrics: Metrics) -> str:
     wrong = bounds(at, "false_positive_rate")
+    chosen_on = counted(at["num_val_benign"], f"{BENIGN} validation text")
     return (
         f"As the question \u201cunsafe or not\u201d, with the threshold that flags at most "
-        f"{allowed(at['rate'])} of the {BENIGN} validation texts: it finds "
-        f"{bounds(at, 'recall')} of the unsafe test texts and flags {wrong} of the {BENIGN} ones "
-        f"(exact 95 % bounds). Where {percent(metrics['benign_share'])} of all texts are {BENIGN}, "
-        f"as in the source, {share_unsafe(at)}."
+        f"{allowed(at['rate'])} of {chosen_on}: it finds {bounds(at, 'recall')} of the "
+        f"unsafe test texts and flags {wrong} of the {BENIGN} ones (exact 95 % bounds, given "
+        f"this threshold). Where {benign_share(metrics)}, "
+        f"{share_unsafe(at)}."
+    )
+
+
+def calibration(tuned: Metrics) -> str:
+    """What the temperature does to the expected calibration error of the tuned model.
+
+    Args:
+        tuned: its figures, as metrics/evaluate.json holds them.
+    """
+    before, after = score(tuned["ece"]), score(tuned["ece_calibrated"])
+    worse = (
+        " On these test texts the calibrated probabilities are worse than the raw ones: do not "
+        "apply the temperature."
+        if float(after) > float(before)
+        else ""
+    )
+    return (
+        f"Calibrated by a temperature of {score(tuned['temperature'])}, fitted on validation "
+        f"texts. ECE {before} before, {after} after.{worse}"
     )
 
 
@@ -133,6 +164,22 @@ def notices(
             f"validation texts: {'; '.join(exceeded)}. The two sets differ, or validation has too "
             f"few {BENIGN} texts to choose on."
             if exceeded
+            else "",
+        )
+    )
+    too_few = [
+        allowed(at["rate"])
+        for at in (thresholds[rate_key(rate)] for rate in HEADLINE_RATES)
+        if too_few_to_choose(at)
+    ]
+    num_val = thresholds[rate_key(MAIN_RATE)]["num_val_benign"]
+    found.append(
+        (
+            "warn",
+            "Too few rows to choose a threshold.",
+            f"The validation set has {counted(num_val, f'{BENIGN} text')}, of which "
+            f"{' and '.join(too_few)} is less than one: the threshold is their highest score."
+            if too_few
             else "",
         )
     )

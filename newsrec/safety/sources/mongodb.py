@@ -22,6 +22,7 @@ from pymongo.errors import (
     AutoReconnect,
     ConfigurationError,
     InvalidName,
+    NetworkTimeout,
     OperationFailure,
     PyMongoError,
     ServerSelectionTimeoutError,
@@ -136,14 +137,13 @@ def connect(connection: Connection) -> Iterator[MongoClient[Mongo]]:
             raise UserError(_explain(connection, error)) from None
 
 
-def read_documents(
-    connection: Connection, fields: Fields, labels: Sequence[str]
-) -> Iterator[Document]:
-    """Every document that has one of `labels`, once: one pass over each label.
+def read_documents(connection: Connection, fields: Fields) -> Iterator[Document]:
+    """Every document that has one of `CLASSES`, once: one pass over each.
 
-    Another pass is over those whose label is no class: strings of several labels, which are found
-    by no search for one, and mistakes. Of documents without a label the last one yields the ids, so
-    that they are counted.
+    Those of classes without a quota are read too: their number tells the share of each class in the
+    collection. Another pass is over those whose label is no class: strings of several labels, which
+    are found by no search for one, and mistakes. Of documents without a label the last one yields
+    the ids, so that they are counted.
 
     Only the named fields come over the network, a batch at a time.
 
@@ -155,14 +155,14 @@ def read_documents(
         collection = client[connection.database][connection.collection]
         _check_collection(collection, connection)
         found_in = Counter[str]()
-        for number, label in enumerate([*labels, None]):
+        for number, label in enumerate([*CLASSES, None]):
             # Apart, since a search for one label can use an index.
             asked = {fields.label: {"$nin": [*CLASSES, *_NO_LABEL]} if label is None else label}
             # `_id` comes unasked.
             for found in collection.find(asked, dict.fromkeys(wanted, 1)):
                 given = _field(found, fields.label)
                 # One with a list of labels is found by each of them.
-                if _one_of(given, labels[:number]):
+                if _one_of(given, CLASSES[:number]):
                     continue
                 values = {name: _field(found, name) for name in wanted}
                 found_in.update(name for name, value in values.items() if value is not None)
@@ -263,6 +263,12 @@ def _explain(connection: Connection, error: Exception) -> str:
         return (
             f"{where}: no MongoDB server answers there; check extract.uri, the network, and that "
             f"the server runs ({_brief(error)})"
+        )
+    if isinstance(error, NetworkTimeout):  # the next run would wait as long for the same answer
+        return (
+            f"{where}: the server did not answer in time ({_brief(error)}); create an index on the "
+            "field of extract.label_field, or allow more time by an option of extract.uri, as in "
+            "mongodb://HOST/?socketTimeoutMS=1800000"
         )
     if isinstance(error, ConfigurationError | InvalidName):
         return f"extract.uri, extract.database or extract.collection is wrong: {_brief(error)}"

@@ -85,11 +85,20 @@ def _files(path: Path) -> list[Path]:
     return found
 
 
-def _require(file: Path, columns: Sequence[object], wanted: Sequence[str]) -> None:
+def _require(
+    where: str, columns: Sequence[object], wanted: Sequence[str], optional: Sequence[str]
+) -> None:
+    """Refuse a table that lacks a wanted column, or has two of one that is read."""
     for name in wanted:
         if name not in columns:
-            what = f"{file}: has no such column; the column in extract.text_field or label_field"
+            what = f"{where}: has no such column; the column in extract.text_field or label_field"
             raise unknown_choice(what, name, [str(one) for one in columns][:20])
+    for name in (*wanted, *optional):
+        if list(columns).count(name) > 1:
+            raise UserError(
+                f"{where}: {list(columns).count(name)} columns are called {name!r}; expected one; "
+                "rename the others"
+            )
 
 
 def _read_xlsx(
@@ -104,7 +113,8 @@ def _read_xlsx(
             # Tables need not begin in the corner; a row without any cell is none.
             rows = ((n, row) for n, row in enumerate(sheet.iter_rows(), 1) if set(row) != {""})
             header = [str(one) for one in next(rows, (0, []))[1]]
-            _require(file, header, wanted)
+            where = f"{file}, sheet {sheet.name!r} (only the first sheet is read)"
+            _require(where, header, wanted, optional)
             places = {name: header.index(name) for name in (*wanted, *optional) if name in header}
             text = wanted[0]
             for number, row in rows:
@@ -140,7 +150,7 @@ def _read_csv(
         rows = csv.reader(stream, strict=True)
         try:
             header = next(rows, [])
-            _require(file, header, wanted)
+            _require(str(file), header, wanted, optional)
             places = {name: header.index(name) for name in (*wanted, *optional) if name in header}
             for row in rows:
                 if not row:
@@ -180,7 +190,7 @@ def _read_jsonl(
             present |= record.keys()
             yield number, {name: record.get(name) for name in names}
     # Some programs leave a key out where it has no value, but not everywhere.
-    _require(file, sorted(present), wanted)
+    _require(str(file), sorted(present), wanted, optional)
 
 
 def _read_parquet(
@@ -190,7 +200,7 @@ def _read_parquet(
     try:
         with pq.ParquetFile(file) as table:
             columns = table.schema_arrow.names
-            _require(file, columns, wanted)
+            _require(str(file), columns, wanted, optional)
             present = [name for name in (*wanted, *optional) if name in columns]
             number = 0
             for batch in table.iter_batches(batch_size=4096, columns=present):

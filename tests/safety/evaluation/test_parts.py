@@ -40,7 +40,7 @@ OTHER = fake.predictions(ROWS, 1.0, seed=5)
 VAL = fake.predictions(fake.rows(200, seed=6), 1.8, seed=7)
 BOOTSTRAP = ClusterBootstrap(ROWS["cluster"], num_resamples=40, seed=1)
 THRESHOLDS = choose_thresholds(VAL)
-AT = measure_thresholds(TEST, THRESHOLDS, benign_share=0.9)
+AT = measure_thresholds(TEST, VAL, benign_share=0.9)
 BENIGN_ROWS = (TEST["label"] == BENIGN).to_numpy()
 
 
@@ -82,7 +82,7 @@ def test_a_threshold_keeps_its_rate_on_validation_and_is_measured_on_test() -> N
 
 
 def test_precision_is_that_of_the_real_share_and_not_of_the_balanced_test() -> None:
-    found = measure_thresholds(TEST, THRESHOLDS, benign_share=0.99)["at_5"]
+    found = measure_thresholds(TEST, VAL, benign_share=0.99)["at_5"]
     balanced = (TEST["label"] != BENIGN).mean() * found["recall"]
     balanced /= balanced + (TEST["label"] == BENIGN).mean() * found["false_positive_rate"]
     caught, wrong = 0.01 * found["recall"], 0.99 * found["false_positive_rate"]
@@ -154,10 +154,7 @@ def test_slices_are_of_class_length_wording_spelling_and_tags() -> None:
         "class": {BENIGN: [True, False, True], "歧视": [False, True, False]},
         "length": {"1 to 20": [True, True, False], "201 or more": [False, False, True]},
         "wording": {KNOWN_WORDS: [True, True, True]},
-        "spelling": {
-            "unchanged": [True, False, True],
-            "changed": [False, True, False],
-        },
+        "spelling": {"ordinary": [True, False, True], "evasive": [False, True, False]},
         "tag": {"evasive": [False, False, True], "report-style": [True, False, True]},
     }
 
@@ -236,6 +233,38 @@ def test_the_probe_compares_a_text_with_itself_before() -> None:
     change = after[unsafe].mean() - flagged[unsafe].mean()
     assert emoji["recall_at_1_change"] == pytest.approx(change)
     assert emoji["recall_at_1_change_low"] < change < emoji["recall_at_1_change_high"]
+
+
+@pytest.mark.parametrize(
+    ("place", "low", "high"),
+    # Of 0 or all of 72 clusters of unsafe rows: 1 - 0.025 ** (1 / 72).
+    [(None, -0.0499, 0.0499), (0, -1.0, -0.9501), (1, 0.9501, 1.0)],
+)
+def test_a_change_of_no_row_or_of_every_row_claims_no_certainty(
+    place: int | None, low: float, high: float
+) -> None:
+    some = ROWS[ROWS["label"] != BENIGN].drop_duplicates("cluster")[:72].reset_index(drop=True)
+    assert len(some) == 72
+    before = fake.predictions(some, 0, seed=1).assign(**dict.fromkeys(PROBABILITIES, 0.0))
+    before["p0" if place == 1 else "p1"] = 1.0
+    after = before.assign(trick="emoji")
+    if place is not None:
+        after = after.assign(p0=1.0 - place, p1=float(place))
+    found = probe(before, after, 0.5, num_resamples=10, seed=1)["emoji"]
+    assert found["recall_num_changed"] == (0 if place is None else 72)
+    for name in ("recall", "recall_at_1"):
+        assert found[f"{name}_change_low"] == pytest.approx(low, abs=1e-3)
+        assert found[f"{name}_change_high"] == pytest.approx(high, abs=1e-3)
+
+
+def test_a_slice_that_is_all_right_claims_no_certainty() -> None:
+    right = TEST.assign(**dict.fromkeys(PROBABILITIES, 0.0))
+    for place, name in enumerate(CLASSES):
+        right.loc[right["label"] == name, f"p{place}"] = 1.0
+    found = measure_slices({"tuned": right}, slices_of(ROWS, []), BOOTSTRAP)["class"][BENIGN]
+    num = TEST["cluster"][TEST["label"] == BENIGN].nunique()
+    assert found["tuned"]["accuracy"] == found["tuned"]["accuracy_high"] == 1
+    assert found["tuned"]["accuracy_low"] == pytest.approx(0.025 ** (1 / num))
 
 
 def test_a_rewritten_text_of_another_test_is_refused() -> None:

@@ -15,6 +15,7 @@ from newsrec.safety.labels import CLASSES
 from newsrec.safety.predictors import PREDICTORS
 from stages.safety import baselines, evaluate
 from tests.safety import fake
+from tests.safety.values import write_params
 
 pytestmark = pytest.mark.slow
 
@@ -59,7 +60,7 @@ def test_evaluate_writes_finite_figures_of_every_predictor_and_plots(tree: Path)
     assert found["evasion"]["tuned"]["emoji"]["recall_change"] < -0.02
     plots = {path.stem: pd.read_csv(path, sep="\t") for path in (tree / "plots").iterdir()}
     assert set(plots) == {
-        *("loss_train", "loss_val"),
+        *("loss_train", "loss_val", "macro_f1_val"),
         *(f"pr_{name}" for name in PREDICTORS),
         *(f"{kind}_{name}" for kind in ("reliability", "confusion") for name in ("base", "tuned")),
     }
@@ -68,6 +69,22 @@ def test_evaluate_writes_finite_figures_of_every_predictor_and_plots(tree: Path)
     text = (tree / "data/classification_report.txt").read_text()
     assert text.count("macro avg") == len(PREDICTORS)
     assert text.count("政治安全") == len(PREDICTORS)
+
+
+def test_precision_is_for_the_share_of_benign_texts_that_is_given(tree: Path) -> None:
+    found = []
+    for share in (None, 0.99, 0.9):
+        evaluating = {"num_resamples": 5, "seed": 1, "benign_share": share}
+        write_params(tree, baselines={"num_keywords": 5}, evaluate=evaluating)
+        evaluate.main()
+        found.append(read_json(tree / "metrics/evaluate.json"))
+    assert [one["benign_share"] for one in found] == [0.9, 0.99, 0.9]  # of the source: 0.9
+    assert [one["protocol"]["benign_share"] for one in found] == [
+        "as in the labelled source",
+        *["as set in evaluate.benign_share"] * 2,
+    ]  # fmt: skip
+    precision = [one["tuned"]["precision_at_real_share_at_5"] for one in found]
+    assert precision[0] == precision[2] > precision[1] > 0
 
 
 def test_evaluate_refuses_a_cluster_in_two_splits(tree: Path) -> None:

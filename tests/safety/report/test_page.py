@@ -45,13 +45,13 @@ def computed() -> dict[str, Any]:
     val = {name: fake.predictions(val_rows, power, 5) for name, power in STRENGTHS.items()}
     bootstrap = ClusterBootstrap(rows["cluster"], num_resamples=40, seed=1)
     chosen = {name: choose_thresholds(table) for name, table in val.items()}
-    at = {name: measure_thresholds(test[name], chosen[name], 0.9) for name in PREDICTORS}
+    at = {name: measure_thresholds(test[name], val[name], 0.9) for name in PREDICTORS}
     measured = {name: measure(test[name], val[name], at[name], bootstrap) for name in PREDICTORS}
     gate = {"train_test": {"num_clusters": 0, "num_near_copies": 0}}
     points = reliability_rows(test["tuned"], 2.0)
     return {
         "metrics": {
-            "protocol": {"data": "ab12"},
+            "protocol": {"data": "ab12", "benign_share": "as in the labelled source"},
             "leak_gate": gate,
             "benign_share": 0.9,
             **{name: found.figures for name, found in measured.items()},
@@ -74,10 +74,11 @@ def computed() -> dict[str, Any]:
             {"id": "t1", "label": BENIGN, "suggested": "暴恐", "quality": 0.01, "text": "炸药"}
         ],
         "model": {"source": "tiny", "num_parameters": 400_000, "digest": "cd34"},
-        "train": {"method": "lora", "num_steps": 2, "protocol": {"data": "ab12"}},
+        "train": {"method": "lora", "num_steps": 2, "kept_step": 1, "protocol": {"data": "ab12"}},
         "row_counts": {"extract": {"num_documents": 500}, "prepare": {"train": {"num_rows": 120}}},
         "train_loss": LOSS,
         "val_loss": LOSS,
+        "val_macro_f1": pd.DataFrame({"step": [1, 2], "macro_f1": [0.5, 0.4]}),
         "curves": {
             name: pd.DataFrame(pr_rows(table), columns=list(PR_HEADER))
             for name, table in test.items()
@@ -177,21 +178,26 @@ def test_where_nothing_is_flagged_no_precision_is_claimed(given: dict[str, Any])
     for key in ("recall", "false_positive_rate", "precision_at_real_share"):
         at[key] = 0.0
     assert verdict(given["metrics"], tuned_at(given)).text.endswith(
-        "in the source, nothing is flagged."
+        f"90.0 % of all texts are {BENIGN} (as in the labelled source), nothing is flagged."
     )
-    shown = [sentence for panel in panels(tuned_at(given), 0.4) for sentence in panel.sentences]
+    shown = [sentence for panel in panels(tuned_at(given), "40 %") for sentence in panel.sentences]
     assert sum("nothing is flagged" in sentence for sentence in shown) == 1
     assert " 0.0 % of what it flags" not in " ".join(shown)
 
 
 def change_nothing(given: dict[str, Any]) -> None:
-    tuned_at(given)["at_1"]["num_benign"] = 300
+    tuned_at(given)["at_1"] |= {"num_benign": 300, "num_val_benign": 100}
     given["model"]["source"] = "huggingface"
 
 
 def too_few(given: dict[str, Any]) -> None:
     change_nothing(given)
     tuned_at(given)["at_1"]["num_benign"] = 298
+
+
+def too_few_to_choose(given: dict[str, Any]) -> None:
+    change_nothing(given)
+    tuned_at(given)["at_1"]["num_val_benign"] = 99
 
 
 def too_many(given: dict[str, Any]) -> None:
@@ -214,6 +220,7 @@ def tiny(given: dict[str, Any]) -> None:
     [
         (change_nothing, []),
         (too_few, ["Too few rows to prove a rate."]),
+        (too_few_to_choose, ["Too few rows to choose a threshold."]),
         (too_many, ["More false positives than allowed."]),
         (shared, ["Near copies in two splits."]),
         (tiny, ["Tiny model."]),
@@ -223,7 +230,7 @@ def test_a_notice_is_shown_where_it_applies(
     change: Callable[[dict[str, Any]], None], titles: list[str], given: dict[str, Any]
 ) -> None:
     for key in ("at_1", "at_2", "at_5"):
-        tuned_at(given)[key]["false_positive_rate_low"] = 0.0
+        tuned_at(given)[key] |= {"false_positive_rate_low": 0.0, "num_val_benign": 100}
     change(given)
     found = notices(given["metrics"], tuned_at(given), given["model"])
     assert [title for _, title, _ in found] == titles
@@ -233,15 +240,63 @@ def test_the_planner_says_what_is_proven_and_what_would_prove_it(given: dict[str
     at = tuned_at(given)
     at["at_1"] |= {"num_false_positives": 0, "num_benign": 299, "false_positive_rate_upper": 0.01}
     at["at_5"] |= {"num_false_positives": 1, "num_benign": 20, "false_positive_rate_upper": 0.2}
-    found = {panel.name: panel for panel in panels(at, 0.9)}
+    found = {panel.name: panel for panel in panels(at, "90 %")}
     assert [panel.name for panel in found.values() if panel.is_chosen] == ["1 %"]
     assert found["1 %"].sentences[-1] == (
-        f"Proven with 95 % confidence: at most 1.0 % of {BENIGN} texts are flagged. To prove 1 % "
-        f"takes 299 clean {BENIGN} texts of which none is flagged."
+        f"Proven with 95 % confidence, if texts are independent: at most 1.0 % of {BENIGN} "
+        f"texts are flagged. To prove 1 % takes 299 clean {BENIGN} texts of which none is flagged."
     )
     assert "which does not prove 5 %" in found["5 %"].sentences[-1]
     assert "with 1 flagged as here." in found["5 %"].sentences[-1]
     assert [name for name, _, _ in found["5 %"].rows] == ["all unsafe", *CLASSES[1:]]
+
+
+def test_the_planner_gives_a_threshold_that_acts_as_it_is_printed(given: dict[str, Any]) -> None:
+    tuned_at(given)["at_1"]["threshold"] = 0.99999996
+    (panel,) = [one for one in panels(tuned_at(given), "90 %") if one.is_chosen]
+    assert "is above 0.99999996. This" in panel.sentences[0]
+    assert "newsrec classify --threshold 0.99999996 --file texts.txt" in render(**given)
+
+
+def test_the_planner_says_what_a_threshold_was_chosen_on(given: dict[str, Any]) -> None:
+    for at in tuned_at(given).values():
+        at["num_val_benign"] = 500
+    found = {panel.name: panel.sentences[0] for panel in panels(tuned_at(given), "90 %")}
+    assert all(f"chosen on 500 {BENIGN} validation texts" in words for words in found.values())
+    # 0.2 % of 500 is one text; of 0.1 % none may be flagged.
+    assert [name for name, words in found.items() if "says little" in words] == ["0.1 %"]
+    page = render(**given)
+    assert f"chosen on 500\n{BENIGN} validation texts" in page
+    assert page.count("given these thresholds") == 1
+    assert "take rows as independent" in page
+
+
+@pytest.mark.parametrize(("after", "is_said"), [(0.0404, False), (0.0396, False), (0.041, True)])
+def test_a_temperature_that_makes_probabilities_worse_is_named(
+    after: float, is_said: bool, given: dict[str, Any]
+) -> None:
+    given["metrics"]["tuned"] |= {"ece": 0.04, "ece_calibrated": after}
+    page = render(**given)
+    assert f"ECE 0.040 before, {after:.3f} after." in page
+    assert ("are worse than the raw ones: do not apply the temperature" in page) == is_said
+
+
+def test_the_curve_that_the_checkpoint_is_chosen_by_is_drawn() -> None:
+    page = render(**deepcopy(computed()))
+    assert "Macro-F1 on validation by step. validation: 0.500 at step 1, 0.400 at step 2." in page
+    assert "those of step 1, with the highest macro-F1" in page
+
+
+def test_a_trick_that_changes_no_text_has_no_interval_without_width(given: dict[str, Any]) -> None:
+    for tricks in given["evasion"].values():
+        for found in tricks.values():
+            found["recall_num_changed"], found["recall_change"] = 0, 0.0
+            found["num_rows_recall"] = 1234
+    page = Page(render(**given))
+    of_recall = next(rows for rows in page.tables if rows[0][0] == "trick")
+    assert len(of_recall) == 3
+    for row in of_recall[1:]:
+        assert all("no text of 1,234 changed" in cell for cell in row[1:])
 
 
 def test_the_most_confident_mistakes_of_each_kind_come_first() -> None:

@@ -54,7 +54,7 @@ def test_only_the_reader_can_read_and_nobody_else_write(collection: Connection) 
         with pytest.raises(UserError, match="may not read it"), connect(collection) as other:
             other[collection.database][collection.collection].insert_one({})
     with pytest.raises(UserError, match="who has not logged in"):
-        list(read_documents(replace(collection, user=None), FIELDS, ["正常"]))
+        list(read_documents(replace(collection, user=None), FIELDS))
 
 
 @pytest.mark.slow
@@ -77,7 +77,7 @@ def test_documents_come_from_an_iterator_and_the_server_ends(tmp_path: Path) -> 
     documents = ({"text": f"t{n}", "label": "正常"} for n in range(5000))
     with serve(documents, tmp_path) as connection:
         (server,) = [one for one in server_processes() if one not in before]
-        found = list(read_documents(connection, FIELDS, ["正常"]))
+        found = list(read_documents(connection, FIELDS))
     assert len(found) == 5000
     assert not server.is_running()
 
@@ -99,7 +99,7 @@ def test_a_server_that_dies_while_it_is_read_is_one_line(
     documents = [{"text": "长" * 1000, "label": "正常"} for _ in range(5000)]
     with serve(documents, tmp_path) as connection:
         uri = f"{connection.uri}/?serverSelectionTimeoutMS=300"
-        reading = read_documents(replace(connection, uri=uri), FIELDS, ["正常"])
+        reading = read_documents(replace(connection, uri=uri), FIELDS)
         next(reading)
         (server,) = [one for one in server_processes() if one not in before]
         server.kill()
@@ -116,7 +116,7 @@ def test_another_program_on_the_port_is_no_obstacle(
         ports = iter([taken.getsockname()[1], embedded._free_port(), embedded._free_port()])
         monkeypatch.setattr(embedded, "_free_port", lambda: next(ports))
         with serve([{"text": "a", "label": "正常"}], tmp_path) as connection:
-            assert len(list(read_documents(connection, FIELDS, ["正常"]))) == 1
+            assert len(list(read_documents(connection, FIELDS))) == 1
 
 
 @pytest.fixture

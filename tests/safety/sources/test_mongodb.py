@@ -6,12 +6,18 @@ from dataclasses import replace
 
 import pytest
 from bson import ObjectId
+from pymongo.errors import AutoReconnect, NetworkTimeout
 
 from newsrec.errors import UserError
-from newsrec.safety.labels import CLASSES
 from newsrec.safety.sources import mongodb
 from newsrec.safety.sources.documents import Document, labels_of
-from newsrec.safety.sources.mongodb import Connection, Fields, find_password, read_documents
+from newsrec.safety.sources.mongodb import (
+    Connection,
+    Fields,
+    connect,
+    find_password,
+    read_documents,
+)
 from tests.safety.conftest import FIELDS
 from tests.safety.planted import texts
 
@@ -20,7 +26,7 @@ NOBODY = Connection("mongodb://127.0.0.1:1", "db", "docs", None, "admin")
 
 
 def read(connection: Connection, fields: Fields = FIELDS) -> list[Document]:
-    return list(read_documents(connection, fields, CLASSES))
+    return list(read_documents(connection, fields))
 
 
 @pytest.mark.slow
@@ -105,6 +111,16 @@ def test_a_server_that_accepts_and_says_nothing_is_reported_soon() -> None:
         options = "serverSelectionTimeoutMS=200&connectTimeoutMS=100"
         with pytest.raises(UserError, match="no MongoDB server answers"):
             read(replace(NOBODY, uri=f"{uri}/?{options}"))
+
+
+def test_a_slow_answer_has_another_remedy_than_to_wait_for_it_again() -> None:
+    slow = NetworkTimeout("127.0.0.1:1: timed out (configured timeouts: socketTimeoutMS: 1ms)")
+    for error, remedy in (
+        (slow, r"did not answer in time .* an index .*label_field, .*HOST/\?socketTimeoutMS="),
+        (AutoReconnect("connection closed"), r"connection broke off .*; run the same again$"),
+    ):
+        with pytest.raises(UserError, match=remedy), connect(NOBODY):
+            raise error
 
 
 def test_time_outs_are_short_where_the_uri_gives_none(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -64,6 +64,32 @@ def test_a_column_that_is_missing_is_named_beside_the_nearest(name: str, tmp_pat
         list(read_documents(tmp_path / name, "text_en", COLUMNS[1], None))
 
 
+def test_the_sheet_that_lacks_a_column_is_named(tmp_path: Path) -> None:
+    with Workbook(str(tmp_path / "a.xlsx")) as book:
+        book.add_worksheet("说明").write_row(0, 0, ("read me",))
+        book.add_worksheet("texts").write_row(0, 0, COLUMNS)
+    with pytest.raises(UserError, match=r"a\.xlsx, sheet '说明' \(only the first sheet is read\)"):
+        list(read_documents(tmp_path / "a.xlsx", *COLUMNS, None))
+
+
+@pytest.mark.parametrize("name", ["a.xlsx", "a.csv", "a.parquet"])
+@pytest.mark.parametrize("repeated", ["text", "label", "tags", "id"])
+def test_a_column_that_is_there_twice_is_refused(name: str, repeated: str, tmp_path: Path) -> None:
+    header = ["id", "text", "label", "tags", "other", "other", repeated]
+    row = ["1", "文", "正常", "x", "a", "b", "歧视"]
+    if name == "a.xlsx":
+        with Workbook(str(tmp_path / name)) as book:
+            sheet = book.add_worksheet()
+            sheet.write_row(0, 0, header)
+            sheet.write_row(1, 0, row)
+    elif name == "a.csv":
+        (tmp_path / name).write_text(f"{','.join(header)}\n{','.join(row)}\n", encoding="utf-8")
+    else:
+        pq.write_table(pa.Table.from_arrays([[cell] for cell in row], header), tmp_path / name)
+    with pytest.raises(UserError, match=rf"{name}.*: 2 columns are called '{repeated}'"):
+        list(read_documents(tmp_path / name, "text", "label", "tags"))
+
+
 @pytest.mark.parametrize("name", WRITERS)
 def test_an_empty_file_has_no_column(name: str, tmp_path: Path) -> None:
     if name == "a.xlsx":
