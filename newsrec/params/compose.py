@@ -1,4 +1,4 @@
-"""Compose params.yaml from `conf/` as `dvc exp run` does."""
+"""Compose params.yaml from `conf/` in the same way as `dvc exp run`."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,18 +13,18 @@ def compose(
 
     Args:
         target: params.yaml, or another file.
-        overrides: of Hydra, like `train=qlora` or `train.lr=5e-5`.
+        overrides: Hydra overrides, such as `train=qlora` or `train.lr=5e-5`.
         config: name of the defaults list, `conf/<config>.yaml`.
-        conf: its folder.
+        conf: the folder of the defaults list.
     """
-    # Takes a second to import, which stages that only read `CONF` do without.
+    # The import takes a second, which stages that only read `CONF` can avoid.
     from dvc.utils.hydra import compose_and_dump
 
     compose_and_dump(str(target), str(conf), None, config, "hydra_plugins", list(overrides))
 
 
 def compose_pipeline(target: Path, overrides: Sequence[str]) -> None:
-    """The same for the pipeline of this folder, by the defaults list that its DVC project names."""
+    """The same for the pipeline in this folder, with the defaults list set in its DVC project."""
     from dvc.repo import Repo
 
     with Repo(".") as repo:

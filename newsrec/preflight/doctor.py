@@ -1,4 +1,4 @@
-"""Compare what the chosen configuration needs with this machine, before hours are spent."""
+"""Compare the requirements of the configuration with this machine, before a long run starts."""
 
 import sys
 from typing import Literal, get_args
@@ -13,10 +13,10 @@ Stage = Literal["fetch_model", "train", "score"]
 
 
 def report(params: SharedParams, data: DataNeeds | None, data_stages: set[str]) -> None:
-    """Print what `dvc repro` would need, `data` for its `data_stages`, and what this machine has.
+    """Print the requirements of `dvc repro`, and of `data` for its stages, and what was found.
 
     Raises:
-        UserError: something cannot work.
+        UserError: at least one check found a problem.
     """
     stale = machine.stale_stages()
     steps = _steps({"fetch_model", *data_stages} if stale is None else stale, data_stages)
@@ -37,10 +37,10 @@ def report(params: SharedParams, data: DataNeeds | None, data_stages: set[str]) 
 
 
 def check_machine(params: SharedParams, first_stage: Stage) -> None:
-    """Check the machine for what lies ahead from `first_stage`; warnings go to stderr.
+    """Check the machine for the stages from `first_stage` on; warnings go to stderr.
 
     Raises:
-        UserError: something cannot work, with what to change.
+        UserError: at least one check found a problem; the message says what to change.
     """
     findings = list(examine(params, _steps({first_stage}, set())))
     for one in findings:
@@ -51,7 +51,7 @@ def check_machine(params: SharedParams, first_stage: Stage) -> None:
 
 
 def _steps(stages: set[str], data_stages: set[str]) -> set[Step]:
-    """What is to be done where these stages run again."""
+    """The steps to run if these stages run again."""
     model, data = "fetch_model" in stages, bool(data_stages & stages)
     train = model or data or bool({"preprocess", "train"} & stages)
     merge = train or "merge" in stages

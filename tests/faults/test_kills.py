@@ -199,7 +199,7 @@ def test_a_half_written_lock_is_named_and_replaced_by_one_command(
     whole = (toy / "dvc.lock").read_text()
     (toy / "dvc.lock").write_text(whole[: len(whole) // 2])
     said = refusal(toy, "newsrec", "doctor")
-    assert "problem: dvc.lock: no whole record of the last run, and DVC's commands fail" in said
+    assert "problem: dvc.lock: not a complete record of the last run, so DVC commands fail" in said
     cure = said.split("commands fail; ")[1].split(";")[0]
     assert cure == "cp .work/dvc.lock dvc.lock"
     run(toy, *cure.split())

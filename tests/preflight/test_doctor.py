@@ -124,10 +124,10 @@ def test_data_count_where_they_are_still_to_be_fetched(
 @pytest.mark.parametrize(
     ("facts", "overrides", "words"),
     [
-        ({"gpus": [gpu(12)]}, [], "the weights alone are 16.4 GB"),
+        ({"gpus": [gpu(12)]}, [], "the weights alone take 16.4 GB"),
         ({"gpus": []}, ["train.precision=bf16"], "use a GPU and train.precision=auto"),
         ({"gpus": []}, [], "make VLLM=cpu env"),
-        ({"free_disk": 50 * GB}, [], "or spare DVC's copies"),
+        ({"free_disk": 50 * GB}, [], "or avoid DVC's copies"),
         ({"packages": {}}, [], "vllm: missing in"),
         ({"packages": {}}, [], "peft: missing in"),
     ],
