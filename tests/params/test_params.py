@@ -241,7 +241,10 @@ def test_the_tiny_model_alone_has_a_recipe_of_its_own(
     [
         (["train.save_steps=0"], ["train.save_steps", "0", "greater than 0"]),
         (["train.pissa=true", "train.dora=true"], ["train.pissa and dora", "choose one"]),
-        (["train.pissa=true", "train.targets='q_proj, lm_head'"], ["targets contains lm_head", "false"]),
+        (
+            ["train.pissa=true", "train.targets='q_proj, lm_head'"],
+            ["targets contains lm_head", "false"],
+        ),
         (["train.early_stopping=0"], ["train.early_stopping", "0", "greater than 0"]),
         (["train.early_stopping=-1"], ["train.early_stopping", "-1", "greater than 0"]),
         (["train.method=dreambooth"], ["'dreambooth'", *GROUPS["train"]]),
