@@ -12,7 +12,7 @@ from tqdm import tqdm
 from newsrec.engines.parts import Parts
 from newsrec.engines.request import Choices, ClassRequest, Request
 
-# Number of batches that are sorted by length together: enough for batches of similar length, and few
+# The batches that are sorted by length together: enough for batches of similar length, but few
 # enough that memory does not grow with the number of prompts.
 _BATCHES_SORTED_TOGETHER = 32
 

@@ -28,8 +28,8 @@ class Vocabulary:
         """
         if b'"ByteLevel"' not in tokenizer.backend_tokenizer.decoder.__getstate__():
             raise UserError(
-                f"{tokenizer.name_or_path}: the tokenizer is not byte-level, as transformers "
-                "needs it to be to constrain answers; score with engine=vllm, or "
+                f"{tokenizer.name_or_path}: the tokenizer is not byte-level, which "
+                "engine=transformers requires to constrain answers; score with engine=vllm, or "
                 "choose another model"
             )
         byte_of = {char: byte for byte, char in bytes_to_unicode().items()}
