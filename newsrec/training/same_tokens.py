@@ -59,8 +59,8 @@ def check_same_tokens(
         if length > cutoff_len:
             raise UserError(
                 f"{samples}, line {number}: {length} tokens; LLaMA-Factory would truncate the "
-                f"sample at train.cutoff_len={cutoff_len}, including the question; raise it, or shorten "
-                "the prompts"
+                f"sample at train.cutoff_len={cutoff_len}, including the question; raise it, or "
+                "shorten the prompts"
             )
     return longest
 
