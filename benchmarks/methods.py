@@ -1,11 +1,11 @@
-"""Every way to fine-tune, side by side: one DVC experiment each on the tiny model, one table.
+"""Compare all fine-tuning methods: one DVC experiment each on the tiny model, in one table.
 
-Runs each choice apart from the workspace (`dvc exp run --temp`, named method-<name>), and writes
-docs/methods.md. What a method takes at 8B is no measurement: it follows
-from the formula of `newsrec.preflight.needs`.
+Runs each choice outside the workspace (`dvc exp run --temp`, named method-<name>) and writes
+docs/methods.md. The memory that a method needs at 8B is not measured: it is calculated with the
+formula in `newsrec.preflight.needs`.
 
-Run     make compare-methods      (python -m benchmarks.methods --write-only: from the experiments
-        that are there)
+Run     make compare-methods      (python -m benchmarks.methods --write-only: only write the
+        document, from existing experiments)
 """
 
 import argparse
@@ -33,7 +33,7 @@ DOCUMENT = Path("docs/methods.md")
 
 @dataclass(frozen=True)
 class Choice:
-    """What a user types, and what the tiny model needs beside it."""
+    """The overrides that a user types, and further ones that the tiny model needs."""
 
     name: str
     words: tuple[str, ...]
@@ -45,7 +45,7 @@ CHOICES = (
     Choice("dora", ("train=lora", "train.dora=true")),
     Choice("rslora", ("train=lora", "train.rslora=true")),
     Choice("pissa", ("train=lora", "train.pissa=true")),
-    # The rate of B, 16 times this, is what lora has for both.
+    # The learning rate of B is 16 times this, which is the rate that lora has for both A and B.
     Choice("loraplus", ("train=lora", "train.loraplus=16"), ("train.lr=3.0e-4",)),
     Choice("qlora", ("train=qlora",)),
     Choice("full", ("train=full",)),
@@ -69,64 +69,73 @@ HEADS = (
 
 _INTRODUCTION = """# Ways to fine-tune
 
-The fine-tuning method is a choice, like model and data:
+The fine-tuning method is a configuration choice, like the model and the data:
 `dvc exp run -S train=qlora -S model=qwen3-0.6b`.
 
-Below is one run of each on the embedded default: the tiny Qwen3 (about 400,000 parameters) on the
-synthetic MIND, {num_impressions} impressions of users not trained on; base AUC {base_auc:.4f}. It
-shows that each method runs, what it trains and what it costs compared with the others; it does not
-show which is best for Qwen3-8B. Written by `make compare-methods` from runs of {date};
-each row is a DVC experiment (`dvc exp show`).
+The table shows one run of each method on the built-in default: the tiny Qwen3 (about 400,000
+parameters) on synthetic MIND data, evaluated on {num_impressions} impressions of users not seen in
+training; the AUC of the base model is {base_auc:.4f}. It shows that each method runs, what
+it trains and what it costs compared with the others; it does not show which method is best for
+Qwen3-8B. `make compare-methods` wrote this page from runs of {date}; each row is a DVC experiment
+(`dvc exp show`).
 
 {table}
 
-- **gain**: AUC per impression of tuned minus base, with the 95 % interval over resampled users.
-- **validation loss**: nats per token of the answer, of the checkpoint kept. Four tokens, the
-  first a coin toss and the others certain, give ln 2 / 4 = 0.173.
-- **on disk**: weights that training leaves in `models/adapter`; a whole model for full and freeze.
-- **tokens/s** and **peak RAM**: two cores, no GPU, the training process alone. They vary with
-  the machine's other load.
-- **GPU memory at 8B**: Qwen3-8B in bfloat16, 1 sample of {cutoff_len} tokens at once, calculated,
-  not yet measured on a GPU: `memory_to_train` of `newsrec/preflight/needs.py` states the formula
-  term by term, plus {cuda:.0f} GB for CUDA. In short:
-  - the base's weights, 2 bytes each (4 bits and their scales for qlora);
-  - 18 bytes for each trained parameter: float32 weight and gradient, Adam's two moments, and the
-    bfloat16 copy used in computation;
-  - the input of every block (for p-tuning-v2 all that a block keeps, as it cannot be recomputed),
-    one block's activations, or the logits if they are larger.
+- **gain**: the AUC per impression of tuned minus that of base, with the 95 % interval over
+  resampled users.
+- **validation loss**: the loss of the selected checkpoint in nats per token of the answer. For an
+  answer of four tokens whose first token is guessed and whose other tokens are certain, it is
+  ln 2 / 4 = 0.173.
+- **on disk**: the size of the weights in `models/adapter` after training; for full and freeze,
+  this is a whole model.
+- **tokens/s** and **peak RAM**: measured on two cores without a GPU, for the training process
+  only. They vary with the other load of the machine.
+- **GPU memory at 8B**: Qwen3-8B in bfloat16, 1 sample of {cutoff_len} tokens per batch,
+  calculated and not yet measured on a GPU. `memory_to_train` in `newsrec/preflight/needs.py`
+  states each term of the formula; {cuda:.0f} GB are added for CUDA. In short, the memory is the
+  sum of:
+  - the weights of the base model, 2 bytes each (for qlora, 4 bits and their scales);
+  - 18 bytes for each trained parameter: the float32 weight and gradient, Adam's two moments, and
+    the bfloat16 copy that is used in computation;
+  - the input of every block (for p-tuning-v2, everything that a block stores for the backward
+    pass, as it cannot be recomputed);
+  - the activations of one block or the logits, whichever are larger.
 
 ## The methods
 
-- **lora, qlora, full, freeze** are LLaMA-Factory's. `train.dora`, `train.rslora`, `train.pissa` and
-  `train.loraplus` are keys of lora and combine, except pissa with dora; qlora has all but pissa.
-- **qlora** trains an adapter on a 4-bit base; it is merged into the base as it was fetched.
-- **full** and **freeze** produce a whole model; `merge` exports it as it is.
-- **p-tuning-v2** (PEFT, prefix tuning with a projection) and **adapter** (bottlenecks of the
-  library `adapters`) are stored beside the base, unmerged. vLLM cannot load them, so the choice
-  sets `engine: transformers` for base and tuned alike; another engine is refused before
-  anything runs.
-- **The same tokens**: both trainers read the same samples through the same chat template,
+- **lora, qlora, full and freeze** are trained with LLaMA-Factory. `train.dora`, `train.rslora`,
+  `train.pissa` and `train.loraplus` are options of lora. They can be combined, except pissa with
+  dora; qlora has all of them except pissa.
+- **qlora** trains an adapter on a 4-bit base model; the adapter is merged into the unquantized
+  base model.
+- **full** and **freeze** produce a whole model, which `merge` exports unchanged.
+- **p-tuning-v2** (prefix tuning with a projection, with PEFT) and **adapter** (bottleneck adapters,
+  with the library `adapters`) are stored next to the base model and not merged. vLLM cannot load
+  them, so these choices set `engine: transformers` for both base and tuned; any other engine is
+  refused before the run starts.
+- **Equal tokens**: both trainers read the same samples with the same chat template,
   `model.template`. `auto`, the default of `model=local`, reads the template of the model's own
-  tokenizer. `train` refuses a template that yields other tokens than scoring.
-- **By hand**: `llamafactory-cli train models/adapter/train.yaml` runs the training again
-  (p-tuning-v2 and adapter: `python -m newsrec.training.peft_worker models/adapter/train.yaml`).
+  tokenizer. `train` refuses a template whose tokens differ from those used in scoring.
+- **By hand**: `llamafactory-cli train models/adapter/train.yaml` repeats the training
+  (for p-tuning-v2 and adapter: `python -m newsrec.training.peft_worker models/adapter/train.yaml`).
 
 ## Long runs
 
 - **Interrupted**: after a kill at any step, the next `dvc repro` resumes from the last checkpoint
-  (`train.save_steps`) and, on a CPU, ends in the same bytes.
-- **The best checkpoint** is kept, the one with the lowest validation loss. After
-  `train.early_stopping` validations without a lower one, training ends.
-- **A loss that is not a number** ends training at that step, before any weight changes.
+  (`train.save_steps`) and, on a CPU, produces the same bytes.
+- **The best checkpoint** is kept, that is the one with the lowest validation loss. Training stops
+  after `train.early_stopping` validations without a lower loss.
+- **A loss that is not a number** stops the training at that step, before any weight changes.
 
 ## Several GPUs
 
-All are used, each with a whole copy of the model: training gets faster, not smaller. A step then
-takes that many times the samples (`num_processes` in `metrics/train.json`).
+All GPUs are used, each with a whole copy of the model: training gets faster, but does not need
+less memory per GPU. With n GPUs, a step processes n times as many samples
+(`num_processes` in `metrics/train.json`).
 
 ## The command for each
 
-The rates and widths are for the tiny model:
+The learning rates and widths are for the tiny model:
 
 {settings}
 """
@@ -134,7 +143,7 @@ The rates and widths are for the tiny model:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--write-only", action="store_true", help="run nothing")
+    parser.add_argument("--write-only", action="store_true", help="run no experiment")
     if not parser.parse_args().write_only:
         for choice in tqdm(CHOICES, desc="methods", unit="experiment"):
             run(choice)
@@ -144,7 +153,7 @@ def main() -> None:
 
 
 def run(choice: Choice) -> None:
-    """Run one experiment in a copy of the files of Git."""
+    """Run one experiment in a copy of the files in Git."""
     name = f"method-{choice.name}"
     with Repo() as repo:
         there = {found for named in repo.experiments.ls().values() for found, _ in named}
@@ -155,7 +164,7 @@ def run(choice: Choice) -> None:
 
 
 def row(choice: Choice) -> tuple[str, ...]:
-    """The cells of one method, as `HEADS` names them."""
+    """The cells of one method, in the order of `HEADS`."""
     train, evaluate = measured(choice, "train"), measured(choice, "evaluate")
     gain = evaluate["tuned_vs_base"]["auc"]
     return (
@@ -180,7 +189,7 @@ def measured(choice: Choice, name: str) -> dict[str, Any]:
 
 
 def params_at_8b(choice: Choice) -> SharedParams:
-    """The recipe that ships for Qwen3-8B."""
+    """The recipe that the project provides for Qwen3-8B."""
     with TemporaryDirectory() as folder:
         path = Path(folder) / "params.yaml"
         compose(path, [*choice.words, "model=qwen3-8b"])
@@ -188,7 +197,7 @@ def params_at_8b(choice: Choice) -> SharedParams:
 
 
 def memory_at_8b(choice: Choice) -> int:
-    """Bytes on the GPU that trains Qwen3-8B by that recipe."""
+    """Bytes of GPU memory to train Qwen3-8B with that recipe."""
     params = params_at_8b(choice)
     assert params.model.shape is not None
     train, shape = params.train, params.model.shape
@@ -198,7 +207,7 @@ def memory_at_8b(choice: Choice) -> int:
 
 
 def last_run() -> str:
-    """The date of the last experiment, such as 2026-11-22."""
+    """The date of the latest experiment, such as 2026-11-22."""
     names = {f"method-{choice.name}" for choice in CHOICES}
     with Repo() as repo:
         found = [one for named in repo.experiments.ls().values() for one in named]
@@ -211,7 +220,7 @@ def last_run() -> str:
 
 
 def document(rows: list[tuple[str, ...]], date: str) -> str:
-    """docs/methods.md, with the date of the runs."""
+    """The text of docs/methods.md, with the date of the runs."""
     evaluate = measured(CHOICES[0], "evaluate")
     settings = [
         f"- `{choice.name}`: `dvc exp run -S {' -S '.join((*choice.words, *choice.tiny))}`"

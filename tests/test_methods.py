@@ -38,7 +38,11 @@ def test_the_memory_at_8b_is_what_the_formula_gives(choice: object) -> None:
 def test_the_document_is_what_the_template_makes_of_its_figures(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    found = re.search(r"(\d+) impressions of users not trained on; base AUC (\d\.\d{4})\.", TEXT)
+    found = re.search(
+        r"(\d+) impressions of users not seen in\s+training; the AUC of the base model is "
+        r"(\d\.\d{4})\.",
+        TEXT,
+    )
     date = re.search(r"from runs of (\d{4}-\d\d-\d\d);", TEXT)
     assert found is not None
     assert date is not None

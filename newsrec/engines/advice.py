@@ -1,4 +1,4 @@
-"""What a person can do about an engine that failed."""
+"""Advice for a user whose engine failed."""
 
 from pathlib import Path
 
@@ -7,13 +7,13 @@ from newsrec.running.processes import Finished
 
 
 def explain_vllm(finished: Finished, log: Path) -> str:
-    """Why vLLM ended, in one line, with what to do about it."""
+    """Why vLLM ended and what to do about it, in one line."""
     if finished.says("KV cache", "max seq len") and finished.says("max_model_len"):
         knobs = "raise score.cpu_kv_cache_gib or score.gpu_memory_utilization, or lower "
-        return f"vLLM has no room for one prompt; {knobs}score.max_model_len (log: {log})"
+        return f"vLLM's cache is too small for one prompt; {knobs}score.max_model_len (log: {log})"
     if finished.ran_out_of_memory or finished.says("Free memory on device"):
         return (
-            "vLLM ran out of memory; free the GPU of other processes (nvidia-smi), then lower, in "
+            "vLLM ran out of memory; end other processes on the GPU (nvidia-smi), then lower, in "
             "this order: score.gpu_memory_utilization, score.max_model_len, score.cpu_kv_cache_gib"
             f"; or choose a smaller model (log: {log})"
         )
@@ -23,11 +23,11 @@ def explain_vllm(finished: Finished, log: Path) -> str:
 
 
 def explain_server(what: str, finished: Finished, log: Path) -> str:
-    """Why a server ended, in one line, with what to do about it."""
+    """Why a server ended and what to do about it, in one line."""
     if finished.ran_out_of_memory:
         return (
-            f"{what} ran out of memory; free the GPU of other processes (nvidia-smi), choose "
-            f"score.dtype: bfloat16, or a smaller model (log: {log})"
+            f"{what} ran out of memory; end other processes on the GPU (nvidia-smi), set "
+            f"score.dtype: bfloat16, or choose a smaller model (log: {log})"
         )
     if finished.ran_out_of_disk:
         return f"{what} found no space left on the disk; {FREE_SOME} (log: {log})"

@@ -1,8 +1,8 @@
-"""Whether vLLM reads a model as transformers does, from a few prompts' log-probabilities.
+"""Check with a few prompts' log-probabilities that vLLM reads a model as transformers does.
 
-Training reads a model's folder with one version of transformers, vLLM with another and with code of
-its own. Where the two understand a file differently, each works and their figures do not belong to
-one model.
+Training reads a model's folder with one version of transformers, and vLLM with another version and
+its own code. If the two interpret a file differently, both still run, but their figures belong to
+two different models.
 """
 
 import math
@@ -26,16 +26,16 @@ from newsrec.engines.vllm_engine import answer
 from newsrec.errors import UserError
 from newsrec.files import read_json
 
-# Largest difference of a log-probability that rounding explains, by the type that both compute in.
+# The largest difference in log-probability that rounding explains, by the dtype of both.
 # Measured: docs/engines.md.
 TOLERANCES = {"float32": 0.001, "float16": 0.1, "bfloat16": 0.75}
-MIN_PROBABILITY = 0.01  # of a token that is compared: of improbable ones rounding changes more
-_TOP = 5  # tokens of each prompt
-_MAX_TOKENS = 2_048  # of the longest prompt
+MIN_PROBABILITY = 0.01  # of a compared token: rounding changes improbable tokens more
+_TOP = 5  # tokens compared for each prompt
+_MAX_TOKENS = 2_048  # in the longest prompt
 
 
 class Token(NamedTuple):
-    """A token after a prompt and its log-probability by transformers."""
+    """A token after a prompt and its log-probability in transformers."""
 
     prompt: int
     token: int
@@ -44,14 +44,14 @@ class Token(NamedTuple):
 
 @dataclass(frozen=True)
 class Agreement:
-    """What was compared; log-probabilities are natural logarithms.
+    """The result of the comparison; log-probabilities are natural logarithms.
 
     Attributes:
-        dtype: that both computed in.
-        num_prompts: of the chats, and one more: all of them as one long prompt.
-        num_tokens: probable tokens after them whose log-probabilities were compared.
-        max_difference: the largest.
-        tolerance: of `TOLERANCES`.
+        dtype: the dtype that both used.
+        num_prompts: the number of chats, plus one prompt that joins all of them.
+        num_tokens: the number of probable next tokens whose log-probabilities were compared.
+        max_difference: the largest difference.
+        tolerance: the value from `TOLERANCES`.
     """
 
     dtype: str
@@ -67,18 +67,18 @@ def compare_with_transformers(
     """Compare the log-probabilities of vLLM with those of transformers.
 
     Args:
-        settings: of vLLM.
+        settings: the settings of vLLM.
         model: folder of a whole Hugging Face model.
-        chats: prompts, a few.
-        work: an existing folder for answers.
+        chats: a few prompts.
+        work: an existing folder for the answers.
 
     Raises:
-        UserError: they differ by more than rounding explains, or vLLM failed.
+        UserError: the difference is larger than rounding explains, or vLLM failed.
     """
     dtype = _dtype(settings, model)
     tokenizer = load_tokenizer(model)
     prompts = [encode_chat(tokenizer, chat) for chat in chats]
-    # Position encodings that are read differently show more the longer a prompt is.
+    # Differences in position encodings show more clearly in longer prompts.
     longest = min(settings.max_model_len - 1, _MAX_TOKENS)
     prompts = [ids[-longest:] for ids in [*prompts, [id_ for ids in prompts for id_ in ids]]]
     expected = list(_probable_tokens(model, dtype, prompts))
@@ -96,16 +96,17 @@ def compare_with_transformers(
         raise UserError(
             f"{model}: vLLM reads this model differently from transformers: the log-probability of "
             f"{tokenizer.decode([one.token])!r} after prompt {one.prompt + 1} of {len(prompts)} is "
-            f"{found[worst]:.4f}, by transformers {one.logprob:.4f}; expected a difference of at "
-            f"most {agreement.tolerance:g} in {dtype}. Training and scoring would use two models: "
-            "look in its config.json for what one library ignores and for weights that are there "
-            "twice, or score with transformers too (engine=transformers)"
+            f"{found[worst]:.4f} in vLLM and {one.logprob:.4f} in transformers; expected a "
+            f"difference of at most {agreement.tolerance:g} in {dtype}. Training and scoring would "
+            "use two different models: look in its config.json for settings that one library "
+            "ignores and in its files for duplicate weights, or also score with transformers "
+            "(engine=transformers)"
         )
     return agreement
 
 
 def _dtype(settings: VllmSettings, model: Path) -> str:
-    """What vLLM computes in, a key of `TOLERANCES`."""
+    """The dtype that vLLM uses, a key of `TOLERANCES`."""
     if settings.dtype != "auto":
         return {"half": "float16", "float": "float32"}.get(settings.dtype, settings.dtype)
     config = read_json(model / "config.json")
@@ -115,7 +116,7 @@ def _dtype(settings: VllmSettings, model: Path) -> str:
 
 @torch.inference_mode()
 def _probable_tokens(model: Path, dtype: str, prompts: Sequence[Sequence[int]]) -> Iterator[Token]:
-    """The most probable tokens after each prompt, by transformers; the model is dropped after."""
+    """The most probable tokens after each prompt in transformers; the model is then released."""
     device = default_device()
     network = load_for_answers(model, dtype, device)
     assert isinstance(network, PreTrainedModel)
@@ -128,4 +129,4 @@ def _probable_tokens(model: Path, dtype: str, prompts: Sequence[Sequence[int]]) 
                 yield Token(number, token, logprob)
     del network
     if device == "cuda":
-        torch.cuda.empty_cache()  # for vLLM, which has a process of its own
+        torch.cuda.empty_cache()  # for vLLM, which runs in a separate process

@@ -1,4 +1,4 @@
-"""One function for every engine: prompts in, answers out."""
+"""One function for all engines: prompts in, answers out."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,20 +13,20 @@ def answer(
     """Answer every prompt with the engine that `settings` belong to.
 
     Args:
-        settings: of the engine.
-        name: of what is scored, like `base`; a server may know the model by another name.
-        model: folder of a Hugging Face model, or of what was trained beside one.
-        request: the prompts and what is wanted of them.
-        target: Parquet file of `ANSWERS_SCHEMA` to write, in the order of the prompts.
-        work: an existing folder for logs and for what an interrupted run need not ask again.
+        settings: the settings of the engine.
+        name: the name of the scored model, such as `base`; a server may use another name for it.
+        model: folder of a Hugging Face model, or of an adapter trained for one.
+        request: the prompts and the requested outputs.
+        target: Parquet file to write with `ANSWERS_SCHEMA`, in the order of the prompts.
+        work: an existing folder for logs and for answers that an interrupted run can reuse.
 
     Returns:
-        What only this engine can report of its answers.
+        Statistics about the answers that only this engine reports.
 
     Raises:
-        UserError: the engine is missing, out of memory, or cannot do its work.
+        UserError: the engine is missing, runs out of memory, or cannot do its work.
     """
-    # Imported where they are used: each takes seconds to import.
+    # Imported here because each import takes seconds.
     match settings:
         case VllmSettings():
             from newsrec.engines import vllm_engine

@@ -1,4 +1,4 @@
-"""Chat completions over HTTP, with retries; every refusal is an error of one line."""
+"""Chat completions over HTTP, with retries; every refusal is reported in one line."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ from newsrec.errors import UserError
 
 _LONGEST_WAIT = 60.0  # seconds between two tries, unless the server asks for more
 _LONGEST_ASKED = 600.0  # seconds; a server that asks for more means a quota, not a queue
-_SHORTEST_KEY = 8  # a shorter one is a word that servers without keys are given, like EMPTY
+_SHORTEST_KEY = 8  # a shorter one is a placeholder for servers without keys, such as EMPTY
 _SHOWN = 300  # characters of a reply in a message
 _WHEN_UNREACHABLE = (
     "check that the server is up, lower score.api_concurrency or raise score.api_timeout"
@@ -38,41 +38,41 @@ Answer = TypeVar("Answer")
 
 
 def connect(url: str, key: str | None, *, timeout: float, concurrency: int) -> httpx.AsyncClient:
-    """Connections to the server at `url`; opened when the first request is sent.
+    """Create a client for the server at `url`; it connects when the first request is sent.
 
     Raises:
-        UserError: `url` is not a usable address, or `key` not a usable key.
+        UserError: `url` is not a usable URL, or `key` is not a usable key.
     """
     try:
         parsed = httpx.URL(url)
     except httpx.InvalidURL:
         parsed = httpx.URL()
     if parsed.scheme not in ("http", "https") or not parsed.host or parsed.userinfo or parsed.query:
-        # Not shown: it may hold a password.
+        # The URL is not shown, as it may contain a password.
         raise UserError(
-            f"{URL_VARIABLE}: expected an address like http://127.0.0.1:8000/v1, without a user, "
-            f"password or query; the key goes to {KEY_VARIABLE}"
+            f"{URL_VARIABLE}: expected a URL such as http://127.0.0.1:8000/v1, without a user, "
+            f"password or query; set the key in {KEY_VARIABLE}"
         )
     if key is not None and not (key.isascii() and key.isprintable() and key and " " not in key):
-        raise UserError(f"{KEY_VARIABLE}: expected the key alone, without spaces or line ends")
+        raise UserError(f"{KEY_VARIABLE}: expected only the key, without spaces or line breaks")
     return httpx.AsyncClient(
         base_url=url,
         headers={} if key is None else {"Authorization": f"Bearer {key}"},
         timeout=timeout,
         limits=httpx.Limits(max_connections=concurrency),
-        # A proxy does not reach this machine's own servers.
+        # A proxy cannot reach servers on this machine.
         trust_env=parsed.host not in ("127.0.0.1", "localhost", "::1"),
     )
 
 
 @dataclass(frozen=True)
 class Client:
-    """One model of one server.
+    """One model on one server.
 
     Attributes:
         http: connections to the server.
         model: the server's name for the model.
-        key: of the server.
+        key: the key for the server.
         max_tries: attempts for one request.
         first_wait: seconds before the second attempt; doubled each time.
         named_by: the variable or parameter by which a user names the model.
@@ -91,19 +91,19 @@ class Client:
         read: Callable[[dict[str, Any]], Answer],
         failed: Callable[[str], None] = lambda kind: None,
     ) -> Answer:
-        """Send one request, with retries, and return what `read` makes of the reply.
+        """Send one request, with retries, and return the reply as parsed by `read`.
 
         Args:
-            body: of the request.
+            body: the body of the request.
             read: parses the reply; if it raises `PassingError`, the request is sent again.
             failed: called with the kind of each failure: `PassingError.kind`, or `connection`.
 
         Raises:
             UnansweredError: the server filters this prompt.
-            UserError: the server refuses, or failed `max_tries` times.
+            UserError: the server refuses the request, or failed `max_tries` times.
         """
         problem, remedy, tries = "none was made", _WHEN_UNREACHABLE, 0
-        # httpx's timeout restarts with every byte: a slow trickle would never time out.
+        # httpx's timeout restarts with every byte, so a very slow reply would never time out.
         longest = 2 * (self.http.timeout.read or 0)
         while tries < self.max_tries:
             tries += 1
@@ -117,7 +117,7 @@ class Client:
                 problem, remedy = f"{type(error).__name__} {error}".strip(), _WHEN_UNREACHABLE
                 failed("connection")
             except TimeoutError:
-                problem, remedy = f"no whole reply in {longest:g} s", _WHEN_UNREACHABLE
+                problem, remedy = f"no complete reply in {longest:g} s", _WHEN_UNREACHABLE
                 failed("connection")
             except PassingError as error:
                 problem, remedy = str(error), error.remedy or _WHEN_UNREACHABLE
@@ -130,16 +130,16 @@ class Client:
                 # With jitter, so that requests that failed together are not all retried together.
                 await asyncio.sleep(max(wait, asked_wait) + random.uniform(0, wait / 2))
         raise self.error(
-            f"no answer in {tries} tries, the last: {problem}; {remedy}; answers so far are kept: "
-            "the same command continues from there"
+            f"no answer in {tries} tries, the last: {problem}; {remedy}; answers so far are kept, "
+            "and the same command continues from there"
         )
 
     def error(self, text: str) -> UserError:
-        """An error of this server, without the key, which its reply may repeat."""
+        """An error for this server, without the key, which its reply may repeat."""
         return UserError(f"{str(self.http.base_url).rstrip('/')}: {self._hidden(text)}")
 
     def _hidden(self, text: str) -> str:
-        """The text without the key; call it before truncating, or a part of the key may stay."""
+        """The text without the key; call it before truncating, or a part of the key may remain."""
         if self.key is None or len(self.key) < _SHORTEST_KEY:
             return text
         return text.replace(self.key, "***").replace(self.key.replace("/", "\\/"), "***")
@@ -148,11 +148,11 @@ class Client:
         """The chat completion in a response.
 
         Raises:
-            PassingError, UnansweredError, UserError: there is none; which one depends on the error.
+            PassingError, UnansweredError, UserError: it has none; the class depends on the error.
         """
         status, text = response.status_code, self._hidden(response.text)
         try:
-            # Its content goes into predictions and the journal.
+            # Its content is stored in predictions and the journal.
             body = response.json() if text == response.text else json.loads(text)
         except (ValueError, RecursionError):
             body = None
@@ -169,8 +169,8 @@ class Client:
             raise UnansweredError(problem)
         if is_of_the_account(status, error):
             raise self.error(
-                f"the account has nothing left to spend: {problem}; pay or raise its limit; "
-                "answers so far are kept: the same command continues from there"
+                f"the account has no credit left: {problem}; add credit or raise its limit; "
+                "answers so far are kept, and the same command continues from there"
             )
         if may_pass(status, error):
             raise PassingError(problem, kind=str(status))
@@ -179,7 +179,7 @@ class Client:
         raise await self._refusal(status, error, problem, response.headers.get("Location", ""))
 
     def _checked(self, body: object, text: str) -> dict[str, Any]:
-        """The body of a reply that names no error, if it is a chat completion."""
+        """The body of a reply without an error, if it is a chat completion."""
         if isinstance(body, dict) and "choices" in body:
             if body["choices"]:
                 return body
@@ -187,25 +187,25 @@ class Client:
         start = text.lstrip()[:5]
         if start == "data:":
             raise self.error(
-                f"expected one reply, found a stream: {text[:_SHOWN]!r}; choose a server, or a "
-                "setting of it, that streams only on request"
+                f"expected one reply, found a stream: {text[:_SHOWN]!r}; choose another server, or "
+                "configure it to stream only on request"
             )
         if body is None and not start.startswith("<"):
-            raise PassingError(f"a reply that is cut off: {text[:_SHOWN]!r}")
+            raise PassingError(f"a truncated reply: {text[:_SHOWN]!r}")
         raise self._no_completion(text)
 
     def _no_completion(self, text: str) -> UserError:
         return self.error(
             f"expected a chat completion, found {text[:_SHOWN]!r}; set {URL_VARIABLE} to the "
-            "address of an OpenAI-compatible server, up to and with /v1; if it was answering "
-            "before, check the proxies on the way to it; answers so far are kept"
+            "URL of an OpenAI-compatible server, including /v1; if it answered before, check the "
+            "proxies between this machine and the server; answers so far are kept"
         )
 
     async def _refusal(self, status: int, error: object, problem: str, location: str) -> UserError:
         if status in (401, 403):
-            found = "wants a key" if self.key is None else "refuses the key"
+            found = "requires a key" if self.key is None else "refuses the key"
             return self.error(
-                f"the server {found} ({status}); set {KEY_VARIABLE} to a valid one; it says: "
+                f"the server {found} ({status}); set {KEY_VARIABLE} to a valid key; its reply: "
                 f"{problem}"
             )
         if status == 404:
@@ -217,8 +217,8 @@ class Client:
                 )
             if not names_no_model(error):
                 return self.error(
-                    f"no chat completions there (404); set {URL_VARIABLE} to the address of an "
-                    "OpenAI-compatible server, up to and with /v1"
+                    f"no chat completions at this URL (404); set {URL_VARIABLE} to the URL of an "
+                    "OpenAI-compatible server, including /v1"
                 )
         return self.error(
             f"the server refuses the request: {problem}; {advise(status, error, location)}"

@@ -1,4 +1,4 @@
-"""Chat completions of many prompts: asked by several tasks at once, and judged as a whole."""
+"""Chat completions for many prompts, requested by several tasks at once and checked together."""
 
 import hashlib
 import json
@@ -15,12 +15,12 @@ from newsrec.engines.api_errors import UnansweredError
 from newsrec.engines.api_replies import Journal, Reply, ReplyError, read_reply
 from newsrec.engines.request import Choices, choice_tokens
 
-# The share that is tolerated, and by how many roots of the number of prompts more must be found
-# before all are asked. Prompts with a text in common come together, and are filtered together.
+# The tolerated share, and the number of square roots of the prompts so far by which it must be
+# exceeded to stop early. Prompts with a common text come together, and are filtered together.
 _DOUBTFUL = (1 / 2, 3)
 _UNANSWERED = (1 / 4, 15)
 
-UNCONSTRAINED = Reply([], None, False)  # of a prompt that the server does not constrain
+UNCONSTRAINED = Reply([], None, False)  # for a prompt whose answer the server cannot constrain
 
 
 @dataclass
@@ -80,61 +80,61 @@ class Completions:
             raise self.client.error(f"prompt {row}: {error}") from None
 
     def _check_alike(self, reply: Reply) -> None:
-        """Raise UserError where replies are of two models, or only some have log-probabilities."""
+        """Raise UserError if replies are from two models, or only some have log-probabilities."""
         if reply.text is None:
             return
         self.model = self.model or reply.model
         if reply.model not in ("", self.model):
             raise self.client.error(
-                f"some replies are of the model {self.model!r} and some of {reply.model!r}; one "
-                "table cannot hold both; ask for a model that the server never replaces (where it "
-                f"now does not, remove {self.journal.path} to ask all again)"
+                f"some replies are from the model {self.model!r} and some from {reply.model!r}; "
+                "one table cannot contain both; choose a model that the server never replaces (if "
+                f"this is now the case, remove {self.journal.path} to send all prompts again)"
             )
         self.answered = self.answered or reply
         if (self.answered.logprobs is None) != (reply.logprobs is None):
             raise self.client.error(
-                "some replies hold log-probabilities and some do not; one table cannot hold both; "
-                f"use a server that treats all requests alike (where it now does, remove "
-                f"{self.journal.path} to ask all again), or set score.api_top_logprobs: 0 for the "
-                "texts alone"
+                "some replies have log-probabilities and some do not; one table cannot contain "
+                f"both; use a server that handles all requests alike (if this is now the case, "
+                f"remove {self.journal.path} to send all prompts again), or set "
+                "score.api_top_logprobs: 0 to score by the texts alone"
             )
 
     def without_answer(self) -> str:
-        """How many prompts have none, and what the server says of the last."""
+        """The number of prompts without an answer, and the server's reply to the last of them."""
         return (
             f"{len(self.unanswered)} of {len(self.replies)} prompts got no answer, the last: "
             f"{self.unanswered[-1].seen}"
         )
 
     def check_rule(self, *, done: bool) -> None:
-        """Raise UserError where as a rule there is no answer, or nothing known of the answers."""
+        """Raise UserError if too many prompts have no answer, or only doubtful ones."""
         num = len(self.replies)
         if _is_rule(len(self.unanswered), num, *_UNANSWERED, done=done):
             raise self.client.error(
                 f"{self.without_answer()}; change the server's content filter or choose another "
-                "server; answers so far are kept: the same command asks only for the rest"
+                "server; answers so far are kept, and the same command requests only the others"
             )
         if _is_rule(len(self.doubtful), num, *_DOUBTFUL, done=done):
             self.journal.forget()
             raise self.client.error(
                 f"the first position of {len(self.doubtful)} of {num} replies does not list two "
-                f"of the answers {', '.join(map(repr, self.answers))}, or the text begins behind "
-                f"it; the last lists {self.doubtful[-1].seen}; it was asked for "
-                f"{self.body['top_logprobs']} tokens (score.api_top_logprobs, mostly up to 20); "
-                "let the server list them by their texts, with the chat template of the model "
-                "that is scored, or set score.api_top_logprobs: 0 to score by the texts alone"
+                f"of the answers {', '.join(map(repr, self.answers))}, or the text begins after "
+                f"it; the last one lists {self.doubtful[-1].seen}; {self.body['top_logprobs']} "
+                "tokens were requested (score.api_top_logprobs, usually at most 20); configure the "
+                "server to list tokens by their texts and to use the chat template of the scored "
+                "model, or set score.api_top_logprobs: 0 to score by the texts alone"
             )
 
 
 def _constraint(choices: Choices) -> dict[str, Any]:
-    """What vLLM's server understands."""
+    """The constraint in the form that vLLM's server understands."""
     return {"structured_outputs": {"choice": list(choices)}, "max_tokens": choice_tokens(choices)}
 
 
 def unconstrain(replies: Sequence[Reply], choices: Sequence[Choices]) -> list[Reply]:
-    """The replies, of prompts with choices without a text if any is none of its choices.
+    """The replies; if a text is not one of its prompt's choices, without texts for such prompts.
 
-    Then the server passes over the constraint, and what it wrote within the choices is free text.
+    In that case the server ignores the constraint, and even matching replies are free text.
     """
     of = {row: texts for row, texts in enumerate(choices) if texts}
     if all(replies[row].text in (*texts, None) for row, texts in of.items()):
@@ -143,5 +143,5 @@ def unconstrain(replies: Sequence[Reply], choices: Sequence[Choices]) -> list[Re
 
 
 def _is_rule(count: int, num: int, share: float, roots: int, *, done: bool) -> bool:
-    """Whether `count` of `num` is more than a share; before all are done, far more."""
+    """Whether `count` of `num` exceeds a share; before all are done, by a wide margin."""
     return count > share * num + (0 if done else roots * math.sqrt(num))

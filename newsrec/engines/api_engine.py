@@ -1,6 +1,6 @@
-"""An OpenAI-compatible server: one that is started here, or one behind a URL.
+"""An OpenAI-compatible server, either started here or reached through a URL.
 
-Such a server gets messages, not token ids; what its replies are worth: `api_replies`.
+Such a server receives messages instead of token ids; for the use of its replies, see `api_replies`.
 """
 
 import asyncio
@@ -27,23 +27,23 @@ from newsrec.errors import UserError
 from newsrec.files import sha256_folder
 
 _SECONDS_TO_START = 900
-# Raised when replies are read in another way: what was stored by the old one is asked again.
+# Incremented when replies are read differently, so that stored replies are requested again.
 _READING = 2
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """A model behind a server.
+    """A model on a server.
 
     Attributes:
-        url: up to and with `/v1`.
-        key: the server's, if it wants one; never written anywhere.
+        url: the URL of the server, including `/v1`.
+        key: the key for the server, if it requires one; never written anywhere.
         model: the server's name for it.
-        fingerprint: of what is behind the name, where it is known, like a digest of the model's
-            files: replies of another one are not taken from the journal.
-        top_logprobs: tokens that it is asked to list; 0 asks for none.
+        fingerprint: of the model, if it is known, such as a digest of its files: replies of
+            another model are not taken from the journal.
+        top_logprobs: number of tokens that the server is asked to list; 0 for none.
         extra_body: added to each request.
-        constrains: whether it writes one of a prompt's choices, as vLLM's server.
+        constrains: whether it can restrict answers to a prompt's choices, as vLLM's server can.
     """
 
     url: str
@@ -58,24 +58,25 @@ class Endpoint:
 def answer(
     settings: ApiSettings, name: str, model: Path, request: Request, target: Path, work: Path
 ) -> dict[str, object]:
-    """Answer every prompt by a server; see `newsrec.engines.answering.answer`.
+    """Answer every prompt with a server; see `newsrec.engines.answering.answer`.
 
     Returns:
-        `scored_by`: logprobs, or text where there are none; `num_unlisted`: prompts of which an
+        `scored_by`: logprobs, or text if there are none; `num_unlisted`: prompts for which an
         answer was not listed; `num_unanswered`: prompts that the server filtered or left empty;
-        of a request with choices also `num_unconstrained`: prompts with choices and no text,
-        since the server does not constrain what it writes.
+        for a request with choices also `num_unconstrained`: prompts with choices but without a
+        text, since the server does not constrain its output.
 
     Raises:
-        UserError: there is no URL, the server cannot do its work, or a server could not tell the
-            answers apart.
+        UserError: there is no URL, the server cannot do its work, or a server could not
+            distinguish the answers.
     """
     tokenizer = load_tokenizer(model)
     texts = [tokenizer.decode([token]) for token in request.answers]
     if len(set(texts)) < len(texts) or any("\ufffd" in text for text in texts):
         raise UserError(
-            f"the answers' first tokens are {texts}, parts of characters, which a server's list "
-            "does not tell apart; set score.engine to vllm or transformers, which go by ids"
+            f"the answers' first tokens are {texts}, parts of characters, which cannot be "
+            "distinguished in a server's list; set score.engine to vllm or transformers, which use "
+            "token ids"
         )
     with _serving(settings, name, model, work) as endpoint:
         replies, _ = complete_all(endpoint, request, texts, settings, work)
@@ -85,7 +86,7 @@ def answer(
     if num_unconstrained:
         tqdm.write(
             f"warning: the server does not keep to the choices of a prompt, so {num_unconstrained} "
-            "prompts have no choice, only free text",
+            "prompts have only free text instead of a choice",
             file=sys.stderr,
         )
     return {
@@ -100,21 +101,21 @@ def answer(
 
 @contextmanager
 def _serving(settings: ApiSettings, name: str, model: Path, work: Path) -> Iterator[Endpoint]:
-    """The server that the settings name, for as long as the block runs."""
+    """The server in the settings, for as long as the block runs."""
     fingerprint = sha256_folder(model)
     if settings.server == "llamafactory":
         server = llamafactory_server(
             model, settings.template, settings.port, work, _SECONDS_TO_START, dtype=settings.dtype
         )
         with server as url:
-            # It lists no log-probabilities, whatever it is asked.
+            # It never lists log-probabilities.
             yield Endpoint(url, None, str(model), fingerprint, top_logprobs=0)
         return
     url_behind = os.environ.get(URL_VARIABLE)
     if url_behind is None:
         raise UserError(
-            f"score.api_server is url, and {URL_VARIABLE} is not set; set it to the server's "
-            "address with /v1, or score.api_server to llamafactory"
+            f"score.api_server is url, but {URL_VARIABLE} is not set; set it to the server's "
+            "URL including /v1, or set score.api_server to llamafactory"
         )
     yield Endpoint(
         url_behind,
@@ -134,24 +135,24 @@ def complete_all(
     settings: ApiSettings,
     work: Path,
 ) -> tuple[list[Reply], int]:
-    """Ask for every prompt that the journal in `work` does not hold yet.
+    """Send every prompt that is not yet in the journal in `work`.
 
-    After an end of any kind the same call asks only for the rest.
+    After an interruption of any kind, the same call sends only the remaining prompts.
 
     Args:
         endpoint: the server.
         request: the prompts; their messages are sent.
-        answers: text of each answer's first token, in the request's order.
-        settings: how to ask.
+        answers: the text of each answer's first token, in the request's order.
+        settings: the settings of the engine.
         work: an existing folder, for the journal.
 
     Returns:
-        The replies in the order of the prompts, and how many of them were asked for.
+        The replies in the order of the prompts, and how many of them were requested.
 
     Raises:
-        UserError: the server cannot be reached or refuses, a reply cannot be used, replies are of
-            two models, only some have log-probabilities, or as a rule the answers are not listed
-            or there is no answer.
+        UserError: the server cannot be reached or refuses, a reply cannot be used, replies are from
+            two models, only some have log-probabilities, or too many replies do not list the
+            answers or are missing.
     """
     weighed = bool(answers and endpoint.top_logprobs)
     body = {
@@ -194,8 +195,9 @@ def complete_all(
         completions.check_rule(done=True)
         if completions.model not in ("", endpoint.model):
             tqdm.write(
-                f"warning: {endpoint.url} answered as the model {completions.model!r}, asked for "
-                f"{endpoint.model!r}; see that this is another name of the same",
+                f"warning: {endpoint.url} answered as the model {completions.model!r}, but "
+                f"{endpoint.model!r} was requested; check that this is another name of the same "
+                "model",
                 file=sys.stderr,
             )
         if completions.unanswered:
@@ -209,5 +211,5 @@ def complete_all(
         try:
             done = asyncio.run(run(journal, progress))
         except ExceptionGroup as group:
-            raise group.exceptions[0] from None  # the rest was cancelled, or failed likewise
+            raise group.exceptions[0] from None  # the others were cancelled or failed too
     return [done.replies[row] for row in range(len(done.replies))], done.num_asked

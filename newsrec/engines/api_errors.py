@@ -1,7 +1,7 @@
-"""What an error of a server means: it may pass, it is of one prompt, or it ends the run.
+"""Classify errors from a server: temporary, about one prompt, or fatal for the run.
 
-Servers send errors in many shapes: under an error status or under 200, as `error`, as `detail`, or
-inside a choice; with a code that is an HTTP status, a word or a number of their own.
+Servers report errors in many ways: with an error status or with status 200; as `error`, as `detail`
+or inside a choice; with a code that is an HTTP status, a word or a number of their own.
 """
 
 import re
@@ -11,12 +11,12 @@ from newsrec.engines.settings import MODEL_VARIABLE, URL_VARIABLE
 
 
 class PassingError(Exception):
-    """What may be otherwise when the same is asked again.
+    """An error that may be temporary, so that the same request is sent again.
 
     Attributes:
-        remedy: what to do when it is not; empty for what any server's trouble calls for.
-        kind: of the trouble in a word, to count: an HTTP status, or `reply` for one that cannot be
-            read.
+        remedy: what to do if it persists; empty for the general advice about server problems.
+        kind: the kind of problem, for counting: an HTTP status, or `reply` for a reply that cannot
+            be read.
     """
 
     def __init__(self, problem: str, remedy: str = "", kind: str = "reply") -> None:
@@ -26,11 +26,11 @@ class PassingError(Exception):
 
 
 class UnansweredError(Exception):
-    """The server does not answer this prompt; it may answer others."""
+    """The server refuses to answer this prompt, but may answer others."""
 
 
 _RETRIED = {408, 409, 425, 429}
-# Under these statuses the words are about the key or the queue, whatever they mention.
+# With these statuses the text is about the key or the queue, whatever it mentions.
 _NEVER_OF_THE_PROMPT = {401, 402, 404, 408, 429}
 # Azure, OpenAI, LiteLLM; DashScope; DeepSeek; OpenRouter; Gemini; Zhipu; Bedrock; Moonshot.
 _FILTERED = re.compile(
@@ -56,7 +56,7 @@ _NO_MODEL = re.compile(
     r"|model.{0,200}?(not found|not exist)",
     re.IGNORECASE | re.DOTALL,
 )
-# The HTTP status that an error in a reply with status 200 means, if it gives no code.
+# The HTTP status implied by an error in a reply with status 200 that gives no code.
 _STATUS_OF_WORDS = (
     (_QUOTA.pattern, 402),
     (r"rate[ _-]?limit|too[ _]many[ _]requests|throttl|resource_?exhausted|quota", 429),
@@ -72,7 +72,7 @@ _STATUS_OF_WORDS = (
 def find_error(body: object) -> object:
     """The error in a reply, whatever its status; None if there is none."""
     if isinstance(body, list) and len(body) == 1:
-        body = body[0]  # Gemini's
+        body = body[0]  # from Gemini
     if not isinstance(body, dict):
         return None
     choices = body.get("choices")
@@ -85,7 +85,7 @@ def find_error(body: object) -> object:
 
 
 def named_status(error: object) -> int | None:
-    """The HTTP status that an error means, by its code or its wording."""
+    """The HTTP status that an error implies, by its code or its wording."""
     if isinstance(error, Mapping):
         for name in ("status_code", "http_code", "status", "code"):
             given = str(error.get(name))
@@ -98,7 +98,7 @@ def named_status(error: object) -> int | None:
 
 def is_of_the_prompt(status: int, error: object) -> bool:
     """Whether a content filter rejected this prompt."""
-    # A list is a check of the request's form, which repeats the request.
+    # A list reports a validation of the request, which repeats the request.
     checked = isinstance(error, Mapping) and isinstance(error.get("detail"), list)
     return (
         status not in _NEVER_OF_THE_PROMPT
@@ -108,13 +108,13 @@ def is_of_the_prompt(status: int, error: object) -> bool:
 
 
 def is_of_the_account(status: int, error: object) -> bool:
-    """Whether the account has nothing left to spend, which waiting does not change."""
+    """Whether the account has no credit left, which waiting does not change."""
     return status == 402 or (400 <= status < 500 and _QUOTA.search(_words(error)) is not None)
 
 
 def may_pass(status: int, error: object) -> bool:
     """Whether the same request may be answered later."""
-    # llama.cpp's server reports a long prompt under 500.
+    # llama.cpp's server reports a prompt that is too long with status 500.
     passing = status in _RETRIED or (status >= 500 and status != 501)
     return passing and not (status == 500 and _TOO_LONG.search(_words(error)))
 
@@ -125,40 +125,40 @@ def names_no_model(error: object) -> bool:
 
 
 def advise(status: int, error: object, location: str) -> str:
-    """What to do about a refusal that any other request would meet too.
+    """What to do about a refusal that would also affect any other request.
 
     Args:
-        status: of the reply, or what its body means.
-        error: as `find_error` returns it, or the reply's text.
-        location: where a redirection leads; empty for others.
+        status: the status of the reply, or the one that its body implies.
+        error: the return value of `find_error`, or the text of the reply.
+        location: the target of a redirect; empty for other replies.
     """
     words = _words(error)
     if 300 <= status < 400:
-        return f"it leads to {location.split('?')[0]!r}; set {URL_VARIABLE} to the address there"
+        return f"it redirects to {location.split('?')[0]!r}; set {URL_VARIABLE} to the new URL"
     if status == 413 or _TOO_LONG.search(words):
         return (
-            "prompts are too long for the server: lower score.max_model_len, which shortens them, "
-            "or raise the server's own limit"
+            "prompts are too long for the server: lower score.max_model_len to shorten them, or "
+            "raise the server's own limit"
         )
     if names_no_model(error):
-        return f"set {MODEL_VARIABLE}BASE or {MODEL_VARIABLE}TUNED to the server's name of it"
+        return f"set {MODEL_VARIABLE}BASE or {MODEL_VARIABLE}TUNED to the server's model name"
     for name in ("chat_template_kwargs", "structured_outputs"):
         if name in words:
             return f"set score.api_turns_thinking_off: false, which leaves out {name}"
     if "enable_thinking" in words:
-        # DashScope's own field; chat_template_kwargs does not set it.
-        return "choose a model that does not think unless it is asked to"
+        # A field of DashScope, which chat_template_kwargs does not set.
+        return "choose a model that does not think by default"
     if re.search(r"log[ _-]?prob|top_n_tokens", words, re.IGNORECASE):
-        return "lower score.api_top_logprobs (0 asks for none, and the texts alone are scored)"
+        return "lower score.api_top_logprobs (with 0, only the texts are scored)"
     return (
-        "leave out what the server may not know: chat_template_kwargs with "
+        "turn off features that the server may not support: chat_template_kwargs with "
         "score.api_turns_thinking_off: false, log-probabilities with score.api_top_logprobs: 0; "
-        "else choose another server"
+        "or choose another server"
     )
 
 
 def _words(error: object) -> str:
-    """All that an error says, in one line; not the request, which some servers repeat."""
+    """The text of an error in one line, without the request, which some servers repeat."""
     if isinstance(error, Mapping):
         said = (f"{name} {_words(value)}" for name, value in error.items() if name != "input")
         return " ".join(said)

@@ -1,8 +1,8 @@
 """The log-probability of each answer at the first position of a chat completion.
 
-A server lists only the most probable tokens. An answer whose token is not listed gets what it can
-have at most, so the score errs towards "don't know": the log-probability of the least probable
-token that is listed, or of what the listed ones leave, whichever is less. Such rows are counted.
+A server lists only the most probable tokens. An answer whose token is not listed gets the highest
+log-probability that it can have, so the score errs towards "don't know": that of the least probable
+listed token or of the remaining probability, whichever is lower. Such rows are counted.
 """
 
 import math
@@ -14,10 +14,10 @@ from typing import Any
 
 from newsrec.engines.api_errors import PassingError
 
-TOLERANCE = 0.01  # by which rounding may bring a probability above 1
-_ZERO = -9999.0  # and below: what servers write for a probability that is 0 or unknown
-_SHOWN = 5  # tokens of a position in a message
-# How vocabularies write the space before a word.
+TOLERANCE = 0.01  # by which rounding may raise a probability above 1
+_ZERO = -9999.0  # servers use this or less for a probability that is 0 or unknown
+_SHOWN = 5  # tokens of a position that a message shows
+# How vocabularies represent the space before a word.
 _MARKERS = (" ", "▁", "Ġ")
 _BLANK = " \t\r\n▁ĠĊ"
 _TOKEN_ID = re.compile(r"token_id:(\d+)")
@@ -36,9 +36,9 @@ class Weighed:
     """The answers at the first position.
 
     Attributes:
-        logprobs: of each answer, in their order.
-        num_listed: answers that are listed.
-        starts: whether the text begins with the token that was chosen here.
+        logprobs: the log-probability of each answer, in order.
+        num_listed: the number of answers that are listed.
+        starts: whether the text begins with the token that was chosen at this position.
         shown: the most probable tokens, for a message.
     """
 
@@ -50,7 +50,7 @@ class Weighed:
 
 @dataclass(frozen=True)
 class _Token:
-    """A listed token; the id is set if the server names tokens by id."""
+    """A listed token; the id is set if the server lists tokens by id."""
 
     text: str
     token_id: int | None
@@ -62,19 +62,19 @@ def weigh(
 ) -> Weighed:
     """Find the answers among the tokens that are listed at the first position.
 
-    A token is known by its text, from `bytes` where `token` is the vocabulary's own spelling of it,
-    or by its id where that is its name. Where no answer is listed as it is, the spellings with a
-    space before the word are tried.
+    A token is identified by its text (from `bytes` if `token` is the vocabulary's own spelling) or
+    by its id if the server lists ids. If no answer is listed in its exact form, the spellings with
+    a space before the word are tried.
 
     Args:
         position: the first entry of `logprobs.content`.
-        text: what the model wrote.
-        answers: text of each answer's first token.
-        ids: of the same tokens; may be empty, then no token is known by its id.
+        text: the generated text.
+        answers: the text of each answer's first token.
+        ids: the ids of the same tokens; if empty, no token is identified by its id.
 
     Raises:
         PassingError: a log-probability is not a number.
-        ReplyError: a log-probability is above 0, or all together make more than 1.
+        ReplyError: a log-probability is above 0, or the probabilities sum to more than 1.
     """
     chosen = _read(position)
     top = [_read(entry) for entry in position.get("top_logprobs") or ()]
@@ -82,9 +82,9 @@ def weigh(
     listed = top if _among(chosen, top) else [*top, chosen]
     known = [token for token in listed if token.logprob > _ZERO]
     found = _find(known, answers, ids)
-    # Two of them share what is left where nothing is listed.
+    # If nothing is listed, the answers share the whole probability.
     least = min((token.logprob for token in known), default=-math.log(max(len(answers), 1)))
-    # What they leave is known no better than rounding allows.
+    # The remaining probability is only known up to rounding.
     bound = min(least, math.log(max(1 - _mass(known), TOLERANCE / 2)))
     return Weighed(
         [bound if logprob is None else logprob for logprob in found],
@@ -99,8 +99,8 @@ def _read(entry: Mapping[str, Any]) -> _Token:
     if not isinstance(logprob, int | float) or isinstance(logprob, bool) or math.isnan(logprob):
         raise PassingError(
             f"the log-probability of {name!r} is {logprob}, expected a number",
-            "serve the model in bfloat16 or float32, for float16 overflows; see whether its "
-            "weights hold NaN; or set score.api_top_logprobs: 0 to score by the texts alone",
+            "serve the model in bfloat16 or float32, as float16 overflows; check whether its "
+            "weights contain NaN; or set score.api_top_logprobs: 0 to score by the texts alone",
         )
     text = name
     if isinstance(given := entry.get("bytes"), list) and given:
@@ -111,7 +111,7 @@ def _read(entry: Mapping[str, Any]) -> _Token:
 
 
 def _check(chosen: _Token, top: Sequence[_Token]) -> None:
-    """Raise ReplyError where these are no log-probabilities of one distribution."""
+    """Raise ReplyError if these are not log-probabilities of one distribution."""
     for token in (chosen, *top):
         if token.logprob > TOLERANCE:
             raise ReplyError(
@@ -122,7 +122,7 @@ def _check(chosen: _Token, top: Sequence[_Token]) -> None:
     total = _mass(top if same or _among(chosen, top) else [*top, chosen])
     if total > 1 + TOLERANCE:
         raise ReplyError(
-            f"the tokens listed at the first position have a probability of {total:.2f} together, "
+            f"the tokens listed at the first position have a total probability of {total:.2f}, "
             f"above 1: {_shown(top)}; {_REMEDY}"
         )
 
@@ -137,15 +137,15 @@ def _among(token: _Token, others: Sequence[_Token]) -> bool:
 
 
 def _mass(tokens: Sequence[_Token]) -> float:
-    """Their probability; a token that is listed twice counts once."""
+    """The total probability; a token that is listed twice counts once."""
     return sum(math.exp(token.logprob) for token in set(tokens))
 
 
 def _find(
     tokens: Sequence[_Token], answers: Sequence[str], ids: Sequence[int]
 ) -> list[float | None]:
-    """The log-probability of each answer; None where it is not listed."""
-    # Of two tokens with one text the more probable one stays.
+    """The log-probability of each answer; None if it is not listed."""
+    # If two tokens have the same text, the more probable one is used.
     rising = sorted(tokens, key=lambda token: token.logprob)
     by_id = {token.token_id: token.logprob for token in rising if token.token_id is not None}
     if by_id and len(ids) == len(answers):
@@ -154,13 +154,13 @@ def _find(
     spellings = [
         [by_text.get(f"{marker}{answer}") for answer in answers] for marker in ("", *_MARKERS)
     ]
-    # As it is, wherever an answer is: beside it, the one with a space is another token.
+    # If an answer is listed in its exact form, a spelling with a space is a different token.
     listed = (found for found in spellings if any(logprob is not None for logprob in found))
     return next(listed, spellings[0])
 
 
 def _starts(chosen: _Token, text: str, answer_of: Mapping[int, str]) -> bool:
-    """Whether the text begins with the chosen token, as far as that can be known."""
+    """Whether the text begins with the chosen token, as far as this can be determined."""
     written, token = text.strip(_BLANK), chosen.text
     if chosen.token_id is not None and _TOKEN_ID.fullmatch(token):
         if chosen.token_id not in answer_of:

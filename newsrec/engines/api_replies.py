@@ -1,7 +1,7 @@
-"""What a server's reply says of each answer, and a journal of the replies so far.
+"""Read the answers from a server's replies, and keep a journal of the replies so far.
 
-A server that returns no log-probabilities at all, as LLaMA-Factory's, leaves the text. One that
-filters a prompt, or writes nothing, leaves it unanswered.
+If a server returns no log-probabilities at all, such as LLaMA-Factory's, the text is used. If it
+filters a prompt or returns an empty text, the prompt is unanswered.
 """
 
 import math
@@ -23,15 +23,15 @@ __all__ = ["Journal", "Reply", "ReplyError", "read_reply", "write_replies"]
 
 _BATCH_ROWS = 10_000
 
-_SHOWN = 80  # characters of a text in a message
-# Where servers put thoughts: vLLM, SGLang and DeepSeek, Ollama, OpenRouter, LiteLLM.
+_SHOWN = 80  # characters of a text that a message shows
+# Fields for thoughts in vLLM, SGLang and DeepSeek, Ollama, OpenRouter, LiteLLM.
 _THOUGHTS = ("reasoning", "reasoning_content", "thinking", "reasoning_details", "thinking_blocks")
 # <think>, [THINK], <|channel|>analysis, <|START_THINKING|>, <seed:think>, ◁think▷
 _THINK_TAG = re.compile(
     r"\s*[<\[◁]/?\|?(\w+[:_])?(think|thinking|thought|thoughts|reason|reasoning|channel)\b\W",
     re.IGNORECASE,
 )
-# Reasons to finish: of OpenAI, Gemini, Zhipu, Anthropic; of vLLM, OpenRouter, SGLang, DeepSeek.
+# Finish reasons of OpenAI, Gemini, Zhipu, Anthropic; of vLLM, OpenRouter, SGLang, DeepSeek.
 FILTERED_REASON = re.compile(
     "filter|safety|sensitive|prohibited|blocklist|recitation|spii|refus|guardrail", re.IGNORECASE
 )
@@ -40,16 +40,16 @@ FAILED_REASON = re.compile("error|abort|cancel|insufficient|unavailable", re.IGN
 
 @dataclass(frozen=True)
 class Reply:
-    """One answered prompt.
+    """The reply to one prompt.
 
     Attributes:
-        logprobs: of each answer of the request, in its order; None where the server has none.
-        text: as written; None where the server gave no answer to this prompt.
-        unlisted: an answer's token was not listed (see `api_logprobs`).
-        doubtful: so few were that nothing is known of their order, or the text does not begin at
-            the first position.
-        seen: what to show of the reply where it is doubtful or no answer.
-        model: that the server names in the reply; empty where it names none.
+        logprobs: for each answer of the request, in order; None if the server returns none.
+        text: the generated text; None if the server did not answer this prompt.
+        unlisted: whether an answer's token was not listed (see `api_logprobs`).
+        doubtful: whether too few answers were listed to know their order, or the text does not
+            begin at the first position.
+        seen: the part of the reply to show if it is doubtful or not an answer.
+        model: the model in the server's reply; empty if there is none.
     """
 
     logprobs: Sequence[float] | None
@@ -61,7 +61,7 @@ class Reply:
 
     @property
     def can_be_right(self) -> bool:
-        """Whether the log-probabilities are numbers that probabilities have."""
+        """Whether the log-probabilities are possible ones."""
         logprobs = self.logprobs or []
         return all(logprob <= TOLERANCE for logprob in logprobs) and (
             self.unlisted or sum(map(math.exp, logprobs)) <= 1 + TOLERANCE
@@ -71,8 +71,8 @@ class Reply:
 class Journal(journal.Journal):
     """The replies so far.
 
-    It holds neither the messages nor the key, but a digest of what was asked. A prompt without an
-    answer is not in it: the next run asks again.
+    It contains neither the messages nor the key, but a digest of each request. A prompt without an
+    answer is not in it, so that the next run sends it again.
     """
 
     holds = "a reply"
@@ -82,16 +82,16 @@ class Journal(journal.Journal):
         super().__init__(path)
 
     def take(self, row: int, digest: str, *values: Any) -> None:
-        """Keep the reply of a row; see `newsrec.engines.journal.Journal.take`."""
+        """Store the reply for a row; see `newsrec.engines.journal.Journal.take`."""
         self._found[row] = digest, Reply(*values)
 
     def find(self, row: int, digest: str) -> Reply | None:
-        """The reply of that row, if it is one to the same question."""
+        """The reply for that row, if it belongs to the same request."""
         known, reply = self._found.get(row, ("", None))
         return reply if known == digest and reply is not None and reply.can_be_right else None
 
     def add(self, row: int, digest: str, reply: Reply) -> None:
-        """Write a reply down, if it is one."""
+        """Write a reply to the file, if it is an answer."""
         if reply.text is not None:
             self.write(row, digest, *asdict(reply).values())
 
@@ -106,17 +106,17 @@ def read_reply(
     """The answers' log-probabilities and the text of a chat completion.
 
     Args:
-        reply: as the server sent it.
-        answers: text of each answer's first token.
-        ids: of the same tokens.
-        weighed: whether log-probabilities were asked for; else the text alone is read.
+        reply: the reply of the server.
+        answers: the text of each answer's first token.
+        ids: the ids of the same tokens.
+        weighed: whether log-probabilities were requested; if not, only the text is read.
 
     Raises:
-        PassingError: it holds no answer, and may when it is asked for again.
-        ReplyError: it is no chat completion, or it cannot be right.
+        PassingError: it has no answer, but may have one when it is requested again.
+        ReplyError: it is not a chat completion, or it cannot be correct.
     """
     try:
-        # One was asked for; where there are several, the first by its number.
+        # One was requested; if there are several, the one with the lowest index is used.
         choice = min(reply["choices"], key=lambda choice: choice.get("index") or 0)
         reason, message = str(choice.get("finish_reason")), choice.get("message") or {}
         if FAILED_REASON.search(reason):
@@ -130,8 +130,9 @@ def read_reply(
             return Reply(None if answers else [], text, False)
         if logprobs and "content" not in logprobs:
             raise ReplyError(
-                f"the log-probabilities are not in the form of OpenAI's chat: {str(logprobs)[:200]}"
-                "; choose another server, or set score.api_top_logprobs: 0 to score by the texts"
+                f"the log-probabilities are not in the format of OpenAI's chat completions: "
+                f"{str(logprobs)[:200]}; choose another server, or set score.api_top_logprobs: 0 "
+                "to score by the texts"
             )
         if positions := logprobs.get("content"):
             return _weighed(positions[0], text, answers, ids)
@@ -142,8 +143,8 @@ def read_reply(
         raise
     except (LookupError, TypeError, AttributeError, ValueError):
         raise ReplyError(
-            f"expected a chat completion as OpenAI's, found {str(reply)[:300]}; choose another "
-            "server"
+            f"expected a chat completion in OpenAI's format, found {str(reply)[:300]}; choose "
+            "another server"
         ) from None
 
 
@@ -157,7 +158,7 @@ def _weighed(
 
 
 def _text(content: object) -> str:
-    """The text of a message; of several parts, those that are text."""
+    """The text of a message; if it has several parts, the parts that are text."""
     if content is None or isinstance(content, str):
         return content or ""
     if not isinstance(content, list):
@@ -173,7 +174,7 @@ def _refuse_thoughts(
     logprobs: Mapping[str, Any],
     text: str,
 ) -> None:
-    """Raise ReplyError where the model thought before the text."""
+    """Raise ReplyError if the model produced thoughts before the text."""
     for name in _THOUGHTS:
         thoughts = message.get(name)
         if thoughts and str(thoughts).strip():
@@ -193,13 +194,13 @@ def _thoughts(where: str, found: object) -> str:
     return (
         f"the model thinks before it answers, so there is no answer at the first position ({where} "
         f"is {str(found)[:_SHOWN]!r}); set score.api_turns_thinking_off: true, turn thinking off "
-        "at the server, choose another model, or, where a parser of thoughts took the answer for "
-        "one, start the server without it"
+        "at the server, or choose another model; if the server's reasoning parser took the answer "
+        "for a thought, start the server without it"
     )
 
 
 def write_replies(replies: Sequence[Reply], target: Path) -> None:
-    """Write replies as a Parquet file of `ANSWERS_SCHEMA`, in their order."""
+    """Write replies to a Parquet file with `ANSWERS_SCHEMA`, in order."""
     with pq.ParquetWriter(target, ANSWERS_SCHEMA) as writer:
         for start in range(0, len(replies), _BATCH_ROWS):
             rows = [

@@ -1,4 +1,4 @@
-"""A model served on this machine for as long as a block of code runs: LLaMA-Factory's, vLLM's."""
+"""Serve a model on this machine while a block of code runs, with LLaMA-Factory or vLLM."""
 
 import errno
 import socket
@@ -18,12 +18,12 @@ from newsrec.engines.vllm_engine import require_vllm, understood
 from newsrec.errors import UserError
 from newsrec.running.processes import Finished, read_tail, running
 
-_HOST = "127.0.0.1"  # private data: nobody else on the network gets to ask or to listen
+_HOST = "127.0.0.1"  # the data are private: no other machine on the network can connect
 _SECONDS_BETWEEN_LOOKS = 0.5
 
 
 class Served(NamedTuple):
-    """A server that answers: its address, up to and with `/v1`, and its process."""
+    """A running server: its URL, including `/v1`, and its process."""
 
     url: str
     process: Popen[bytes]
@@ -33,20 +33,20 @@ class Served(NamedTuple):
 def llamafactory_server(
     model: Path, template: str, port: int, work: Path, timeout: float, *, dtype: str
 ) -> Iterator[str]:
-    """Serve `model`, under its path as a name, by LLaMA-Factory's API on transformers.
+    """Serve `model` with LLaMA-Factory's API on transformers; its name is its path.
 
     It answers one request at a time and returns no log-probabilities.
 
     Args:
         model: folder of a Hugging Face model.
-        template: LLaMA-Factory's name of the chat template, the one that was trained with.
-        port: on this machine alone.
-        work: for the log.
-        timeout: seconds until it must answer; it loads the model first.
+        template: LLaMA-Factory's name of the chat template that was used in training.
+        port: the port on this machine.
+        work: folder for the log.
+        timeout: seconds until it must answer, including the time to load the model.
         dtype: `auto`, `float16`, `bfloat16` or `float32`.
 
     Yields:
-        The address, up to and with `/v1`.
+        The URL, including `/v1`.
 
     Raises:
         UserError: the port is in use, or the server ended or did not answer in time.
@@ -54,7 +54,7 @@ def llamafactory_server(
     command: list[str | Path] = [
         *(Path(sys.executable).with_name("llamafactory-cli"), "api"),
         *("--model_name_or_path", model),
-        # When none is named it parses the tokenizer's own.
+        # Without this option, it uses the template of the tokenizer.
         *([] if template == "auto" else ["--template", template]),
         # The same empty think block as in training and as in the model's own chat template.
         *("--enable_thinking", "false"),
@@ -67,7 +67,7 @@ def llamafactory_server(
         "API_PORT": str(port),
         "API_MODEL_NAME": str(model),
         "API_KEY": "",  # a key for something else would be asked for here
-        "API_VERBOSE": "0",  # else every prompt goes to the log
+        "API_VERBOSE": "0",  # otherwise every prompt is logged
     }
     what, other = "LLaMA-Factory's server", "score.api_port"
     with _serve(what, command, env, str(model), port, other, work, timeout) as served:
@@ -78,17 +78,17 @@ def llamafactory_server(
 def vllm_server(
     model: Path, name: str, port: int, work: Path, timeout: float, settings: VllmSettings
 ) -> Iterator[Served]:
-    """Serve `model` by vLLM's OpenAI-compatible API, thinking off unless a request turns it on.
+    """Serve `model` with vLLM's OpenAI-compatible API; thinking is off unless requested.
 
-    Ctrl-C in a terminal does not reach it: it ends with the block.
+    Ctrl-C in a terminal does not reach the server; it ends with the block.
 
     Args:
         model: folder of a Hugging Face model.
-        name: that requests call it by.
-        port: on this machine alone.
-        work: for the log.
-        timeout: seconds until it must answer; it loads the model first.
-        settings: of vLLM; answers are not batched here.
+        name: the name of the model in requests.
+        port: the port on this machine.
+        work: folder for the log.
+        timeout: seconds until it must answer, including the time to load the model.
+        settings: the settings of vLLM; `batch_size` is not used.
 
     Raises:
         UserError: vLLM's environment is missing, the port is in use, or the server ended or did not
@@ -104,7 +104,7 @@ def vllm_server(
             *("--gpu-memory-utilization", str(settings.gpu_memory_utilization)),
             *("--seed", str(settings.seed)),
             *("--max-logprobs", "20"),
-            # Else the model's folder decides on penalties for whoever does not name them.
+            # Otherwise the model's folder sets penalties for requests that do not set them.
             *("--generation-config", "vllm"),
             *("--default-chat-template-kwargs", '{"enable_thinking": false}'),
             *(["--enforce-eager"] if settings.enforce_eager else []),
@@ -141,7 +141,7 @@ def _serve(
             if time.monotonic() > give_up:
                 raise UserError(
                     f"{what} did not answer at {url} within {timeout:.0f} s; see {log}, and choose "
-                    "a smaller model where it was still loading"
+                    "a smaller model if it was still loading"
                 )
             time.sleep(_SECONDS_BETWEEN_LOOKS)
         yield Served(url, process)
@@ -149,7 +149,7 @@ def _serve(
 
 def _check_free(port: int, other: str) -> None:
     with socket.socket() as probe:
-        # As servers do: a port whose last connections are still closing counts as free.
+        # As for servers, a port whose last connections are still closing counts as free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((_HOST, port))
@@ -163,9 +163,9 @@ def _check_free(port: int, other: str) -> None:
 
 
 def _serves(url: str, name: str) -> bool:
-    """Whether this model is served there, not whatever else may have taken the port."""
+    """Whether this model is served there, rather than another program using the port."""
     try:
-        # Not through a proxy, which does not reach this machine.
+        # Not through a proxy, which cannot reach this machine.
         reply = httpx.get(f"{url}/models", timeout=5, trust_env=False)
     except httpx.TransportError:
         return False

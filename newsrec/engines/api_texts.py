@@ -1,8 +1,8 @@
-"""Free text from an OpenAI-compatible server, where each prompt costs money.
+"""Free text from an OpenAI-compatible server that charges for each prompt.
 
-A prompt is asked once: its answer is written down as soon as it is there, and found again by the
-next run, whatever ended the last one. How often a server failed before is written down with it, so
-that the counts are those of a run that was never interrupted.
+Each prompt is sent once: its answer is stored as soon as it arrives and is reused by the next run,
+however the last run ended. The number of failures before the answer is stored with it, so that the
+counts are the same as in an uninterrupted run.
 """
 
 import asyncio
@@ -23,23 +23,23 @@ from newsrec.engines.api_replies import FAILED_REASON, FILTERED_REASON
 from newsrec.engines.journal import Journal
 
 FILTERED = "content_filter"
-_TRUNCATED = ("length", "max_tokens")  # OpenAI's word, and Anthropic's and Gemini's
+_TRUNCATED = ("length", "max_tokens")  # of OpenAI, and of Anthropic and Gemini
 
 
 @dataclass(frozen=True)
 class Server:
-    """A model behind a server, and how to ask it.
+    """A model on a server, and the settings for requests.
 
     Attributes:
-        url: up to and with `/v1`.
-        key: the server's, if it wants one; never written anywhere.
-        model: the server's name for it.
-        max_tokens: of an answer; a longer one is cut off.
-        concurrency: requests under way at once.
-        max_tries: of one request; only what may pass (429, 5xx, time-outs) is tried again.
-        timeout: seconds of silence after which a request has failed.
+        url: the URL of the server, including `/v1`.
+        key: the key for the server, if it requires one; never written anywhere.
+        model: the server's name for the model.
+        max_tokens: maximum length of an answer; a longer one is truncated.
+        concurrency: number of concurrent requests.
+        max_tries: tries for one request; only temporary errors (429, 5xx, time-outs) are retried.
+        timeout: seconds without data after which a request fails.
         first_wait: seconds before the second try; doubled each time, longer if the server asks.
-        named_by: the parameter that names the model.
+        named_by: the parameter that sets the model.
     """
 
     url: str
@@ -55,14 +55,14 @@ class Server:
 
 @dataclass(frozen=True)
 class Written:
-    """What a server wrote to one prompt.
+    """A server's answer to one prompt.
 
     Attributes:
-        text: None where the server filters the prompt.
-        finish_reason: why the text ends there, as the server says, in lower case.
-        prompt_tokens: as the server counts them; None where it does not say.
-        completion_tokens: likewise.
-        failures: how many tries failed before, by kind.
+        text: the text; None if the server filters the prompt.
+        finish_reason: the server's reason for the end of the text, in lower case.
+        prompt_tokens: the server's count of prompt tokens; None if it gives none.
+        completion_tokens: the same for the answer.
+        failures: the number of failed tries before, by kind.
     """
 
     text: str | None
@@ -73,24 +73,24 @@ class Written:
 
     @property
     def truncated(self) -> bool:
-        """Whether the text was cut off at the most tokens that were allowed."""
+        """Whether the text was truncated at the maximum number of tokens."""
         return self.finish_reason in _TRUNCATED
 
 
 def ask_all(server: Server, chats: Iterable[Messages], journal: Path) -> tuple[list[Written], int]:
-    """Ask for every chat that the journal does not hold; equal ones are asked once.
+    """Send every chat that is not in the journal; equal chats are sent once.
 
     Args:
-        server: the server; its address is not part of what a prompt is known by, its model is.
-        chats: walked once.
-        journal: a file beside which nothing else is written; its folder must exist.
+        server: the server; stored answers are found by its model, whatever its URL.
+        chats: iterated over once.
+        journal: the file for the answers, the only one written; its folder must exist.
 
     Returns:
-        The answers in the order of the chats, and how many chats were asked in this run.
+        The answers in the order of the chats, and the number of chats sent in this run.
 
     Raises:
-        UserError: the server cannot be reached, refuses, or failed too often on one prompt. What
-            was answered so far is kept.
+        UserError: the server cannot be reached, refuses, or failed too often on one prompt. The
+            answers so far are kept.
     """
     body = {"model": server.model, "temperature": 0.0, "max_tokens": server.max_tokens}
     with _Journal(journal) as known, tqdm(desc=server.model, unit="prompt") as progress:
@@ -100,24 +100,24 @@ def ask_all(server: Server, chats: Iterable[Messages], journal: Path) -> tuple[l
         try:
             asyncio.run(_ask(server, body, unknown, known, progress))
         except ExceptionGroup as group:
-            raise group.exceptions[0] from None  # the rest was cancelled, or failed likewise
+            raise group.exceptions[0] from None  # the others were cancelled or failed too
         return [known.answers[digest] for digest in order], len(known.answers) - num_known
 
 
 def spent(
     answers: Sequence[Written], price_prompt: float, price_completion: float
 ) -> dict[str, Any]:
-    """What the answers took: tokens, cost, and what went wrong on the way.
+    """The tokens, cost and failures of the answers.
 
     Args:
-        answers: of every chat, as `ask_all` gives them: equal chats have one answer, which was
-            asked, and is counted, once.
-        price_prompt: of a million tokens of prompts.
-        price_completion: of a million tokens of answers.
+        answers: the answers to all chats, from `ask_all`: equal chats share one answer, which was
+            requested once and is counted once.
+        price_prompt: price of a million prompt tokens.
+        price_completion: price of a million answer tokens.
 
     Returns:
         `num_prompt_tokens`, `num_completion_tokens`, `cost` in the currency of the prices,
-        `num_without_usage` (answers whose tokens the server did not count: they are not in the
+        `num_without_usage` (answers whose tokens the server did not count, which are not in the
         sums), `num_truncated`, `num_filtered`, and `failures` by kind.
     """
     answers = list({id(one): one for one in answers}.values())
@@ -136,7 +136,7 @@ def spent(
 
 
 class _Journal(Journal):
-    """Answers by a digest of what was asked; neither the key nor the prompts."""
+    """Answers by a digest of the request; it contains neither the key nor the prompts."""
 
     holds = "an answer"
 
@@ -145,11 +145,11 @@ class _Journal(Journal):
         super().__init__(path)
 
     def take(self, digest: str, values: Mapping[str, Any]) -> None:
-        """Keep an answer; see `newsrec.engines.journal.Journal.take`."""
+        """Store an answer; see `newsrec.engines.journal.Journal.take`."""
         self.answers[digest] = Written(**values)
 
     def add(self, digest: str, answer: Written) -> None:
-        """Keep an answer and write it down."""
+        """Store an answer and write it to the file."""
         self.answers[digest] = answer
         self.write(digest, asdict(answer))
 
@@ -161,7 +161,7 @@ def _unknown(
     order: list[str],
     progress: "tqdm[Any]",
 ) -> Iterator[tuple[str, Messages]]:
-    """Yield the chats to ask with their digests; adds the digests of all to `order`."""
+    """Yield the chats to send with their digests; append the digests of all chats to `order`."""
     identity, taken = json.dumps(body, sort_keys=True), set(known.answers)
     for messages in chats:
         asked = json.dumps(messages, ensure_ascii=False)
@@ -204,10 +204,10 @@ async def _ask(
 
 
 def _read(reply: Mapping[str, Any]) -> Written:
-    """The text of a chat completion, without thoughts that a server keeps apart.
+    """The text of a chat completion, without thoughts in separate fields.
 
     Raises:
-        PassingError: it is none, or the server says that it failed.
+        PassingError: it is not a chat completion, or the server reports a failure.
         UnansweredError: the server filters the prompt.
     """
     try:

@@ -1,4 +1,4 @@
-"""Batches of prompts of about one length, for engines that pad what they compute at once."""
+"""Batches of prompts of similar length, for engines that pad the prompts of a batch."""
 
 from collections.abc import Callable, Sequence
 from itertools import chain
@@ -12,11 +12,11 @@ from tqdm import tqdm
 from newsrec.engines.parts import Parts
 from newsrec.engines.request import Choices, ClassRequest, Request
 
-# Batches that are sorted by length together: enough that a batch holds prompts of about one length,
-# few enough that memory does not grow with the number of prompts.
+# The batches that are sorted by length together: enough for batches of similar length, but few
+# enough that memory does not grow with the number of prompts.
 _BATCHES_SORTED_TOGETHER = 32
 
-# From prompts, the longest first, and the choices of each to an answer for each.
+# Maps prompts, longest first, and the choices of each to one answer per prompt.
 Compute = Callable[[Sequence[Sequence[int]], Sequence[Choices]], Sequence[dict[str, Any]]]
 
 
@@ -27,14 +27,14 @@ def answer_missing(
     name: str,
     load: Callable[[], Compute],
 ) -> None:
-    """Compute and keep the answers that are not in `parts`.
+    """Compute and store the answers that are not in `parts`.
 
     Args:
-        parts: of the request.
-        request: what is asked.
-        batch_size: prompts computed at once.
-        name: of the engine, for the progress bar.
-        load: loads the model; called if anything is missing.
+        parts: the parts of the request.
+        request: the prompts and the requested outputs.
+        batch_size: number of prompts computed at once.
+        name: the name of the engine, for the progress bar.
+        load: loads the model; called only if an answer is missing.
     """
     window = batch_size * _BATCHES_SORTED_TOGETHER
     missing = parts.missing(window)
@@ -43,7 +43,7 @@ def answer_missing(
     compute = load()
     with tqdm(total=len(request.prompts), desc=name, unit="prompt") as progress:
         for batch in chain([first], missing):
-            # Those that were answered before count too.
+            # Prompts that were answered before also count.
             progress.update(window * int(batch.part.stem) - progress.n)
             ids = batch.ids.to_pylist()
             # A text without tokens is not computed, and its answer stays null.
@@ -62,9 +62,9 @@ def answer_missing(
 
 
 def padded(texts: Sequence[Sequence[int]], padding: int) -> npt.NDArray[np.int64]:
-    """Texts of token ids, the longest first, as one array of shape (texts, tokens).
+    """Texts of token ids, longest first, as one array of shape (texts, tokens).
 
-    Filled up on the right, where a model that reads from left to right does not see it.
+    The padding is on the right, where it does not affect a causal model.
     """
     ids = np.full((len(texts), len(texts[0])), padding, np.int64)
     for row, text in enumerate(texts):

@@ -1,8 +1,8 @@
-"""Which tokens may come next where an answer must be one of a few texts.
+"""The tokens that may come next if an answer must be one of a few texts.
 
-As by vLLM's structured outputs (XGrammar, https://arxiv.org/abs/2411.15100): every token whose
-bytes continue one of the texts, not only those that the tokenizer splits the text into. So both
-engines choose alike.
+As in vLLM's structured outputs (XGrammar, https://arxiv.org/abs/2411.15100), these are all tokens
+whose bytes continue one of the texts, not only those into which the tokenizer splits the text. Both
+engines therefore choose in the same way.
 """
 
 from collections import defaultdict
@@ -18,18 +18,19 @@ from newsrec.errors import UserError
 
 
 class Vocabulary:
-    """The tokens of a byte-level tokenizer by their bytes; control tokens have none."""
+    """The tokens of a byte-level tokenizer by their bytes, without control tokens."""
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
-        """Reads all of the tokenizer's vocabulary.
+        """Read the vocabulary of the tokenizer.
 
         Raises:
-            UserError: its tokens are no bytes, as those of SentencePiece.
+            UserError: its tokens are not byte-level, for example those of SentencePiece.
         """
         if b'"ByteLevel"' not in tokenizer.backend_tokenizer.decoder.__getstate__():
             raise UserError(
-                f"{tokenizer.name_or_path}: the tokenizer is not byte-level, and transformers "
-                "constrains answers by no other; score with engine=vllm, or choose another model"
+                f"{tokenizer.name_or_path}: the tokenizer is not byte-level, which "
+                "engine=transformers requires to constrain answers; score with engine=vllm, or "
+                "choose another model"
             )
         byte_of = {char: byte for byte, char in bytes_to_unicode().items()}
         control = control_tokens(tokenizer)
@@ -54,23 +55,23 @@ class Vocabulary:
 
 
 class ChoiceProcessor(LogitsProcessor):  # type: ignore[misc]
-    """Leaves each row only what its choices allow; a row without choices stays as it is."""
+    """Allow only tokens that continue a row's choices; a row without choices is unchanged."""
 
     def __init__(
         self, vocabulary: Vocabulary, choices: Sequence[Choices], stops: Sequence[int]
     ) -> None:
-        """For one call of `generate`.
+        """Make a processor for one call of `generate`.
 
         Args:
-            vocabulary: of the model's tokenizer.
-            choices: of each row.
+            vocabulary: the vocabulary of the model's tokenizer.
+            choices: the choices of each row.
             stops: tokens that end an answer.
         """
         self._vocabulary, self._choices, self._stops = vocabulary, choices, list(stops)
         self._start: int | None = None  # the column in which the answers begin
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.Tensor:
-        """Scores of shape (rows, vocabulary), of what may not come -inf."""
+        """Scores of shape (rows, vocabulary); -inf for tokens that may not come next."""
         if self._start is None:
             self._start = input_ids.shape[1]
         constrained = scores.clone()

@@ -1,4 +1,4 @@
-"""One function for every engine that puts texts into classes: token ids in, logits out."""
+"""One function for all engines that classify texts: token ids in, logits out."""
 
 from pathlib import Path
 
@@ -18,22 +18,22 @@ from newsrec.models.weights import num_classes
 def classify(
     settings: ClassifierSettings, model: Path, request: ClassRequest, target: Path, work: Path
 ) -> None:
-    """Put every text into a class with the engine that `settings` belong to.
+    """Classify every text with the engine that `settings` belong to.
 
     Args:
-        settings: of the engine.
-        model: folder of a whole model with a head for classes; for vLLM and transformers also of a
-            LoRA adapter that holds one, computed beside the base that it names.
+        settings: the settings of the engine.
+        model: folder of a whole model with a classification head; for vLLM and transformers also of
+            a LoRA adapter with such a head, which is applied to the base model in its config.
         request: the texts.
-        target: Parquet file of `CLASSES_SCHEMA` to write, in the order of the texts.
-        work: an existing folder for logs and for what an interrupted run need not compute again.
+        target: Parquet file to write with `CLASSES_SCHEMA`, in the order of the texts.
+        work: an existing folder for logs and for results that an interrupted run can reuse.
 
     Raises:
-        UserError: the engine is missing, out of memory, or cannot do its work; or the folder holds
-            no classifier.
+        UserError: the engine is missing, runs out of memory, or cannot do its work; or the folder
+            does not contain a classifier.
     """
     _check(settings, model)
-    # Imported where they are used: each takes seconds to import.
+    # Imported here because each import takes seconds.
     match settings:
         case VllmSettings():
             from newsrec.engines import vllm_engine
@@ -50,7 +50,7 @@ def classify(
 
 
 def _check(settings: ClassifierSettings, model: Path) -> None:
-    """Refuse what a library would give a head of random numbers."""
+    """Refuse a model for which a library would create a random classification head."""
     match kind_of(model):
         case "model":
             check_model(model, "sequence-classification")
@@ -58,6 +58,6 @@ def _check(settings: ClassifierSettings, model: Path) -> None:
             num_classes(model)
         case kind:
             raise UserError(
-                f"{model}: an adapter ({kind}); expected a whole model with a head for classes; "
+                f"{model}: an adapter ({kind}); expected a whole model with a classification head; "
                 "merge it first (dvc repro merge)"
             )

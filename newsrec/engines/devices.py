@@ -1,4 +1,4 @@
-"""Where transformers computes, and what is reported where that has too little memory."""
+"""The device that transformers uses, and the errors if it has too little memory."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,12 +14,12 @@ _N = TypeVar("_N", bound=Any)  # a model, whichever class
 
 
 def default_device() -> str:
-    """The GPU where PyTorch finds one, else the CPU."""
+    """The GPU if PyTorch finds one, else the CPU."""
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def load_on(device: str, load: Callable[[], _N], model: Path) -> _N:
-    """What `load` makes of the folder `model`, on a device and in evaluation mode.
+    """The model that `load` returns for the folder `model`, on a device in evaluation mode.
 
     Raises:
         UserError: it does not fit into the device's memory.
@@ -31,8 +31,8 @@ def load_on(device: str, load: Callable[[], _N], model: Path) -> _N:
         if not _is_out_of_memory(error):
             raise
         raise UserError(
-            f"{model}: does not fit into the memory of {device}; free it of other processes, "
-            "choose score.dtype: bfloat16, or choose a smaller model"
+            f"{model}: does not fit into the memory of {device}; end other processes that use it, "
+            "set score.dtype: bfloat16, or choose a smaller model"
         ) from None
     network.eval()
     return network
@@ -42,10 +42,10 @@ def load_on(device: str, load: Callable[[], _N], model: Path) -> _N:
 def memory_reported(
     device: str, prompts: Sequence[Sequence[int]], batch_size: int
 ) -> Iterator[None]:
-    """Report that the prompts in the block, the longest first, did not fit into memory.
+    """Report if the prompts in the block, longest first, do not fit into memory.
 
     Raises:
-        UserError: they did not.
+        UserError: they do not fit.
     """
     try:
         yield
@@ -55,7 +55,7 @@ def memory_reported(
         raise UserError(
             f"transformers ran out of memory on {device} with {len(prompts)} prompts of up to "
             f"{len(prompts[0])} tokens at once; lower score.batch_size (now {batch_size}), or "
-            "choose score.dtype: bfloat16 or a smaller model"
+            "set score.dtype: bfloat16 or choose a smaller model"
         ) from None
 
 

@@ -1,4 +1,4 @@
-"""A file of what a server has answered, which a kill leaves usable."""
+"""A file of the answers of a server, which remains usable after a kill."""
 
 import json
 import os
@@ -9,23 +9,23 @@ from newsrec.errors import UserError
 
 
 class Journal:
-    """Lists of values as lines of JSON, each written as soon as it is there.
+    """Lists of values as lines of JSON, each written as soon as it is available.
 
-    What is in the file is given to `take`, which a subclass has.
+    The values in an existing file are passed to `take`, which a subclass implements.
     """
 
-    holds: str  # what a line is, for errors
+    holds: str  # what a line contains, for error messages
 
     def __init__(self, path: Path) -> None:
-        """Read the file, or make an empty one; its folder must exist.
+        """Read the file, or create an empty one; its folder must exist.
 
         Raises:
-            UserError: a line that `take` does not take.
+            UserError: `take` does not accept a line.
         """
         self.path = path
         path.touch()
         content = path.read_bytes()
-        # A kill leaves the last line torn, and the next one must not be glued to it.
+        # After a kill, the last line may be incomplete; the next line must not be appended to it.
         whole = content[: content.rfind(b"\n") + 1]
         os.truncate(path, len(whole))
         for number, line in enumerate(whole.splitlines(), start=1):
@@ -44,15 +44,15 @@ class Journal:
         self._stream.close()
 
     def take(self, *values: Any) -> None:
-        """Keep the values of a line that is in the file.
+        """Store the values of a line in the file.
 
         Raises:
-            ValueError, TypeError: they are none of this journal.
+            ValueError, TypeError: the values do not belong to this journal.
         """
         raise NotImplementedError
 
     def write(self, *values: Any) -> None:
-        """Append a line; it outlives a kill -9 of this process."""
+        """Append a line; it survives a kill -9 of this process."""
         self._stream.write(json.dumps(values) + "\n")
         self._stream.flush()
 

@@ -1,9 +1,9 @@
-"""A model that stays loaded in a process of its own and answers one chat after the other.
+"""A model that stays loaded in a separate process and answers one chat after another.
 
     python -m newsrec.engines.model_process
 
-is that process: it reads what it is to load, then chats, as lines of JSON, and writes a line for
-each. Models that are compared never share a process: PEFT changes a base in place.
+is that process: it reads the model to load and then chats, as lines of JSON, and writes one line
+for each. Models that are compared never share a process, as PEFT changes a base model in place.
 """
 
 import json
@@ -26,26 +26,26 @@ from newsrec.running.processes import Finished, read_tail, running_with_pipes
 
 
 class PromptTooLongError(UserError):
-    """A chat does not fit; the model answers others."""
+    """A chat is too long; the model can still answer others."""
 
 
 @dataclass(frozen=True)
 class Answered:
-    """A greedy answer, without white space around it, and the seconds that it took."""
+    """A greedy answer without surrounding white space, and the seconds that it took."""
 
     text: str
     seconds: float
 
 
 class ModelProcess:
-    """A model that is loaded in another process; made by `run_model`."""
+    """A model that is loaded in another process; created by `run_model`."""
 
     def __init__(self, model: Path, process: Popen[bytes], log: Path) -> None:
         self._model, self._process, self._log = model, process, log
         self._unread, self._number = b"", 0
 
     def wait_until_loaded(self) -> None:
-        """Return once it can answer.
+        """Return when the model can answer.
 
         Raises:
             UserError: the model cannot be loaded.
@@ -53,18 +53,18 @@ class ModelProcess:
         self._read()
 
     def answer(self, messages: Messages) -> Answered:
-        """Answer a chat, thinking off.
+        """Answer a chat with thinking turned off.
 
-        Where this is interrupted the next call answers all the same, after the one before.
+        If a call is interrupted, the next call still works, after the interrupted answer is done.
 
         Raises:
-            PromptTooLongError: it has more tokens than `run_model` was given.
-            UserError: the process has ended, or has no memory for it.
+            PromptTooLongError: the chat has more tokens than the limit given to `run_model`.
+            UserError: the process has ended, or has too little memory.
         """
         self._number += 1
         self._send({"number": self._number, "messages": messages})
         while (reply := self._read())["number"] != self._number:
-            pass  # of a call that was interrupted
+            pass  # the reply to an interrupted call
         if "too_long" in reply:
             raise PromptTooLongError(reply["too_long"])
         return Answered(reply["text"], reply["seconds"])
@@ -72,7 +72,7 @@ class ModelProcess:
     def _send(self, values: dict[str, Any]) -> None:
         assert self._process.stdin is not None
         line = json.dumps(values).encode() + b"\n"
-        # What is read next says why it has ended.
+        # The next read reports why the process ended.
         with suppress(BrokenPipeError):
             while line:
                 line = line[os.write(self._process.stdin.fileno(), line) :]
@@ -81,7 +81,7 @@ class ModelProcess:
         assert self._process.stdout is not None
         stream = self._process.stdout.fileno()
         while b"\n" not in self._unread:
-            # Ctrl-C comes here, where nothing is lost.
+            # Ctrl-C interrupts here, where nothing is lost.
             select.select([stream], [], [])
             if not (piece := os.read(stream, 65_536)):
                 finished = Finished(self._process.wait(), read_tail(self._log))
@@ -103,14 +103,14 @@ def run_model(
     max_tokens: int,
     max_prompt_tokens: int,
 ) -> Iterator[ModelProcess]:
-    """Load a model by transformers in a process of its own, which ends with the block.
+    """Load a model with transformers in a separate process, which ends with the block.
 
     Args:
-        model: folder of a Hugging Face model, or of what was trained beside one.
-        settings: of the engine.
-        log: overwritten with what the process says.
-        max_tokens: of an answer.
-        max_prompt_tokens: of a chat; a longer one is refused.
+        model: folder of a Hugging Face model, or of an adapter trained for one.
+        settings: the settings of the engine.
+        log: file that is overwritten with the output of the process.
+        max_tokens: maximum number of tokens of an answer.
+        max_prompt_tokens: maximum number of tokens of a chat; a longer one is refused.
     """
     command = [sys.executable, "-m", "newsrec.engines.model_process"]
     with running_with_pipes(command, log) as process:
@@ -121,8 +121,8 @@ def run_model(
 
 
 def main() -> None:
-    """Answer what comes on standard input."""
-    # Whatever a library prints goes to the log.
+    """Answer the chats on standard input."""
+    # The output of libraries goes to the log.
     with os.fdopen(os.dup(1), "w", encoding="utf-8", buffering=1) as replies:
         os.dup2(2, 1)
         try:
@@ -149,8 +149,8 @@ def _answer_all(replies: TextIO) -> None:
         reply: dict[str, Any] = {"number": asked["number"]}
         if len(ids) > limit:
             reply["too_long"] = (
-                f"the prompt has {len(ids)} tokens, and score.max_model_len leaves {limit} beside "
-                "the answer; shorten it, or raise that"
+                f"the prompt has {len(ids)} tokens, and score.max_model_len leaves {limit} for it "
+                "next to the answer; shorten the prompt, or raise score.max_model_len"
             )
         else:
             (answered,) = compute([ids], [()])

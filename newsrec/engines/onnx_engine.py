@@ -1,4 +1,4 @@
-"""A classifier by ONNX Runtime on the CPU, in float32: a model without PyTorch where it is used."""
+"""A classifier in ONNX Runtime on the CPU, in float32: it can be used without PyTorch."""
 
 import logging
 import warnings
@@ -23,30 +23,30 @@ FILE = "model.onnx"
 
 
 def export_onnx(model: Path, target: Path) -> None:
-    """Write the classifier in `model` as `target`/model.onnx, its weights beside that.
+    """Write the classifier in `model` to `target`/model.onnx, with its weights next to it.
 
-    It takes `input_ids`, int64 of shape (texts, tokens), shorter texts filled up on the right with
-    the tokenizer's padding, and gives `logits`, float32 of shape (texts, classes). There is no
-    mask: a token reads only what is before it, and the padding comes last.
+    The input is `input_ids`, int64 of shape (texts, tokens), with shorter texts padded on the right
+    with the tokenizer's padding token; the output is `logits`, float32 of shape (texts, classes).
+    There is no mask: a token attends only to earlier tokens, and the padding comes last.
 
     Args:
-        model: folder of a whole model with a head for classes.
+        model: folder of a whole model with a classification head.
         target: the folder to write.
 
     Raises:
-        UserError: the model has another head, or a file is missing or broken.
+        UserError: the model has a different head, or a file is missing or damaged.
     """
     network = load_classifier(model, "float32", padding_token(load_tokenizer(model)))
     axes = {0: torch.export.Dim("texts"), 1: torch.export.Dim("tokens")}
     quiet = logging.getLogger("torch.onnx")
     before = quiet.level
     with atomic_folder(target) as draft, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of PyTorch, about itself
+        warnings.simplefilter("ignore")  # PyTorch warns about its own code
         quiet.setLevel(logging.ERROR)
         try:
             program = torch.onnx.export(
                 _Logits(network).eval(),
-                (torch.ones(2, 8, dtype=torch.int64),),  # any text will do
+                (torch.ones(2, 8, dtype=torch.int64),),  # any text can be used
                 dynamo=True,
                 dynamic_shapes={"input_ids": axes},
                 input_names=["input_ids"],
@@ -62,7 +62,7 @@ def export_onnx(model: Path, target: Path) -> None:
 def classify(
     settings: OnnxSettings, model: Path, request: ClassRequest, target: Path, work: Path
 ) -> None:
-    """Put every text into a class; see `newsrec.engines.classifying.classify`.
+    """Classify every text; see `newsrec.engines.classifying.classify`.
 
     Raises:
         UserError: see `export_onnx`.
@@ -75,7 +75,7 @@ def classify(
 
 
 class _Logits(torch.nn.Module):
-    """A classifier as a function of token ids alone."""
+    """A classifier as a function of only the token ids."""
 
     def __init__(self, network: torch.nn.Module) -> None:
         super().__init__()

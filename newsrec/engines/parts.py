@@ -1,8 +1,8 @@
-"""Answers of the batches that are done, kept as they come: what a killed run need not ask again.
+"""Answers of completed batches, stored as they arrive so that a killed run can reuse them.
 
-A part is a Parquet file of the request's schema, whole or not there, and holds the digest of all
-that its answers depend on. Batches are answered apart from each other, so the parts of two runs
-make the same table as those of one.
+A part is a Parquet file with the request's schema. It is either complete or absent, and contains a
+digest of everything that its answers depend on. Batches are answered independently, so the parts of
+two runs make the same table as those of a single run.
 """
 
 import hashlib
@@ -24,13 +24,13 @@ DIGEST = b"newsrec.digest"  # in the metadata of a part
 
 @dataclass(frozen=True)
 class Batch:
-    """Prompts that are answered together, and where their answers go.
+    """Prompts that are answered together, and the file for their answers.
 
     Attributes:
         ids: lists of token ids.
         part: the file to write.
-        digest: of the prompts and of all else that their answers depend on.
-        choices: of each prompt; empty where all are free.
+        digest: a digest of the prompts and everything else that their answers depend on.
+        choices: the choices of each prompt; empty if all answers are free text.
     """
 
     ids: pa.LargeListArray
@@ -50,14 +50,14 @@ class Parts:
         request: Request | ClassRequest,
         versions: Sequence[str],
     ) -> None:
-        """Answers of another model, of other settings or versions are not taken.
+        """Answers from another model, other settings or other versions are not reused.
 
         Args:
-            folder: made where it is missing.
-            settings: of the engine.
-            model: its folder, and where it is an adapter its base's; every file counts.
-            request: what is asked of the prompts.
-            versions: of what computes the answers.
+            folder: the folder of the parts, created if it is missing.
+            settings: the settings of the engine.
+            model: folder of the model; all its files, and those of an adapter's base, count.
+            request: the prompts and the requested outputs.
+            versions: the versions of the software that computes the answers.
         """
         folder.mkdir(parents=True, exist_ok=True)
         self._folder, self._request, self._num_batches = folder, request, 0
@@ -66,7 +66,7 @@ class Parts:
         self._identity = json.dumps([*what, *request.identity], sort_keys=True)
 
     def missing(self, size: int) -> Iterator[Batch]:
-        """The request's prompts in batches of `size`, without those that are answered."""
+        """The request's prompts in batches of `size`, without batches that are answered."""
         self._num_batches = 0
         request = self._request
         of_all = request.choices if isinstance(request, Request) else ()
@@ -80,12 +80,12 @@ class Parts:
             self._num_batches += 1
 
     def write(self, batch: Batch, answers: pa.Table) -> None:
-        """Keep the answers of one batch."""
+        """Store the answers of one batch."""
         with atomic_file(batch.part) as draft:
             pq.write_table(answers.replace_schema_metadata({DIGEST: batch.digest}), draft)
 
     def join(self, target: Path) -> None:
-        """Write the answers of all batches of the last walk to `target`, in their order."""
+        """Write the answers of all batches of the last iteration to `target`, in order."""
         schema = self._request.schema
         with atomic_file(target) as draft, pq.ParquetWriter(draft, schema) as writer:
             for number in range(self._num_batches):
@@ -102,7 +102,7 @@ class Parts:
 
 
 def _digest_of(part: Path) -> bytes | None:
-    """The digest in a part; None where there is none that can be read."""
+    """The digest in a part; None if there is no readable part."""
     try:
         return (pq.read_schema(part).metadata or {}).get(DIGEST)
     except (OSError, pa.ArrowException):

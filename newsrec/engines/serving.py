@@ -1,4 +1,4 @@
-"""Serve a model to other programs of this machine until Ctrl-C."""
+"""Serve a model to other programs on this machine until Ctrl-C."""
 
 from pathlib import Path
 
@@ -14,28 +14,30 @@ _WORK = Path(".work/serve")
 
 
 def serve(settings: VllmSettings, model: Path, port: int) -> None:
-    """Serve a model, under the name of its folder, by vLLM's OpenAI-compatible server.
+    """Serve a model with vLLM's OpenAI-compatible server; its name is that of its folder.
 
-    It listens on loopback and knows no key: whoever is on this machine may ask.
+    It listens on the loopback interface without a key: anyone on this machine can use it.
 
     Args:
-        settings: of vLLM.
+        settings: the settings of vLLM.
         model: folder of a whole Hugging Face model.
-        port: on this machine.
+        port: the port on this machine.
 
     Raises:
         UserError: there is no such model, vLLM's environment is missing, the port is in use, or the
-            server ended by itself.
+            server ended unexpectedly.
     """
     if not model.is_dir():
-        raise UserError(f"{model}: no such folder; expected a model; make it: dvc repro merge")
+        raise UserError(
+            f"{model}: no such folder; expected a model; create it with: dvc repro merge"
+        )
     check_model(model)
     name = model.absolute().name
     log = _WORK / "server.log"
     print(f"serve: starting vLLM with {model} (log: {log})", flush=True)
     try:
         with vllm_server(model, name, port, _WORK, _SECONDS_TO_START, settings) as served:
-            print(f"serve: the model {name!r} is at {served.url}; Ctrl-C ends it", flush=True)
+            print(f"serve: the model {name!r} is at {served.url}; stop it with Ctrl-C", flush=True)
             finished = Finished(served.process.wait(), read_tail(log))
             raise UserError(explain_server("vLLM's server", finished, log))
     except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""The settings of each engine, and the one that a name chooses."""
+"""The settings of each engine, and their choice by name."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
@@ -6,24 +6,24 @@ from typing import Any, TypeVar, cast
 
 from newsrec.errors import unknown_choice
 
-# Where a server behind a URL is; never in params.yaml, which is committed.
+# The URL of a server; never in params.yaml, which is committed.
 URL_VARIABLE = "NEWSREC_API_URL"
 KEY_VARIABLE = "NEWSREC_API_KEY"
-MODEL_VARIABLE = "NEWSREC_API_MODEL_"  # followed by the name of what is scored, in capitals
+MODEL_VARIABLE = "NEWSREC_API_MODEL_"  # followed by the name of the scored model, in capitals
 
 
 @dataclass(frozen=True)
 class VllmSettings:
-    """vLLM, offline, in an environment of its own.
+    """vLLM, offline, in a separate environment.
 
     Attributes:
-        dtype: vLLM's: `auto` takes bfloat16 for float32 weights.
-        max_model_len: tokens of a prompt and its answer.
+        dtype: vLLM's dtype; for float32 weights, `auto` means bfloat16.
+        max_model_len: maximum number of tokens of a prompt and its answer.
         gpu_memory_utilization: share of the GPU's memory to use.
-        cpu_kv_cache_gib: memory for the cache where there is no GPU.
-        enforce_eager: start sooner, run slower.
-        batch_size: prompts given to the engine at once; bounds the memory for answers.
-        seed: of the engine; greedy answers do not depend on it.
+        cpu_kv_cache_gib: memory for the cache if there is no GPU.
+        enforce_eager: start faster, run slower.
+        batch_size: prompts passed to the engine at once; limits the memory for answers.
+        seed: the seed of the engine; greedy answers do not depend on it.
     """
 
     dtype: str
@@ -40,10 +40,11 @@ class TransformersSettings:
     """transformers, in this process.
 
     Attributes:
-        dtype: PyTorch's name of it; `auto` takes the model's own, float32 included, which vLLM's
-            `auto` does not.
-        batch_size: prompts computed at once; higher: more memory, faster on a GPU.
-        device: `auto` is the GPU where PyTorch finds one, else the CPU.
+        dtype: PyTorch's name of the dtype; `auto` is the model's own dtype, including float32
+            (unlike `auto` in vLLM).
+        batch_size: prompts computed at once; higher values need more memory and are faster on a
+            GPU.
+        device: `auto` is the GPU if PyTorch finds one, else the CPU.
     """
 
     dtype: str
@@ -56,7 +57,7 @@ class OnnxSettings:
     """ONNX Runtime, in this process, on the CPU, in float32; for classifiers.
 
     Attributes:
-        batch_size: texts computed at once; higher: more memory.
+        batch_size: texts computed at once; higher values need more memory.
     """
 
     batch_size: int
@@ -64,20 +65,20 @@ class OnnxSettings:
 
 @dataclass(frozen=True)
 class ApiSettings:
-    """A server that speaks OpenAI's chat completions.
+    """A server with OpenAI's chat completions API.
 
     Attributes:
-        server: `llamafactory` starts LLaMA-Factory's; `url` uses the one at `URL_VARIABLE`.
+        server: `llamafactory` starts LLaMA-Factory's server; `url` uses the one at `URL_VARIABLE`.
         template: LLaMA-Factory's name of the chat template, for a server that is started.
-        dtype: of a server that is started.
-        port: of a server that is started.
-        top_logprobs: tokens that the server is asked to list; 20 is the most that OpenAI allows,
-            0 asks for none.
-        concurrency: requests under way at once.
-        max_tries: of one request; only what may pass (429, 5xx, time-outs) is tried again.
-        timeout: seconds of silence after which a request has failed.
-        turns_thinking_off: send what vLLM's own server understands to the one at `URL_VARIABLE`:
-            `chat_template_kwargs`, and `structured_outputs` with a prompt that has choices.
+        dtype: the dtype of a server that is started.
+        port: the port of a server that is started.
+        top_logprobs: number of tokens that the server is asked to list; OpenAI allows at most 20,
+            and 0 requests none.
+        concurrency: number of concurrent requests.
+        max_tries: tries for one request; only temporary errors (429, 5xx, time-outs) are retried.
+        timeout: seconds without data after which a request fails.
+        turns_thinking_off: send fields that vLLM's server supports to the server at `URL_VARIABLE`:
+            `chat_template_kwargs`, and `structured_outputs` for a prompt with choices.
         first_wait: seconds before the second try; doubled each time, longer if the server asks.
     """
 
@@ -94,10 +95,10 @@ class ApiSettings:
 
     @property
     def extra_body(self) -> dict[str, Any]:
-        """What is added to each request to the server at `URL_VARIABLE`.
+        """The fields to add to each request to the server at `URL_VARIABLE`.
 
-        It makes vLLM's server open the same empty think block as everywhere else; a server that is
-        started does so by its own settings.
+        They make vLLM's server add the same empty think block as everywhere else; a server that is
+        started here has its own settings for this.
         """
         if not self.turns_thinking_off:
             return {}
@@ -108,9 +109,9 @@ Settings = VllmSettings | TransformersSettings | ApiSettings
 
 
 def settings_of_model(settings: Settings, name: str) -> Settings:
-    """The settings to score the model `name` with: `base`, or another one."""
+    """The settings to score the model `name`: `base`, or another model."""
     if isinstance(settings, ApiSettings) and name != "base":
-        # Both models may be served at once, by stages that run side by side.
+        # Both models may be served at the same time, by stages that run in parallel.
         return replace(settings, port=settings.port + 1)
     return settings
 
@@ -131,12 +132,12 @@ _CLASSIFIERS: dict[str, type[ClassifierSettings]] = {
 
 
 def choose_settings(engine: str, options: Mapping[str, Any]) -> Settings:
-    """The settings of the engine of that name, which answers prompts.
+    """The settings of the engine of that name, for answering prompts.
 
     Args:
         engine: `vllm`, `transformers` or `openai-api`.
-        options: values by field, those of every engine together; a field of `ApiSettings` may have
-            the prefix `api_`.
+        options: values by field, for all engines together; fields of `ApiSettings` may have the
+            prefix `api_`.
 
     Raises:
         UserError: no engine has that name.
@@ -145,14 +146,14 @@ def choose_settings(engine: str, options: Mapping[str, Any]) -> Settings:
 
 
 def choose_classifier_settings(engine: str, options: Mapping[str, Any]) -> ClassifierSettings:
-    """The settings of the engine of that name, which puts texts into classes.
+    """The settings of the engine of that name, for classifying texts.
 
     Args:
         engine: `vllm`, `transformers` or `onnx`.
-        options: values by field, those of every engine together.
+        options: values by field, for all engines together.
 
     Raises:
-        UserError: no engine of that name does so.
+        UserError: no engine of that name can classify texts.
     """
     return _choose(_CLASSIFIERS, engine, options)
 

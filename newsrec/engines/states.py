@@ -1,4 +1,4 @@
-"""What a head reads of each text: the last state of its last token."""
+"""The input of a classification head: the last hidden state of each text's last token."""
 
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -21,18 +21,18 @@ from newsrec.models.loading import load_classifier, load_model
 def pooled_states(
     settings: TransformersSettings, model: Path, texts: Sequence[Sequence[int]]
 ) -> npt.NDArray[np.float32]:
-    """The state of each text that a classifier's head multiplies, by transformers in this process.
+    """The hidden state of each text that a classifier's head uses, computed by transformers.
 
     Args:
-        settings: of the computation.
-        model: folder of a whole model with a head for classes.
-        texts: token ids, of each text one or more.
+        settings: the settings of transformers.
+        model: folder of a whole model with a classification head.
+        texts: the token ids of each text, at least one per text.
 
     Returns:
         Shape (texts, width of the model).
 
     Raises:
-        UserError: out of memory, or see `newsrec.models.loading.load_classifier`.
+        UserError: there is too little memory, or see `newsrec.models.loading.load_classifier`.
     """
     padding = padding_token(load_tokenizer(model))
     load = partial(load_classifier, model, settings.dtype, padding)
@@ -42,12 +42,12 @@ def pooled_states(
 def language_states(
     settings: TransformersSettings, model: Path, texts: Sequence[Sequence[int]]
 ) -> npt.NDArray[np.float32]:
-    """The same of a language model: the state that the next token would be read from.
+    """The same for a language model: the state from which it predicts the next token.
 
-    Args and Returns: as `pooled_states`, `model` of a whole language model.
+    Args and Returns: as in `pooled_states`, but `model` is a whole language model.
 
     Raises:
-        UserError: out of memory, or see `newsrec.models.loading.load_model`.
+        UserError: there is too little memory, or see `newsrec.models.loading.load_model`.
     """
     padding = padding_token(load_tokenizer(model))
     return _last_states(settings, model, texts, padding, partial(load_model, model, settings.dtype))
@@ -63,7 +63,7 @@ def _last_states(
     device = default_device() if settings.device == "auto" else settings.device
     network = load_on(device, load, model)
     found = np.empty((len(texts), network.config.hidden_size), dtype=np.float32)
-    # Texts of one length together: little is computed of padding.
+    # Texts of similar length are computed together, so that there is little padding.
     by_length = sorted(range(len(texts)), key=lambda row: len(texts[row]), reverse=True)
     with tqdm(total=len(texts), desc="states", unit="text") as progress:
         for start in range(0, len(texts), settings.batch_size):

@@ -1,4 +1,4 @@
-"""A classifier by transformers in this process, whole or as an adapter beside its base."""
+"""A classifier in transformers, as a whole model or as an adapter on its base model."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,10 +22,10 @@ from newsrec.models.loading import load_classifier
 def classify(
     settings: TransformersSettings, model: Path, request: ClassRequest, target: Path, work: Path
 ) -> None:
-    """Put every text into a class; see `newsrec.engines.classifying.classify`.
+    """Classify every text; see `newsrec.engines.classifying.classify`.
 
     Raises:
-        UserError: out of memory, or see `newsrec.models.loading.load_classifier`.
+        UserError: there is too little memory, or see `newsrec.models.loading.load_classifier`.
     """
     libraries = (torch, transformers, peft)
     versions = [f"{library.__name__} {library.__version__}" for library in libraries]

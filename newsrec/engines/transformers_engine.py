@@ -1,4 +1,4 @@
-"""transformers in this process: slower than vLLM, and runs wherever PyTorch does."""
+"""transformers in this process: slower than vLLM, but runs wherever PyTorch runs."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -31,7 +31,7 @@ def answer(
     """Answer every prompt with transformers; see `newsrec.engines.answering.answer`.
 
     Raises:
-        UserError: out of memory.
+        UserError: there is too little memory.
     """
     versions = [f"{library.__name__} {library.__version__}" for library in (torch, transformers)]
     parts = Parts(work / "transformers", settings, model, request, versions)
@@ -42,10 +42,10 @@ def answer(
 
 
 def load(settings: TransformersSettings, model: Path, request: Request) -> Compute:
-    """The model in a folder, ready to answer prompts as `request` wants, its own or others.
+    """Load the model in a folder to answer prompts in the way that `request` describes.
 
     Raises:
-        UserError: it does not fit into the device's memory, or its tokenizer cannot be constrained.
+        UserError: it does not fit into the memory, or its tokenizer does not support choices.
     """
     tokenizer = load_tokenizer(model)
     device = default_device() if settings.device == "auto" else settings.device
@@ -84,11 +84,11 @@ def _greedy(
     tokenizer: PreTrainedTokenizerBase,
     max_answer_tokens: int,
 ) -> GenerationConfig:
-    """Greedy decoding that stops where the model's own folder says; nothing else of it holds."""
+    """Greedy decoding with the stop tokens of the model's folder, but not its other settings."""
     stops = network.generation_config.eos_token_id
     if stops is None:
         stops = tokenizer.eos_token_id
-    # Padding is masked: any token will do.
+    # Padding is masked, so any token can be used.
     padding = 0 if tokenizer.pad_token_id is None else tokenizer.pad_token_id
     return GenerationConfig(
         do_sample=False,
@@ -108,7 +108,7 @@ def _answer(
     answers: Sequence[int],
     constraints: LogitsProcessorList,
 ) -> Iterator[tuple[list[float], list[int]]]:
-    """Log-probabilities and what is written of each prompt of one batch, in its order."""
+    """The log-probabilities and generated tokens of each prompt of one batch, in order."""
     longest = max(len(ids) for ids in prompts)
     inputs = torch.full((len(prompts), longest), int(config.pad_token_id))
     mask = torch.zeros((len(prompts), longest), dtype=torch.long)
@@ -121,10 +121,10 @@ def _answer(
         attention_mask=mask.to(network.device),
         generation_config=config,
         logits_processor=constraints,
-        # Else a model's own sampling and penalties come back for whatever is unset above.
+        # Otherwise the model's own sampling settings and penalties apply to values unset above.
         use_model_defaults=False,
     )
-    # `logits`, not `scores`: before anything is masked or scaled; float32 whatever the model's.
+    # `logits`, not `scores`: before masking or scaling, and always float32.
     logprobs = torch.log_softmax(output.logits[0], dim=-1)
     of_answers = logprobs[:, list(answers)].tolist()
     written = output.sequences[:, longest:].tolist()

@@ -1,6 +1,6 @@
-"""vLLM, offline, in an environment and a process of its own.
+"""vLLM, offline, in a separate environment and process.
 
-One process per model: two models in one process is the commonest way to run out of GPU memory.
+There is one process per model, as two models in one process easily run out of GPU memory.
 """
 
 import json
@@ -30,10 +30,10 @@ from newsrec.running.places import is_plain, plain_path, writable_homes
 from newsrec.running.processes import run_shown
 
 PYTHON_VARIABLE = "NEWSREC_VLLM_PYTHON"
-# Run as a file, not as a module: vLLM's environment knows no newsrec.
+# Run as a file, not as a module: newsrec is not installed in vLLM's environment.
 _ENVIRONMENT = ".venv-vllm"
 _WORKER = Path(__file__).with_name("vllm_worker.py")
-_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # that vLLM has room for
+_RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # the maximum LoRA ranks that vLLM supports
 _INSTALLED = "lib/python*/site-packages/vllm*.dist-info"
 _STREAM = pa.schema([("token_ids", TOKEN_IDS), ("choices", pa.list_(pa.string()))])
 
@@ -44,7 +44,7 @@ def vllm_python() -> Path:
 
 
 def require_vllm() -> Path:
-    """The same, which must be there; see `newsrec.running.environments.require_python`."""
+    """The same, which must exist; see `newsrec.running.environments.require_python`."""
     return require_python(_ENVIRONMENT, PYTHON_VARIABLE, "vLLM's")
 
 
@@ -61,7 +61,7 @@ def answer(settings: VllmSettings, model: Path, request: Request, target: Path, 
 def classify(
     settings: VllmSettings, model: Path, request: ClassRequest, target: Path, work: Path
 ) -> None:
-    """Put every text into a class with vLLM; see `newsrec.engines.classifying.classify`.
+    """Classify every text with vLLM; see `newsrec.engines.classifying.classify`.
 
     Raises:
         UserError: see `answer`.
@@ -77,7 +77,7 @@ def _run(
     target: Path,
     work: Path,
 ) -> None:
-    """Have the worker answer what no run before has answered; `job` is what it is given besides."""
+    """Let the worker answer the prompts that are not answered yet; `job` has further settings."""
     python = require_vllm()
     base = base_of(model)
     read_weights(base or model)
@@ -101,12 +101,12 @@ def _run(
             env = {
                 "VLLM_CPU_KVCACHE_SPACE": str(cpu_kv_cache_gib),
                 "VLLM_LOGGING_LEVEL": "WARNING",
-                # Its engine in a child of its own would outlive a stage killed with -9, and hold
-                # the GPU.
+                # An engine in a child process would survive a stage killed with -9, and keep
+                # the GPU occupied.
                 "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
                 **places,
             }
-            # -P: files beside the worker must not be imported in place of libraries of the same
+            # -P: files next to the worker must not be imported instead of libraries of the same
             # name.
             feed = partial(_write_stream, chain([first], missing), batch_size)
             finished = run_shown([python, "-P", _WORKER, path], env, log, feed)
@@ -116,7 +116,7 @@ def _run(
 
 
 def _beside(adapter: Path) -> dict[str, Any]:
-    """How vLLM computes a classifier's LoRA adapter beside its base, with the adapter's head."""
+    """Settings to run a classifier's LoRA adapter on its base model, with the adapter's head."""
     rank = read_json(adapter / "adapter_config.json")["r"]
     return {
         "convert": "classify",
@@ -127,7 +127,7 @@ def _beside(adapter: Path) -> dict[str, Any]:
 
 
 def _write_stream(batches: Iterable[Batch], size: int, sink: IO[bytes]) -> None:
-    """The batches for the worker; each is made while it answers the one before."""
+    """Send the batches to the worker; each is made while it answers the previous one."""
     with pa.ipc.new_stream(sink, _STREAM) as stream:
         for batch in batches:
             choices = batch.choices or [()] * len(batch.ids)
@@ -139,10 +139,10 @@ def _write_stream(batches: Iterable[Batch], size: int, sink: IO[bytes]) -> None:
 
 @contextmanager
 def understood(python: Path, model: Path) -> Iterator[tuple[Path, Path, dict[str, str]]]:
-    """Paths and variables that vLLM understands, by links where they must be.
+    """Paths and variables that work with vLLM, using links where necessary.
 
-    It puts the path of its own libraries into LD_PRELOAD and, unquoted, into a compiler's command,
-    as PyTorch does with that of its cache; and it looks for the weights by a glob.
+    vLLM puts the path of its own libraries into LD_PRELOAD and, unquoted, into a compiler command,
+    as PyTorch does with the path of its cache; and it searches the weights with a glob pattern.
     """
     given = {**os.environ, **writable_homes()}
     home = Path(given.get("HOME") or Path.home())

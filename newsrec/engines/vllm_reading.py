@@ -1,6 +1,6 @@
-"""The gate between two libraries: training and vLLM must read the same in a model's folder.
+"""Check that training and vLLM read the same values in a model's folder.
 
-They have a version of transformers each, with defaults of its own for what a folder does not say.
+They use different versions of transformers, with different defaults for unspecified values.
 """
 
 import json
@@ -20,7 +20,7 @@ from newsrec.models.weights import ANOTHER_MODEL
 from newsrec.running.processes import run_shown
 
 _WORKER = Path(__file__).with_name("vllm_reading_worker.py")
-# What no weight is multiplied by: who wrote it, how it is to be run, ids that a request names.
+# Keys that do not affect the computation: origin, ways to run it, ids given in requests.
 _NOT_COMPARED = (
     "_name_or_path",
     "architectures",
@@ -34,20 +34,20 @@ _NOT_COMPARED = (
     "transformers_version",
     "use_cache",
 )
-# Version 5's names of two types of layer.
+# The names of two layer types in version 5.
 _LAYERS = {"mamba": "linear_attention", "attention": "full_attention"}
 
 
 def check_same_reading(description: Path, source: Path, work: Path) -> None:
-    """Compare what training and vLLM read in a model's folder.
+    """Compare the values that training and vLLM read in a model's folder.
 
     Args:
-        description: folder with all of the model but its weights.
-        source: the folder that is named where they differ.
-        work: for the exchange with vLLM's environment, and its log.
+        description: folder with all files of the model except its weights.
+        source: the folder to report in errors.
+        work: folder for the exchange with vLLM's environment and its log.
 
     Raises:
-        UserError: vLLM cannot read it or does not have its architecture, or the two differ.
+        UserError: vLLM cannot read it or does not support its architecture, or the two differ.
     """
     tokenizer = load_tokenizer(description)
     ids = encode_chat(tokenizer, user_turn("Is 7 more than 5?"))
@@ -71,22 +71,22 @@ def check_same_reading(description: Path, source: Path, work: Path) -> None:
         name, (here, there) = next(iter(found.items()))
         raise UserError(
             f"{source}: {name} is {here!r} in training and {there!r} in vLLM, which has another "
-            f"version of transformers; expected the same: set it in the model's files (in a copy, "
-            f"fetch_model.source: local), or {otherwise}"
+            f"version of transformers; expected equal values: set it in the model's files (in a "
+            f"copy, with fetch_model.source: local), or {otherwise}"
         )
 
 
 def differences(
     ours: Mapping[str, Any], theirs: Mapping[str, Any], source: Path
 ) -> dict[str, tuple[Any, Any]]:
-    """What both configurations have and do not agree on, by key.
+    """The keys that both configurations have with different values, and the two values.
 
     Args:
-        ours: `to_dict` of version 4.
-        theirs: the same of version 5.
-        source: named where theirs has no counterpart.
+        ours: `to_dict` in version 4.
+        theirs: the same in version 5.
+        source: the folder to report if a value of theirs has no counterpart.
     """
-    # Version 4 keeps what it does not know, and would show it as if it had been read.
+    # Version 4 keeps unknown values, which would appear as if they had been read.
     known = {key: one for key, one in ours.items() if key != "rope_parameters"}
     here, there = _comparable(known, source), _comparable(theirs, source)
     return {key: (here[key], there[key]) for key in here if here[key] != there.get(key, here[key])}
@@ -111,7 +111,7 @@ def _comparable(config: Mapping[str, Any], source: Path) -> dict[str, Any]:
     for key in ("layer_types", "layers_block_type"):
         if layers := values.pop(key, None):
             values[key] = [_LAYERS.get(one, one) for one in layers]
-    # As JSON has it, a tuple is a list.
+    # As in JSON, a tuple becomes a list.
     plain: dict[str, Any] = json.loads(json.dumps(values, default=str))
     nested = {key for key, one in plain.items() if isinstance(one, dict) and key != "rope_scaling"}
     return {key: one for key, one in plain.items() if key not in nested}

@@ -1,7 +1,8 @@
-"""How far probabilities of a 1 can be believed, and how to calibrate them.
+"""How reliable predicted probabilities of a 1 are, and how to calibrate them.
 
 Every figure is finite: a probability is clipped to [eps, 1 - eps], eps = 2.2e-16 (that of float64),
-before its logarithm or odds are taken, so a sure mistake costs 36 nats and not infinity.
+before its logarithm or odds are taken, so a certain but wrong prediction costs 36 nats and not
+infinity.
 """
 
 import numpy as np
@@ -14,7 +15,7 @@ from sklearn import metrics
 Floats = npt.NDArray[np.float64]
 
 _EPS = float(np.finfo(np.float64).eps)
-_TEMPERATURES = (0.01, 100.0)  # outside, every probability is a certainty or a half
+_TEMPERATURES = (0.01, 100.0)  # outside this range, every probability is close to 0, 1 or 0.5
 
 
 def log_loss(label: npt.ArrayLike, probability: npt.ArrayLike) -> float:
@@ -22,19 +23,19 @@ def log_loss(label: npt.ArrayLike, probability: npt.ArrayLike) -> float:
 
     Args:
         label: 1 or 0, shape (rows,).
-        probability: of a 1, shape (rows,).
+        probability: predicted probability of a 1, shape (rows,).
 
     Raises:
-        ValueError: no rows, lengths that differ, a label but 0 and 1, or a probability outside
-            [0, 1].
+        ValueError: there are no rows, the lengths differ, a label is neither 0 nor 1, or a
+            probability is outside [0, 1].
     """
     labels, probabilities = _checked(label, probability)
-    # Named, as the labels of a small set may all be equal.
+    # The labels are given, as those of a small set may all be equal.
     return float(metrics.log_loss(labels, probabilities, labels=[0, 1]))
 
 
 def brier(label: npt.ArrayLike, probability: npt.ArrayLike) -> float:
-    """Mean squared difference of probability and label (Brier, 1950), from 0, the best, to 1.
+    """Mean squared difference of probability and label (Brier, 1950), from 0 (best) to 1.
 
     Args and Raises: as `log_loss`.
     """
@@ -45,12 +46,13 @@ def brier(label: npt.ArrayLike, probability: npt.ArrayLike) -> float:
 def ece(label: npt.ArrayLike, probability: npt.ArrayLike, num_bins: int = 15) -> float:
     """Expected calibration error over bins of equal width (Naeini et al., 2015), from 0 to 1.
 
-    The mean over rows of how far their bin's mean probability is from its share of ones.
+    The mean over rows of the difference between the mean probability and the share of ones in the
+    row's bin.
 
     Args:
         label: 1 or 0, shape (rows,).
-        probability: of a 1, shape (rows,).
-        num_bins: in [0, 1]; more bins see more, and see more noise.
+        probability: predicted probability of a 1, shape (rows,).
+        num_bins: number of bins in [0, 1]; more bins resolve more, but are noisier.
 
     Raises:
         ValueError: as `log_loss`, or num_bins is below 1.
@@ -63,15 +65,15 @@ def ece(label: npt.ArrayLike, probability: npt.ArrayLike, num_bins: int = 15) ->
 def reliability_curve(
     label: npt.ArrayLike, probability: npt.ArrayLike, num_bins: int = 15
 ) -> pd.DataFrame:
-    """Mean probability and share of ones by bins of equal width; a bin without rows has no row.
+    """Mean probability and share of ones for bins of equal width; empty bins are omitted.
 
-    A bin holds bin_low <= probability < bin_high, and the last one also probability 1.
+    A bin contains bin_low <= probability < bin_high, and the last bin also probability 1.
 
     Args and Raises: as `ece`.
 
     Returns:
         bin_low, bin_high, mean_probability, positive_rate (the share of ones) and num_rows, by
-        rising probability.
+        increasing probability.
     """
     labels, probabilities = _checked(label, probability)
     if num_bins < 1:
@@ -93,19 +95,19 @@ def reliability_curve(
 
 
 def prior_shift(probability: npt.ArrayLike, train_rate: float, true_rate: float) -> Floats:
-    """Probabilities as if trained at the true share of ones instead of a resampled one.
+    """Correct probabilities of a model that was trained on a resampled share of ones.
 
     Multiplies the odds by odds(true_rate) / odds(train_rate) (Elkan, 2001; Saerens et al., 2002),
-    which is exact where resampling dropped or repeated rows by their label alone. Keeps the order,
-    so no ranking metric moves; 0 and 1 stay.
+    which is exact if rows were dropped or repeated only depending on their label. The order is
+    kept, so ranking metrics do not change; 0 and 1 are unchanged.
 
     Args:
-        probability: of a 1, by a model trained at `train_rate`, shape (rows,).
-        train_rate: the share of ones among the rows of training.
+        probability: probability of a 1 from a model trained at `train_rate`, shape (rows,).
+        train_rate: the share of ones among the training rows.
         true_rate: the share of ones where the probability is used.
 
     Raises:
-        ValueError: a rate outside (0, 1), or a probability outside [0, 1].
+        ValueError: a rate is outside (0, 1), or a probability is outside [0, 1].
     """
     for name, rate in (("train_rate", train_rate), ("true_rate", true_rate)):
         if not 0 < rate < 1:
@@ -117,33 +119,33 @@ def prior_shift(probability: npt.ArrayLike, train_rate: float, true_rate: float)
 
 
 def clipped_logit(probability: npt.ArrayLike) -> Floats:
-    """log(p / (1 - p)), shape (rows,), at most 36.04 either way as the probability is clipped.
+    """log(p / (1 - p)), shape (rows,); at most 36.04 in size, as the probability is clipped.
 
     Raises:
-        ValueError: a probability outside [0, 1].
+        ValueError: a probability is outside [0, 1].
     """
     probabilities = np.clip(_checked_probability(probability), _EPS, 1 - _EPS)
     return np.asarray(np.log(probabilities) - np.log1p(-probabilities), dtype=np.float64)
 
 
 def fit_temperature(label: npt.ArrayLike, logit: npt.ArrayLike) -> float:
-    """The temperature that makes the logits' probabilities fit the labels best (Guo et al., 2017).
+    """The temperature with which the logits fit the labels best (Guo et al., 2017).
 
-    Minimises the mean negative log-likelihood, which has one valley; fit it on validation rows and
-    apply it to others. It has no offset: correct a resampled share of ones first, by
-    `prior_shift`.
+    Minimises the mean negative log-likelihood, which has a single minimum. Fit it on validation
+    rows and apply it to other rows. It has no offset: correct a resampled share of ones first,
+    with `prior_shift`.
 
     Args:
         label: 1 or 0, shape (rows,).
         logit: log-odds of a 1, shape (rows,), such as log p - log (1 - p).
 
     Returns:
-        Above 1 where the logits were too sure; from 0.01 to 100. Logits that order the rows
-        perfectly have no best temperature and end near 0.01, ones without use near 100.
+        Above 1 if the logits were overconfident; from 0.01 to 100. Logits that separate the rows
+        perfectly have no best temperature and give about 0.01; uninformative logits about 100.
 
     Raises:
-        ValueError: no rows, lengths that differ, a label but 0 and 1, or a logit that is not
-            finite.
+        ValueError: there are no rows, the lengths differ, a label is neither 0 nor 1, or a logit
+            is not finite.
     """
     logits = _checked_logit(logit)
     labels, _ = _checked(label, expit(logits))

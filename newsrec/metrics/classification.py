@@ -1,4 +1,4 @@
-"""Metrics of a decision on each row, among any number of classes."""
+"""Metrics of classification decisions among any number of classes."""
 
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
@@ -16,14 +16,14 @@ from sklearn.metrics import (
 
 @dataclass(frozen=True)
 class Classification:
-    """What decisions are worth, over all rows and for each class.
+    """The quality of decisions, over all rows and for each class.
 
     Attributes:
-        accuracy: the share of rows whose prediction is their label.
-        macro_f1: the plain mean of the classes' F1.
-        per_class: a row for each class in the order given, with precision, recall, f1 and support
-            (how many rows have it as label).
-        confusion: how many rows of each label, by row, have each prediction, by column, both in the
+        accuracy: the share of rows whose prediction equals their label.
+        macro_f1: the unweighted mean of the classes' F1.
+        per_class: a row for each class in the given order, with precision, recall, f1 and support
+            (the number of rows with this label).
+        confusion: the number of rows for each label (rows) and prediction (columns), both in the
             order of the classes; int, shape (classes, classes).
     """
 
@@ -36,11 +36,11 @@ class Classification:
 def classification_metrics(
     label: pd.Series, predicted: pd.Series, classes: Sequence[Hashable]
 ) -> Classification:
-    """Measure decisions, some of which may be missing.
+    """Evaluate decisions, some of which may be missing.
 
-    A missing prediction (NA) is never guessed: it counts as wrong for accuracy and for the recall
-    of its label, for no class's precision, and is in no cell of the confusion matrix. A ratio
-    without a denominator is 0.
+    A missing prediction (NA) is never filled in: it counts as wrong for accuracy and for the recall
+    of its label, does not affect the precision of any class, and is in no cell of the confusion
+    matrix. A ratio whose denominator is 0 is 0.
 
     Args:
         label: one of the classes, shape (rows,).
@@ -48,8 +48,8 @@ def classification_metrics(
         classes: every class, in the order of the result.
 
     Raises:
-        ValueError: no rows, lengths that differ, a class given twice, or a label or prediction that
-            is none of the classes.
+        ValueError: there are no rows, the lengths differ, a class is given twice, or a label or
+            prediction is not one of the classes.
     """
     if not len(label) == len(predicted) > 0:
         raise ValueError(
@@ -57,8 +57,8 @@ def classification_metrics(
         )
     labels, predictions = _codes(label, classes), _codes(predicted, classes)
     if (labels < 0).any() or (predictions[predicted.notna()] < 0).any():
-        raise ValueError(f"a label or prediction that is none of the classes {list(classes)}")
-    # A missing prediction is -1, which is no class.
+        raise ValueError(f"a label or prediction that is not one of the classes {list(classes)}")
+    # A missing prediction is -1, which is not a class.
     places = np.arange(len(classes))
     precision, recall, f1, support = precision_recall_fscore_support(
         labels, predictions, labels=places, zero_division=0
@@ -75,9 +75,9 @@ def classification_metrics(
 
 
 def pooled_auc(label: pd.Series, score: pd.Series) -> float | None:
-    """AUC over all rows as one list; None where all labels are equal.
+    """AUC over all rows as a single list; None if all labels are equal.
 
-    Unlike the mean over groups, it also rewards scores that are higher in groups with more ones.
+    Unlike the mean over groups, it also rewards higher scores in groups with more ones.
 
     Args:
         label: 1 or 0, shape (rows,).
@@ -89,5 +89,5 @@ def pooled_auc(label: pd.Series, score: pd.Series) -> float | None:
 
 
 def _codes(values: pd.Series, classes: Sequence[Hashable]) -> npt.NDArray[np.intp]:
-    """The place of each value among the classes, -1 for one that is none of them."""
+    """The index of each value among the classes; -1 for a value that is not among them."""
     return pd.Categorical(values, categories=list(classes)).codes.astype(np.intp)

@@ -1,7 +1,7 @@
-"""Metrics of probabilities over several classes, and of the decision for the most probable one.
+"""Metrics of probabilities over several classes, and of decisions for the most probable class.
 
-`label` is the place of a row's class, int, shape (rows,); `probability` has a column for each
-class, in their order, float, shape (rows, classes), whose rows sum to 1.
+`label` is the index of each row's class, int, shape (rows,). `probability` has a column for each
+class, in order, float, shape (rows, classes); its rows sum to 1.
 """
 
 from typing import NamedTuple
@@ -24,9 +24,9 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 _EPS = float(np.finfo(np.float64).eps)
-_TEMPERATURES = (0.01, 100.0)  # outside, every probability is a certainty or uniform
-_SUM_TOLERANCE = 1e-4  # of rows of probabilities that were computed in float32
-_CHUNK_CELLS = 2_000_000  # of one array of float64 while resamples are worked on: 16 MB
+_TEMPERATURES = (0.01, 100.0)  # outside this range, every probability is certain or uniform
+_SUM_TOLERANCE = 1e-4  # for rows of probabilities that were computed in float32
+_CHUNK_CELLS = 2_000_000  # per float64 array while resamples are processed: 16 MB
 
 
 class Ranked(NamedTuple):
@@ -37,11 +37,11 @@ class Ranked(NamedTuple):
 
 
 def checked(label: npt.ArrayLike, probability: npt.ArrayLike) -> tuple[Ints, Floats]:
-    """Both as arrays.
+    """Labels and probabilities as arrays.
 
     Raises:
-        ValueError: no rows, not as many of each, a label that is no column, or a row that holds no
-            distribution.
+        ValueError: there are no rows, the lengths differ, a label has no column, or a row is not a
+            probability distribution.
     """
     labels = np.asarray(label, dtype=np.int64)
     probabilities = np.asarray(probability, dtype=np.float64)
@@ -58,15 +58,15 @@ def checked(label: npt.ArrayLike, probability: npt.ArrayLike) -> tuple[Ints, Flo
 def decision_figures(
     label: npt.ArrayLike, predicted: npt.ArrayLike, num_classes: int
 ) -> dict[str, float]:
-    """Accuracy, MCC, and precision, recall and F1 as macro and weighted means, by scikit-learn.
+    """Accuracy, MCC, and macro and weighted means of precision, recall and F1, by scikit-learn.
 
-    MCC is that of several classes (Gorodkin, 2004): 0 for guessing, 1 for no mistake. A ratio
-    without a denominator is 0; a class that has neither rows nor predictions counts as 0 too.
+    MCC is the multiclass version (Gorodkin, 2004): 0 for guessing, 1 for no mistakes. A ratio whose
+    denominator is 0 is 0; a class with neither rows nor predictions also counts as 0.
 
     Args:
         label: see the module.
-        predicted: the place of the class decided for, int, shape (rows,).
-        num_classes: of all classes, also of those without rows.
+        predicted: the index of the predicted class, int, shape (rows,).
+        num_classes: number of all classes, including classes without rows.
     """
     labels, decided = np.asarray(label), np.asarray(predicted)
     found: dict[str, float] = {
@@ -89,8 +89,8 @@ def confusion_samples(
 
     Args:
         label: see the module.
-        predicted: the place of the class decided for, int, shape (rows,).
-        num_classes: of all classes.
+        predicted: the index of the predicted class, int, shape (rows,).
+        num_classes: number of all classes.
         bootstrap: over the clusters of these rows.
     """
     cell = np.asarray(label) * num_classes + np.asarray(predicted)
@@ -100,9 +100,9 @@ def confusion_samples(
 
 
 def figures_of_confusions(confusion: npt.NDArray[np.float64]) -> dict[str, Floats]:
-    """`decision_figures` of many confusion matrices at once, each of shape (matrices,).
+    """`decision_figures` for many confusion matrices at once, each of shape (matrices,).
 
-    Also `precision`, `recall` and `f1` of each class, shape (matrices, classes).
+    Also returns `precision`, `recall` and `f1` of each class, shape (matrices, classes).
 
     Args:
         confusion: counts, labels in rows, shape (matrices, classes, classes).
@@ -127,10 +127,10 @@ def figures_of_confusions(confusion: npt.NDArray[np.float64]) -> dict[str, Float
 def one_against_rest(is_class: npt.ArrayLike, score: npt.ArrayLike) -> Ranked | None:
     """ROC-AUC and average precision of one class against all others, by scikit-learn.
 
-    None where all rows are of the class or none is.
+    None if all rows or no rows belong to the class.
 
     Args:
-        is_class: whether the row is of the class, shape (rows,).
+        is_class: whether the row belongs to the class, shape (rows,).
         score: the class's probability, shape (rows,).
     """
     ones = np.asarray(is_class, dtype=bool)
@@ -145,19 +145,19 @@ def average_precision_samples(
     cluster: npt.ArrayLike,
     bootstrap: ClusterBootstrap,
 ) -> Floats:
-    """Average precision in each resample, shape (resamples,); NaN for one without the class.
+    """Average precision in each resample, shape (resamples,); NaN if it lacks the class.
 
     Args:
-        is_class: whether the row is of the class, shape (rows,).
+        is_class: whether the row belongs to the class, shape (rows,).
         score: the class's probability, shape (rows,).
-        cluster: of each row, one that the bootstrap drew, shape (rows,).
-        bootstrap: of the rows' clusters.
+        cluster: the cluster of each row, which the bootstrap must know, shape (rows,).
+        bootstrap: over the clusters of the rows.
     """
     ones, scores = np.asarray(is_class, dtype=bool), np.asarray(score, dtype=np.float64)
     order = np.argsort(-scores, kind="stable")
     of_row = pd.Index(bootstrap.clusters).get_indexer(pd.Index(np.asarray(cluster)))[order]
     ones = ones[order]
-    # All rows of one score are taken together: where each such block ends.
+    # All rows with the same score are taken together; these are the ends of such blocks.
     ends = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
     found = []
     size = max(1, _CHUNK_CELLS // len(scores))
@@ -183,10 +183,11 @@ def log_losses(label: npt.ArrayLike, probability: npt.ArrayLike) -> Floats:
 
 
 def fit_temperature(label: npt.ArrayLike, probability: npt.ArrayLike) -> float:
-    """The temperature whose softmax fits the labels best (Guo et al., 2017).
+    """The temperature with which the softmax fits the labels best (Guo et al., 2017).
 
-    Minimises the mean negative log-likelihood of softmax(log p / T); fit it on validation rows and
-    apply it to others. Above 1 where the probabilities were too sure; from 0.01 to 100.
+    Minimises the mean negative log-likelihood of softmax(log p / T). Fit it on validation rows and
+    apply it to other rows. It is above 1 if the probabilities were overconfident, and from 0.01 to
+    100.
 
     Raises:
         ValueError: see `checked`.
@@ -205,7 +206,7 @@ def fit_temperature(label: npt.ArrayLike, probability: npt.ArrayLike) -> float:
 
 
 def apply_temperature(probability: npt.ArrayLike, temperature: float) -> Floats:
-    """softmax(log p / T), shape (rows, classes); the order of a row's classes stays.
+    """softmax(log p / T), shape (rows, classes); the order of a row's classes does not change.
 
     Raises:
         ValueError: the temperature is not above 0.
@@ -217,5 +218,5 @@ def apply_temperature(probability: npt.ArrayLike, temperature: float) -> Floats:
 
 
 def _ratio(above: Floats, below: Floats) -> Floats:
-    """0 where the denominator is."""
+    """`above / below`, and 0 where the denominator is 0."""
     return np.divide(above, below, out=np.zeros(np.shape(above)), where=np.asarray(below) > 0)

@@ -1,12 +1,12 @@
-"""Rankings drawn by the model of Plackett (1975) and Luce (1959), of which one item is relevant.
+"""Rankings from the model of Plackett (1975) and Luce (1959) with one relevant item.
 
-An item is drawn for the first place, one of the rest for the second and so on, each in proportion
-to the exponential of its score. Expectations over all such rankings are exact here, and can be
-differentiated; estimates of their gradients from sampled rankings are beside them, and how much
-noise those have.
+An item is drawn for the first place, one of the remaining items for the second and so on, each with
+a probability proportional to the exponential of its score. This module computes exact,
+differentiable expectations over all such rankings, estimates of their gradients from sampled
+rankings, and the noise of these estimates.
 
-Scores have the shape (..., items), the index of the relevant item has (...), and sampled rankings
-(..., rankings, items): the items' indices from the first place on.
+Scores have shape (..., items), the index of the relevant item has shape (...), and sampled rankings
+have shape (..., rankings, items): the indices of the items, first place first.
 """
 
 import math
@@ -15,18 +15,18 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-# How ranks weigh: one value for rank 1, one for rank 2 and so on; none beyond.
+# The weights of ranks: one value for rank 1, one for rank 2 and so on; 0 beyond the last.
 Gains = Tensor
 
-# The race of `rank_distribution`, at times that are evenly spaced in their logarithm. An arrival
-# is a feature of the same width wherever it is, so that no difference of scores is too large for
-# the rule; with 64 nodes of Gauss and Legendre in (0, 1) the error goes up to 1e-4.
+# The times at which `rank_distribution` evaluates the race, evenly spaced in their logarithm. On
+# this scale every arrival has the same width, so the rule works for any difference of scores; with
+# 64 Gauss-Legendre nodes in (0, 1) the error would be up to 1e-4.
 _FIRST, _LAST, _NUM_NODES = -18.0, 4.0, 96
-_ARRIVED = 6.0  # exp(-exp(6)) is 0: the probability is 1, and no gradient is left
+_ARRIVED = 6.0  # exp(-exp(6)) is 0: the probability is 1, without a gradient
 
 
 def ndcg_gains(k: int) -> Gains:
-    """The gain of each rank up to `k` in nDCG@k of one relevant item: 1 / log2(rank + 1)."""
+    """The gain of each rank up to `k` in nDCG@k with one relevant item: 1 / log2(rank + 1)."""
     return 1 / torch.log2(torch.arange(1, k + 1, dtype=torch.float64) + 1)
 
 
@@ -38,25 +38,26 @@ def reciprocal_gains(num_items: int) -> Gains:
 def rank_distribution(scores: Tensor, relevant: Tensor, max_rank: int) -> Tensor:
     """The probability of each rank of the relevant item, up to `max_rank`.
 
-    The items are runners whose times of arrival are exponential with the rate exp(score): their
-    order is a ranking of Plackett and Luce. Given the relevant item's time the others arrive
-    before it independently, each with a probability of its own, and how many do is
-    Poisson-binomial; over that time, the trapezoidal rule is applied to its logarithm. The error
-    is below 1e-7 for 20 items and 1e-6 for 50.
+    The items are runners whose arrival times are exponentially distributed with rate exp(score):
+    their order is a Plackett-Luce ranking. Given the arrival time of the relevant item, each other
+    item arrives before it independently and with its own probability, so the number of earlier
+    items has a Poisson binomial distribution. The trapezoidal rule integrates over the logarithm of
+    the time. The error is below 1e-7 for 20 items and below 1e-6 for 50.
 
     Returns:
-        Shape (..., ranks), float64, differentiable; `max_rank` ranks, or as many as items.
+        Shape (..., ranks), float64, differentiable; at most `max_rank` ranks and at most as many as
+        there are items.
     """
     scores = scores.double()
     index = relevant.unsqueeze(-1)
-    # Of the others' rates to the relevant item's own, which never comes before itself.
+    # The other items' rates relative to the relevant item's, which never comes before itself.
     ratios = (scores - scores.gather(-1, index)).scatter(-1, index, -torch.inf)
     times = torch.linspace(_FIRST, _LAST, _NUM_NODES, dtype=torch.float64, device=scores.device)
     weights = torch.softmax(times - times.exp(), dim=0)
     exponents = (times.unsqueeze(-1) + ratios.unsqueeze(-2)).clamp(max=_ARRIVED).exp()
     before = -torch.expm1(-exponents)  # shape (..., nodes, items)
     num_ranks = min(max_rank, scores.shape[-1])
-    # Of how many have come before, after each item: the first is that none has.
+    # Probabilities of the number of earlier items, updated item by item; initially, it is 0.
     counts = torch.zeros(*before.shape[:-1], num_ranks, dtype=before.dtype, device=before.device)
     counts[..., 0] = 1
     for share in before.unbind(-1):
@@ -73,7 +74,7 @@ def expected_gain(scores: Tensor, relevant: Tensor, gains: Gains) -> Tensor:
 
 
 def expected_ndcg(scores: Tensor, relevant: Tensor, k: int) -> Tensor:
-    """The expected nDCG@k of rankings drawn by the scores, shape (...), float64, differentiable."""
+    """The expected nDCG@k of sampled rankings, shape (...), float64, differentiable."""
     return expected_gain(scores, relevant, ndcg_gains(k))
 
 
@@ -83,14 +84,14 @@ def expected_reciprocal_rank(scores: Tensor, relevant: Tensor) -> Tensor:
 
 
 def sample_rankings(scores: Tensor, num: int, generator: torch.Generator) -> Tensor:
-    """Rankings drawn by the scores, shape (..., num, items).
+    """Rankings sampled with the scores, shape (..., num, items).
 
-    Scores plus Gumbel noise, the highest first (Yellott, 1977).
+    Items are sorted by score plus Gumbel noise, highest first (Yellott, 1977).
 
     Args:
-        scores: of each item.
-        num: rankings of each row.
-        generator: of a CPU, so that the draws are the same on every device.
+        scores: the score of each item.
+        num: number of rankings for each row.
+        generator: a generator on the CPU, so that the samples are the same for every device.
     """
     *rows, num_items = scores.shape
     noise = torch.empty(*rows, num, num_items, dtype=torch.float64)
@@ -114,10 +115,10 @@ def log_probability(scores: Tensor, rankings: Tensor, num_places: Tensor | None 
     """The log-probability of each ranking, shape (..., rankings), float64, differentiable.
 
     Args:
-        scores: of each item, all finite.
-        rankings: of them.
-        num_places: how many places count, from the first one, shape (..., rankings): the
-            log-probability of the ranking's beginning. None: all.
+        scores: the score of each item, all finite.
+        rankings: rankings of the items.
+        num_places: the number of places to count, from the first, shape (..., rankings), which
+            gives the log-probability of the beginning of the ranking. None: all places.
     """
     ordered = scores.double().unsqueeze(-2).expand(rankings.shape).gather(-1, rankings)
     rest = ordered.flip(-1).logcumsumexp(-1).flip(-1)
@@ -129,7 +130,10 @@ def log_probability(scores: Tensor, rankings: Tensor, num_places: Tensor | None 
 
 
 def leave_one_out(rewards: Tensor) -> Tensor:
-    """Each reward minus the mean of its row's others (Kool et al., 2019), shape (..., rankings)."""
+    """Each reward minus the mean of the other rewards of its row, shape (..., rankings).
+
+    Kool et al., 2019.
+    """
     num = rewards.shape[-1]
     return (rewards - rewards.mean(-1, keepdim=True)) * (num / (num - 1))
 
@@ -142,19 +146,19 @@ def sampled_gain(
     baseline: Tensor | None = None,
     masked: bool = True,
 ) -> Tensor:
-    """What has the gradient of `expected_gain`, estimated from rankings drawn by these scores.
+    """A surrogate whose gradient estimates that of `expected_gain`, from sampled rankings.
 
-    REINFORCE (Williams, 1992): only the gradient is an estimate; the value is none.
+    REINFORCE (Williams, 1992): only the gradient is an estimate; the value has no meaning.
 
     Args:
-        scores: of each item, all finite.
-        relevant: index of the relevant item.
-        gains: of each rank.
-        rankings: drawn by `sample_rankings`.
+        scores: the score of each item, all finite.
+        relevant: the index of the relevant item.
+        gains: the gain of each rank.
+        rankings: rankings from `sample_rankings` with these scores.
         baseline: subtracted from each gain, shape (...); None: the mean gain of the row's other
-            rankings, of which there must be two or more.
-        masked: leave out the places behind the relevant item. They do not change the gain, and
-            their log-probability adds noise alone.
+            rankings, which requires at least two rankings.
+        masked: leave out the places after the relevant item. They do not change the gain, and
+            their log-probability only adds noise.
 
     Returns:
         Shape (...), float64.
@@ -173,20 +177,20 @@ def gradient_noise(
     num_draws: int,
     generator: torch.Generator,
 ) -> float:
-    """How much an estimated gradient differs from the exact one, relative to the exact one.
+    """The distance of an estimated gradient from the exact one, relative to the exact one.
 
     Args:
         scores: shape (rows, items).
         relevant: shape (rows,).
-        gains: of each rank.
-        estimate: of scores to what has the estimated gradient, shape (rows,), like `sampled_gain`
-            of rankings that it draws.
-        num_draws: estimates of each row.
-        generator: of the draws.
+        gains: the gain of each rank.
+        estimate: maps scores to a value with the estimated gradient, shape (rows,), such as
+            `sampled_gain` of rankings that it samples.
+        num_draws: number of estimates for each row.
+        generator: for the samples.
 
     Returns:
-        The root of the mean squared distance over the root of the mean squared length of the exact
-        gradient, both over all rows.
+        The root mean squared distance divided by the root mean squared norm of the exact gradient,
+        both over all rows.
     """
     scores = scores.detach().double().requires_grad_()
     (exact,) = torch.autograd.grad(expected_gain(scores, relevant, gains).sum(), scores)
@@ -198,31 +202,32 @@ def gradient_noise(
 
 
 def divergence(scores: Tensor, others: Tensor, num: int, generator: torch.Generator) -> Tensor:
-    """The Kullback-Leibler divergence of the rankings by `scores` from those by `others`, in nats.
+    """The Kullback-Leibler divergence of rankings with `scores` from those with `others`, in nats.
 
-    Of each choice it is exact, among the items that rankings drawn by `scores` leave for it.
+    The divergence of each choice is exact, among the items that are left in rankings sampled with
+    `scores`.
 
     Args:
-        scores: that rankings are drawn by, all finite.
-        others: of the same items, all finite.
-        num: rankings that it is estimated from.
-        generator: of the draws.
+        scores: the scores with which rankings are sampled, all finite.
+        others: other scores of the same items, all finite.
+        num: number of rankings to estimate it from.
+        generator: for the samples.
 
     Returns:
         Shape (...), float64.
     """
     rankings = sample_rankings(scores, num, generator)
     ours, theirs = (choices(of, rankings) for of in (scores, others))
-    # What is not left any more counts nothing.
+    # Items that are no longer left do not count.
     return (ours.exp() * (ours - theirs).nan_to_num(nan=0.0)).sum((-1, -2)).mean(-1)
 
 
 def choices(scores: Tensor, rankings: Tensor) -> Tensor:
-    """The log-probabilities of each place's choice among the items left, in the ranking's order.
+    """The log-probabilities of the choice at each place, among the items left, in ranking order.
 
     Returns:
         Shape (..., rankings, places, items), float64, differentiable; minus infinity for an item
-        that has an earlier place.
+        at an earlier place.
     """
     ordered = scores.double().unsqueeze(-2).expand(rankings.shape).gather(-1, rankings)
     num = ordered.shape[-1]

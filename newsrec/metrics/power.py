@@ -1,4 +1,4 @@
-"""How many groups show a difference of one metric, and what those at hand show, in words."""
+"""A power analysis in words: how many groups a difference needs, and what these can detect."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -16,17 +16,17 @@ def power_sentence(
     groups: str,
     clusters: str,
 ) -> str:
-    """How many groups a difference takes, and the smallest that these could show.
+    """How many groups are needed to detect a difference, and what these groups can detect.
 
     Args:
-        differences: of each group, the one's figure minus the other's, shape (groups,); NaN is left
+        differences: for each group, the first figure minus the second, shape (groups,); NaN is left
             out.
-        cluster: of each group, shape (groups,).
-        delta: the difference to show.
-        metric: what it is a difference of.
-        names: of the two that are compared.
-        groups: what a group is called, in the plural, such as queries.
-        clusters: the same of clusters, such as users.
+        cluster: the cluster of each group, shape (groups,).
+        delta: the difference to detect.
+        metric: the name of the metric.
+        names: the names of the two that are compared.
+        groups: the plural noun for groups, such as queries.
+        clusters: the plural noun for clusters, such as users.
 
     Raises:
         ValueError: see `newsrec.metrics.significance.detectable`.
@@ -34,7 +34,8 @@ def power_sentence(
     needed, smallest = groups_needed(differences, cluster, delta), detectable(differences, cluster)
     num_groups = int((~np.isnan(np.asarray(differences, dtype=np.float64))).sum())
     return (
-        f"{needed:,} {groups} show a difference in {metric} of {delta:g} between {names[0]} and "
-        f"{names[1]} four times in five at level 95 %; the {num_groups:,} here, of "
-        f"{len(np.unique(np.asarray(cluster))):,} {clusters}, show one of {smallest:.2g} or more."
+        f"{needed:,} {groups} are needed to detect a difference in {metric} of {delta:g} between "
+        f"{names[0]} and {names[1]} with 80 % power at the 95 % level; the {num_groups:,} {groups} "
+        f"here, from {len(np.unique(np.asarray(cluster))):,} {clusters}, detect a difference of "
+        f"{smallest:.2g} or more."
     )

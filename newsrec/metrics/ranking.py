@@ -1,7 +1,7 @@
-"""Ranking metrics of each group of rows, vectorised over a whole evaluation set.
+"""Ranking metrics for each group of rows, vectorised over a whole evaluation set.
 
-A group is what is ranked on its own, such as the results of one query. Every figure is exact where
-scores tie: it is the mean over every order of the tied rows, so the order of rows moves nothing.
+A group is ranked on its own, such as the results of one query. Every figure is exact under tied
+scores: it is the mean over all orders of the tied rows, so it does not depend on the row order.
 """
 
 from collections.abc import Sequence
@@ -14,12 +14,12 @@ _MAX_RELEVANCE = 1000  # 2**1000 is still a float64, and so are sums of it
 
 
 def group_auc(group: pd.Series, relevance: pd.Series, score: pd.Series) -> pd.Series:
-    """Area under the ROC curve of each group; a tied pair counts half.
+    """Area under the ROC curve of each group; a tied pair counts one half.
 
     Args and Raises: as `rank_metrics`.
 
     Returns:
-        AUC by group; NaN for a group whose rows are all relevant or all not, which has none.
+        AUC by group; NaN for a group whose rows are all relevant or all not relevant.
     """
     return rank_metrics(group, relevance, score, k=())["auc"]
 
@@ -27,33 +27,34 @@ def group_auc(group: pd.Series, relevance: pd.Series, score: pd.Series) -> pd.Se
 def rank_metrics(
     group: pd.Series, relevance: pd.Series, score: pd.Series, k: Sequence[int] = (5, 10)
 ) -> pd.DataFrame:
-    """AUC, MRR, recall and nDCG of each group, exact under ties; its pairs and how many tie.
+    """AUC, MRR, recall and nDCG of each group, exact under ties, and its numbers of (tied) pairs.
 
-    All but nDCG, which is graded, take a row as relevant where its relevance is above 0.
+    nDCG uses graded relevance; for the others, a row is relevant if its relevance is above 0.
 
-    - auc: the share of (relevant, other) pairs in the right order, a tied pair counting half (Mann
-      and Whitney, 1947).
-    - mrr: the mean of 1 / position over all relevant rows and not only the first, as MIND's
+    - auc: the share of (relevant, not relevant) pairs in the right order; a tied pair counts one
+      half (Mann and Whitney, 1947).
+    - mrr: the mean of 1 / position over all relevant rows and not only the first, as in MIND's
       official scorer (msnews/MIND).
-    - recall_at_<k>: the share of the relevant rows that is among the first k; of one relevant row,
-      whether it is, which is known as hit rate.
-    - ndcg_at_<k>: gain 2^relevance - 1, discount log2(position + 1), over the ideal order's
-      (Järvelin and Kekäläinen, 2002; the gain of Burges et al., 2005).
+    - recall_at_<k>: the share of relevant rows that are among the first k; with one relevant row,
+      this is the hit rate.
+    - ndcg_at_<k>: gain 2^relevance - 1 and discount log2(position + 1), divided by the value of the
+      ideal order (Järvelin and Kekäläinen, 2002; the gain of Burges et al., 2005).
 
-    With ties, MRR, recall and nDCG are the expectation over uniformly random order within each
-    block of equal scores. They are linear in what each position gains, and the expected gain at any
-    position of a block is the block's mean gain: exact, no sampling.
+    With ties, MRR, recall and nDCG are the expectation over a uniformly random order within each
+    block of equal scores. They are linear in the gains of the positions, and the expected gain at
+    any position of a block is the mean gain of the block, so the expectation is exact and needs no
+    sampling.
 
-    Without a relevant row, all four are NaN. With nothing but relevant rows auc is NaN, but the
-    others exist. Leave out the groups whose auc is NaN to take all means over the same ones.
+    Without a relevant row, all four are NaN. If all rows are relevant, auc is NaN, but the others
+    are defined. Leave out the groups whose auc is NaN to take all means over the same groups.
 
-    `pairs` and `tied_pairs` count pairs of a relevant row and another, as swapping two rows of
-    equal relevance leaves the ranking as it was. Of binary relevance, their totals' ratio is the
-    tie rate, the share of all comparisons that the scores leave to chance.
+    `pairs` and `tied_pairs` count pairs of a relevant row and a row that is not relevant, as
+    swapping two rows of equal relevance does not change the ranking. For binary relevance, the
+    ratio of their totals is the tie rate: the share of all comparisons that the scores leave open.
 
     Args:
         group: the group of each row, shape (rows,); rows need not be sorted.
-        relevance: from 0 to 1000, shape (rows,); 1 and 0 where it is binary.
+        relevance: from 0 to 1000, shape (rows,); 1 and 0 if it is binary.
         score: higher is ranked first, shape (rows,).
         k: the cut-offs of recall and nDCG.
 
@@ -62,8 +63,8 @@ def rank_metrics(
         recall_at_<k> and ndcg_at_<k> (float), tied_pairs, pairs and num_rows (int).
 
     Raises:
-        ValueError: the three differ in length, a group or score is missing, a relevance is missing
-            or not from 0 to 1000, or a k is below 1.
+        ValueError: the lengths differ, a group or score is missing, a relevance is missing or not
+            between 0 and 1000, or a k is below 1.
     """
     if min(k, default=1) < 1:
         raise ValueError(f"k is {tuple(k)}; expected numbers from 1")
@@ -83,11 +84,11 @@ def rank_metrics(
     gains = np.exp2(relevances) - 1
 
     num_rows = np.bincount(codes, minlength=len(groups))
-    end = np.cumsum(num_rows)  # of each group's rows
+    end = np.cumsum(num_rows)  # of the rows of each group
     start = end - num_rows
     position = np.arange(len(codes)) - start[codes] + 1  # from 1, best first
 
-    # Blocks: neighbours of one group and one score.
+    # Blocks: neighbouring rows with the same group and score.
     differs = np.ones(len(codes), dtype=bool)
     differs[1:] = (codes[1:] != codes[:-1]) | (scores[1:] != scores[:-1])
     block_start = np.flatnonzero(differs)
@@ -100,7 +101,7 @@ def rank_metrics(
     num_relevant = np.add.reduceat(relevant, start)
     pairs = num_relevant * (num_rows - num_relevant)
     tied_pairs = np.add.reduceat(block_relevant * (block_rows - block_relevant), first_block)
-    # A block's relevant rows win over the others of its group that come after it.
+    # The relevant rows of a block win over the other rows of the group that come after the block.
     group_end = end[codes[block_start]]
     relevant_after = relevant_before[group_end] - relevant_before[block_end]
     others_after = group_end - block_end - relevant_after
@@ -134,7 +135,7 @@ def rank_metrics(
 def _ratio(
     part: npt.NDArray[np.float64], whole: npt.NDArray[np.float64] | npt.NDArray[np.int64]
 ) -> npt.NDArray[np.float64]:
-    """`part / whole`, NaN where `whole` is 0."""
+    """`part / whole`, and NaN where `whole` is 0."""
     ratio = np.full(len(part), np.nan)
     np.divide(part, whole, out=ratio, where=whole != 0)
     return ratio

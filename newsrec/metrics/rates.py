@@ -1,4 +1,4 @@
-"""Rates of rare events: exact bounds, thresholds that keep a rate, and what they mean elsewhere."""
+"""Rates of rare events: exact bounds, thresholds for a given rate, and precision elsewhere."""
 
 import math
 from typing import NamedTuple
@@ -17,17 +17,17 @@ class Rate(NamedTuple):
 
 
 def exact_rate(num_events: float, num_trials: float, level: float = 0.95) -> Rate:
-    """A share and its two-sided interval by Clopper and Pearson (1934), which is never too narrow.
+    """A share and its two-sided interval by Clopper and Pearson (1934), which is conservative.
 
-    Takes trials as independent; where rows come in clusters, resample them as well.
+    The trials are assumed to be independent; if rows are clustered, also resample the clusters.
 
     Args:
         num_events: from 0 to num_trials.
-        num_trials: above 0; an effective number need not be whole (Korn and Graubard, 1998).
-        level: of the interval.
+        num_trials: above 0; an effective number need not be an integer (Korn and Graubard, 1998).
+        level: the level of the interval.
 
     Raises:
-        ValueError: no trial, or more events than trials.
+        ValueError: there are no trials, or more events than trials.
     """
     high = upper_bound(num_events, num_trials, (1 + level) / 2)
     tail = (1 - level) / 2
@@ -37,17 +37,17 @@ def exact_rate(num_events: float, num_trials: float, level: float = 0.95) -> Rat
 
 
 def trials_to_prove(rate: float, level: float = 0.95, num_events: int = 0) -> int:
-    """The fewest trials with so many events whose one-sided exact upper bound is at most `rate`.
+    """The number of trials needed for a one-sided exact upper bound of at most `rate`.
 
-    Without an event: 299 for 1 % (Hanley and Lippman-Hand, 1983: about 3 / rate).
+    Without an event, 299 trials are needed for 1 % (Hanley and Lippman-Hand, 1983: about 3 / rate).
 
     Args:
-        rate: to stay at or below, between 0 and 1.
-        level: of the one-sided bound.
-        num_events: how many events those trials have.
+        rate: the rate that the bound must not exceed, between 0 and 1.
+        level: the level of the one-sided bound.
+        num_events: the number of events in those trials.
 
     Raises:
-        ValueError: rate or level outside (0, 1), or a negative number of events.
+        ValueError: rate or level is outside (0, 1), or the number of events is negative.
     """
     if not (0 < rate < 1 and 0 < level < 1 and num_events >= 0):
         raise ValueError(f"rate {rate}, level {level}, {num_events} events; expected (0, 1) and 0+")
@@ -66,23 +66,23 @@ def trials_to_prove(rate: float, level: float = 0.95, num_events: int = 0) -> in
 
 
 def threshold_at(negative_score: npt.ArrayLike, rate: float) -> float:
-    """The lowest score above which at most the share `rate` of the negatives lies.
+    """The lowest threshold that at most the share `rate` of the negatives exceeds.
 
-    A row is flagged where its score is above the threshold, not equal to it: so tied negatives are
-    flagged together or not at all, and the threshold is always one of the scores, hence finite.
-    Choose it on rows that are not measured.
+    A row is flagged if its score is above the threshold, not equal to it. Tied negatives are
+    therefore flagged together or not at all, and the threshold is always one of the scores and
+    hence finite. Choose it on rows that are not used in the evaluation.
 
     Args:
-        negative_score: of the rows that should not be flagged, shape (rows,).
+        negative_score: the scores of rows that should not be flagged, shape (rows,).
         rate: from 0 to below 1.
 
     Raises:
-        ValueError: no rows, a score that is not finite, or a rate outside [0, 1).
+        ValueError: there are no rows, a score is not finite, or the rate is outside [0, 1).
     """
     scores = np.sort(np.asarray(negative_score, dtype=np.float64))[::-1]
     if not len(scores) or not np.isfinite(scores).all() or not 0 <= rate < 1:
         raise ValueError(f"{len(scores)} scores, rate {rate}; expected finite scores and [0, 1)")
-    # Of 300 rows, 0.01 are 3: rounding must not make them 2.
+    # A share of 0.01 of 300 rows is 3 rows: rounding errors must not make it 2.
     allowed = math.floor(rate * len(scores) + 1e-9)
     return float(scores[allowed])
 
@@ -90,18 +90,19 @@ def threshold_at(negative_score: npt.ArrayLike, rate: float) -> float:
 def precision_at_share(
     recall: npt.ArrayLike, false_positive_rate: npt.ArrayLike, positive_share: float
 ) -> npt.NDArray[np.float64]:
-    """The share of flagged rows that are positive, where positives have a given share of all rows.
+    """The precision if positives have a given share of all rows.
 
-    Precision of a sample whose classes were balanced is that of no stream of texts; recall and the
-    false positive rate do not depend on the balance, and give the precision anywhere (Bayes).
+    The precision on a sample with balanced classes does not apply to a real stream of texts. Recall
+    and the false positive rate do not depend on the balance, and give the precision for any share
+    of positives (Bayes' theorem).
 
     Args:
         recall: the share of positives that are flagged, any shape.
-        false_positive_rate: the share of negatives that are flagged, of the same shape.
-        positive_share: of positives among all rows, where it is used.
+        false_positive_rate: the share of negatives that are flagged, the same shape.
+        positive_share: the share of positives among all rows where the classifier is used.
 
     Returns:
-        Of the same shape; 0 where nothing is flagged.
+        The same shape; 0 where nothing is flagged.
 
     Raises:
         ValueError: positive_share is outside [0, 1].
@@ -118,7 +119,7 @@ def upper_bound(num_events: float, num_trials: float, level: float = 0.95) -> fl
     """The one-sided exact upper bound of a share (Clopper and Pearson, 1934).
 
     Raises:
-        ValueError: no trial, or more events than trials.
+        ValueError: there are no trials, or more events than trials.
     """
     if not 0 <= num_events <= num_trials > 0:
         raise ValueError(f"{num_events} events in {num_trials} trials; expected trials")

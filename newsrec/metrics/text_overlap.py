@@ -1,7 +1,7 @@
-"""How near a written answer is to its reference: exact match, character F1, chrF, spans.
+"""The similarity of a generated answer to its reference: exact match, character F1, chrF, spans.
 
-Each function gives a value for every row, shape (rows,), whose mean is the figure, so that rows
-can be resampled. White space around an answer does not count.
+Each function returns a value for every row, shape (rows,), so that rows can be resampled; the
+figure is the mean. White space around an answer is ignored.
 """
 
 from collections import Counter
@@ -14,7 +14,7 @@ Floats = npt.NDArray[np.float64]
 
 
 def exact_match(answers: Sequence[str], references: Sequence[str]) -> Floats:
-    """1 where the answer is the reference, else 0."""
+    """1 where the answer equals the reference, else 0."""
     pairs = zip(answers, references, strict=True)
     return np.array([answer.strip() == reference.strip() for answer, reference in pairs], float)
 
@@ -22,14 +22,14 @@ def exact_match(answers: Sequence[str], references: Sequence[str]) -> Floats:
 def char_f1(answers: Sequence[str], references: Sequence[str], none: str | None = None) -> Floats:
     """F1 of the characters that answer and reference have in common, from 0 to 1.
 
-    SQuAD's F1 (Rajpurkar et al., 2016) on characters in place of words, as scripts without spaces
-    need; white space does not count. Where either is the word for no answer, both must be (SQuAD
-    2.0: Rajpurkar et al., 2018).
+    This is SQuAD's F1 (Rajpurkar et al., 2016) on characters instead of words, for scripts without
+    spaces; white space is ignored. If either is the word for no answer, both must be (SQuAD 2.0:
+    Rajpurkar et al., 2018).
 
     Args:
-        answers: as written, shape (rows,).
-        references: shape (rows,).
-        none: the word for no answer; None where there always is one.
+        answers: the generated answers, shape (rows,).
+        references: the reference answers, shape (rows,).
+        none: the word for no answer; None if there always is an answer.
     """
     pairs = zip(answers, references, strict=True)
     return np.array([_char_f1(answer, reference, none) for answer, reference in pairs], float)
@@ -38,11 +38,11 @@ def char_f1(answers: Sequence[str], references: Sequence[str], none: str | None 
 def chrf(answers: Sequence[str], references: Sequence[str]) -> Floats:
     """chrF of each row (Popović, 2015) by sacrebleu, from 0 to 100.
 
-    Character n-grams of 1 to 6, recall with twice the weight of precision (beta 2), without white
-    space. The mean over rows gives each the same weight; sacrebleu's chrF of a corpus adds the
-    n-grams of all rows up and so weighs long ones more.
+    Uses character n-grams of lengths 1 to 6 without white space, and gives recall twice the weight
+    of precision (beta 2). The mean over rows weights all rows equally; sacrebleu's corpus chrF sums
+    the n-grams of all rows and so gives long rows more weight.
     """
-    # 0.1 s and lxml, which only evaluations of text need.
+    # Takes 0.1 s and needs lxml, which only evaluations of text require.
     from sacrebleu.metrics.chrf import CHRF
 
     metric = CHRF()
@@ -52,14 +52,14 @@ def chrf(answers: Sequence[str], references: Sequence[str]) -> Floats:
 
 
 def invented(answers: Sequence[str], texts: Sequence[str], none: str | None = None) -> Floats:
-    """1 where the answer is not part of its text, nor the word for no answer, else 0.
+    """1 where the answer is neither part of its text nor the word for no answer, else 0.
 
-    An empty answer names nothing, so it invents nothing.
+    An empty answer does not count as invented.
 
     Args:
-        answers: as written, shape (rows,).
-        texts: that the answers should be parts of, shape (rows,).
-        none: the word for no answer; None where there always is one.
+        answers: the generated answers, shape (rows,).
+        texts: the texts that the answers should be parts of, shape (rows,).
+        none: the word for no answer; None if there always is an answer.
     """
     pairs = zip(map(str.strip, answers), texts, strict=True)
     return np.array([answer not in text and answer != none for answer, text in pairs], float)

@@ -1,4 +1,4 @@
-"""Bottleneck adapters of the library `adapters`, placed into models that it does not know itself.
+"""Bottleneck adapters of the library `adapters`, for models that it does not support itself.
 
 https://docs.adapterhub.ml/plugin_interface.html
 """
@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 
 NAME = "tuned"
 
-# The names of the modules of Qwen3, which are Llama's.
+# The names of Qwen3's modules, which are the same as Llama's.
 _INTERFACE = AdapterModelInterface(
     adapter_methods=["bottleneck"],
     model_embeddings="embed_tokens",
@@ -34,7 +34,7 @@ def add_bottleneck(model: PreTrainedModel, reduction_factor: int) -> None:
 
     Args:
         model: changed in place.
-        reduction_factor: the model's width over the adapter's.
+        reduction_factor: the width of the model divided by that of the adapter.
     """
     adapters.init(model, interface=_INTERFACE)
     model.add_adapter(NAME, config=SeqBnConfig(reduction_factor=reduction_factor))
@@ -42,11 +42,11 @@ def add_bottleneck(model: PreTrainedModel, reduction_factor: int) -> None:
 
 
 def save_bottleneck(model: PreTrainedModel, target: Path) -> None:
-    """Write the adapter alone into the folder `target`, as safetensors."""
+    """Write only the adapter to the folder `target`, as safetensors."""
     model.save_adapter(str(target), NAME, with_head=False, use_safetensors=True)
 
 
 def load_bottleneck(model: PreTrainedModel, adapter: Path) -> None:
-    """Put a saved adapter into `model`, active."""
+    """Load a saved adapter into `model` and activate it."""
     adapters.init(model, interface=_INTERFACE)
     model.load_adapter(str(adapter), load_as=NAME, set_active=True, use_safetensors=True)

@@ -1,4 +1,4 @@
-"""What a folder of weights holds, and which of its files belong together."""
+"""The kind of weights in a folder, and the files that belong together."""
 
 import shutil
 from pathlib import Path
@@ -9,7 +9,7 @@ from newsrec.files import read_json
 
 Kind = Literal["model", "lora", "prefix", "bottleneck"]
 
-# Copied as they are: a tokenizer that is loaded and saved again need not be the same.
+# Copied unchanged: a tokenizer may change when it is loaded and saved again.
 TOKENIZER_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
@@ -24,10 +24,10 @@ _MODEL_FILES = ("config.json", "generation_config.json", "model.safetensors.inde
 
 
 def kind_of(folder: Path) -> Kind:
-    """Whether `folder` is a whole model, a LoRA or prefix of PEFT, or adapters of `adapters`.
+    """Whether `folder` has a whole model, a LoRA or prefix of PEFT, or adapters of `adapters`.
 
     Raises:
-        UserError: none of them.
+        UserError: it has none of these.
     """
     if (folder / "config.json").is_file():
         return "model"
@@ -46,7 +46,7 @@ def kind_of(folder: Path) -> Kind:
 
 
 def base_of(folder: Path) -> Path | None:
-    """The folder of the base that an adapter names; None for a whole model."""
+    """The folder of an adapter's base model; None for a whole model."""
     description = folder / "adapter_config.json"
     if (folder / "config.json").is_file() or not description.is_file():
         return None

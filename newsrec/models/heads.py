@@ -1,4 +1,4 @@
-"""What a model's last layer answers: the next token, or the class of the whole text."""
+"""The output of a model's last layer: the next token, or the class of the whole text."""
 
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -15,7 +15,7 @@ ARCHITECTURE_SUFFIX: dict[Head, str] = {
 
 def auto_class(head: Head) -> Any:
     """The class of transformers that loads a model with this head."""
-    # Importing these imports the models; whoever only names a head does without.
+    # These imports also import the models, which code that only names a head does not need.
     from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
     if head == "causal-lm":
@@ -24,7 +24,7 @@ def auto_class(head: Head) -> Any:
 
 
 def known_architectures(head: Head) -> set[str]:
-    """The architectures with this head that transformers has code of its own for."""
+    """The architectures with this head that transformers itself implements."""
     from transformers.models.auto import modeling_auto
 
     if head == "causal-lm":
@@ -33,10 +33,10 @@ def known_architectures(head: Head) -> set[str]:
 
 
 def answer_logits(logits: "Tensor", head: Head) -> "Tensor":
-    """What a model answers to one prompt, shape (words,) or (classes,).
+    """The logits of the answer to one prompt, shape (words,) or (classes,).
 
     Args:
-        logits: its output, shape (1, tokens, words) or (1, classes).
-        head: of the model.
+        logits: the output of the model, shape (1, tokens, words) or (1, classes).
+        head: the head of the model.
     """
     return logits[0, -1] if head == "causal-lm" else logits[0]

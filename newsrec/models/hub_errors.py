@@ -1,4 +1,4 @@
-"""Failures of a hub in one line each: a full disk, and what Hugging Face or ModelScope answers."""
+"""Errors of a download in one line: a full disk, and replies of Hugging Face or ModelScope."""
 
 import errno
 import shutil
@@ -29,7 +29,7 @@ def need_space(folder: Path, needed: int) -> None:
     """Make sure that `needed` bytes fit on the disk of `folder`, which must exist.
 
     Raises:
-        UserError: they do not, with how much to free.
+        UserError: they do not fit; the message says how much to free.
     """
     free = shutil.disk_usage(folder).free
     if needed > free:
@@ -40,13 +40,13 @@ def need_space(folder: Path, needed: int) -> None:
 
 
 def disk_error(folder: Path, error: OSError) -> OSError | UserError:
-    """What to raise for `error`: a `UserError` if the disk of `folder` is full, else `error`."""
+    """The exception for `error`: a `UserError` if the disk of `folder` is full, else `error`."""
     if error.errno not in _DISK_FULL:
         return error
     free = shutil.disk_usage(folder).free
     return UserError(
         f"{folder}: the disk became full during the download ({free / GB:.2f} GB free); free some "
-        "and run again: the download resumes where it stopped"
+        "space and run again: the download resumes where it stopped"
     )
 
 
@@ -56,20 +56,20 @@ def huggingface_errors(
 ) -> Iterator[None]:
     """Set up the Hugging Face client for the block, which downloads `repo` into `work`.
 
-    `repo_key` and `revision_key` say in messages where the two values come from.
+    `repo_key` and `revision_key` are the settings of the two values, for messages.
 
     Raises:
         UserError: the repository, the revision or the file does not exist, access was refused, the
-            hub did not answer or broke off, or the disk is full.
+            hub did not answer or closed the connection, or the disk is full.
     """
     constants.HF_HUB_DISABLE_TELEMETRY = True
-    # Both replace the plain HTTP download by one that starts each file again after a killed run.
+    # Both replace the plain HTTP download with one that restarts each file after a killed run.
     constants.HF_HUB_DISABLE_XET = True
     constants.HF_HUB_ENABLE_HF_TRANSFER = False
     try:
         yield
     except LocalEntryNotFoundError as error:
-        # The client's word for "no answer, and no copy on disk"; its cause is what happened.
+        # The client raises this for "no answer, and no copy on disk"; its cause is the real error.
         raise _explain_huggingface(
             error.__cause__ or error, repo, revision, repo_key, revision_key
         ) from error
@@ -84,8 +84,7 @@ def huggingface_errors(
         if error.errno is None:
             # The client raises a bare OSError for a file that is shorter or longer than announced.
             raise UserError(
-                f"{repo}: a file arrived with another size than announced; delete {work} and run "
-                "again"
+                f"{repo}: a file does not have the announced size; delete {work} and run again"
             ) from error
         raise disk_error(work, error) from error
 
@@ -93,10 +92,10 @@ def huggingface_errors(
 def _explain_huggingface(
     error: BaseException, repo: str, revision: str, repo_key: str, revision_key: str
 ) -> UserError:
-    # The client's own texts are left out: they may hold a signed address.
+    # The client's own texts are omitted, as they may contain a signed URL.
     hub = constants.ENDPOINT
     if isinstance(error, HFValidationError):
-        return UserError(f"{repo_key} is {repo!r}; expected owner/name, as {hub} writes it")
+        return UserError(f"{repo_key} is {repo!r}; expected owner/name, as shown on {hub}")
     if isinstance(error, RevisionNotFoundError):
         return UserError(
             f"{hub} has no revision {revision!r} of {repo!r}; set {revision_key} to one of its "
@@ -104,18 +103,18 @@ def _explain_huggingface(
         )
     if isinstance(error, GatedRepoError):
         return UserError(
-            f"{repo!r} is gated on {hub}; accept its terms on its page there, then set HF_TOKEN to "
-            "a token of the same account"
+            f"{repo!r} is gated on {hub}; accept its terms on its page, then set HF_TOKEN to a "
+            "token of the same account"
         )
     if isinstance(error, RepositoryNotFoundError):
         return UserError(
-            f"{hub} shows no {repo!r}; check {repo_key}, and if it is private set HF_TOKEN to a "
-            "token that may read it"
+            f"{repo!r} was not found on {hub}; check {repo_key}, and if it is private, set "
+            "HF_TOKEN to a token with read access"
         )
     if isinstance(error, EntryNotFoundError):
         return UserError(
             f"{hub} lists a file of {repo!r} at {revision!r} that it does not have; try again "
-            f"later or set another {revision_key}"
+            f"later, or set another {revision_key}"
         )
     if isinstance(error, OfflineModeIsEnabled):
         return UserError(f"HF_HUB_OFFLINE is set, but {repo!r} must be downloaded; unset it")
@@ -124,7 +123,7 @@ def _explain_huggingface(
         if status in (401, 403):
             return UserError(
                 f"{hub} refuses access to {repo!r} (HTTP {status}); set HF_TOKEN to a valid token "
-                "that may read it, or unset a wrong one"
+                "with read access, or unset an invalid one"
             )
         return UserError(f"{hub} answered HTTP {status} for {repo!r}; try again later")
     return UserError(
@@ -139,9 +138,9 @@ def modelscope_errors(name: str, revision: str, work: Path) -> Iterator[None]:
 
     Raises:
         UserError: the model or the revision does not exist, access was refused, ModelScope did not
-            answer, a file arrived broken, or the disk is full.
+            answer, a file arrived damaged, or the disk is full.
     """
-    # This client takes seconds to import; the other sources do without it.
+    # This client takes seconds to import; other sources do not need it.
     from modelscope_hub.errors import FileDownloadError, HubError
 
     try:
@@ -150,7 +149,7 @@ def modelscope_errors(name: str, revision: str, work: Path) -> Iterator[None]:
         path, cause = next(iter(error.failed_files.items()))
         raise _explain_modelscope(cause, f"{path} of {name!r}", revision, work) from error
     except requests.HTTPError as error:
-        # modelscope's older interface wraps its client's errors in this.
+        # modelscope's older interface wraps the errors of its client in this class.
         raise _explain_modelscope(error.__cause__ or error, repr(name), revision, work) from error
     except (HubError, OSError) as error:
         raise _explain_modelscope(error, repr(name), revision, work) from error
@@ -182,14 +181,14 @@ def _explain_modelscope(
     if isinstance(error, (AuthenticationError, PermissionDeniedError)):
         return UserError(
             f"ModelScope refuses access to {what} (HTTP {error.status_code}); accept the model's "
-            "terms on its page if it has any, and set MODELSCOPE_API_TOKEN to a valid token that "
-            "may read it"
+            "terms on its page if it has any, and set MODELSCOPE_API_TOKEN to a valid token with "
+            "read access"
         )
     if isinstance(error, NotExistError):
         return UserError(
-            f"ModelScope shows no {what} at {revision!r}; check fetch_model.name and "
-            "fetch_model.revision, and if it is private set MODELSCOPE_API_TOKEN to a token that "
-            "may read it"
+            f"{what} was not found on ModelScope at {revision!r}; check fetch_model.name and "
+            "fetch_model.revision, and if it is private, set MODELSCOPE_API_TOKEN to a token with "
+            "read access"
         )
     if isinstance(error, HubError):
         return UserError(f"ModelScope refused {what}: {error.message}; try again later")

@@ -1,4 +1,4 @@
-"""Fetch a language model from a hub or a folder: its safetensors and what describes them."""
+"""Fetch a language model from a hub or a folder: its safetensors and descriptive files."""
 
 import hashlib
 import re
@@ -15,7 +15,7 @@ from newsrec.errors import UserError, unknown_choice
 from newsrec.files import sha256_file, size_folder
 from newsrec.models.hub_errors import huggingface_errors, modelscope_errors, need_space
 
-# Weights as safetensors, and what describes them; never pickles or code, which run when loaded.
+# Safetensors weights and descriptive files; never pickle files or code, which run when loaded.
 MODEL_FILES = [
     "config.json",
     "generation_config.json",
@@ -30,12 +30,12 @@ MODEL_FILES = [
     "merges.txt",
     "chat_template.jinja",
     "LICENSE*",
-    # For what they say of the model; they are not kept.
+    # Only to check the kind of the model; they are not kept.
     "adapter_config.json",
     "quant*_config.json",
     "hf_quant_config.json",
 ]
-# The same weights once more, for other programs: sub-folders, and Mistral's own format.
+# Copies of the weights for other programs: sub-folders, and Mistral's own format.
 OTHER_FILES = ["*/*", "consolidated*"]
 
 
@@ -58,7 +58,7 @@ def fetch_modelscope(name: str, revision: str, work: Path) -> Path:
     folder = work / "modelscope" / f"{name}@{quote(revision, safe='')}"
     folder.mkdir(parents=True, exist_ok=True)
     with modelscope_errors(name, revision, work):
-        # Left to the download, a failure to find the site that has the model stays hidden.
+        # Done here because the download hides a failure to find the site that has the model.
         endpoint = HubApi().resolve_endpoint_for_read(name)
         hub = HubApi(endpoint=endpoint)
         try:
@@ -99,7 +99,7 @@ def fetch_huggingface(name: str, revision: str, work: Path) -> Path:
         info = HfApi().model_info(name, revision=revision, files_metadata=True, timeout=60)
         wanted = [file for file in info.siblings or [] if _is_wanted(file.rfilename)]
         _check_listed(name, revision, wanted)
-        # Named by the commit: a branch that moves between two runs does not mix two models.
+        # Named after the commit, so that a branch that moves between two runs does not mix models.
         folder = work / "huggingface" / f"{name}@{info.sha}"
         folder.mkdir(parents=True, exist_ok=True)
         need_space(work, sum(file.size or 0 for file in wanted) - size_folder(folder))
@@ -133,7 +133,7 @@ def fetch_local(folder: Path) -> Path:
 
 def _check_name(name: str, revision: str) -> None:
     if not re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", name):
-        raise UserError(f"fetch_model.name is {name!r}; expected owner/name, as the hub writes it")
+        raise UserError(f"fetch_model.name is {name!r}; expected owner/name, as shown on the hub")
     if not revision:
         raise UserError("fetch_model.revision is empty; expected a branch, a tag or a commit id")
 
@@ -152,10 +152,10 @@ def _check_listed(name: str, revision: str, wanted: Collection[object]) -> None:
 
 
 def check_arrived(path: Path, listed: RepoSibling) -> None:
-    """Compare a downloaded file with what Hugging Face lists; its client compares sizes only.
+    """Compare a downloaded file with Hugging Face's list; its client compares only sizes.
 
     Raises:
-        UserError: its checksum is another; the file was deleted.
+        UserError: the checksum differs; the file was deleted.
     """
     if listed.lfs is not None:
         expected: str | None = listed.lfs.sha256
@@ -165,7 +165,7 @@ def check_arrived(path: Path, listed: RepoSibling) -> None:
         expected = listed.blob_id  # git's
         found = hashlib.sha1(b"blob %d\0" % len(content) + content).hexdigest()
     if expected is not None and found != expected:
-        path.unlink()  # or the next run would take it for downloaded
+        path.unlink()  # otherwise the next run would treat it as downloaded
         raise UserError(
             f"{path}: arrived broken (checksum {found[:12]}, expected {expected[:12]}) and was "
             "deleted; run again to download it"
@@ -173,8 +173,8 @@ def check_arrived(path: Path, listed: RepoSibling) -> None:
 
 
 def _keep_only(folder: Path, names: Collection[str]) -> None:
-    """Delete the clients' records and what an earlier state of a branch left."""
-    # Hugging Face's client returns what is there if the hub stops to answer after the listing.
+    """Delete the clients' records and files of an earlier state of a branch."""
+    # Hugging Face's client returns existing files if the hub stops answering after the listing.
     missing = sorted(name for name in names if not (folder / name).is_file())
     if missing:
         raise UserError(f"{folder}: {', '.join(missing)} did not arrive; run again to fetch them")

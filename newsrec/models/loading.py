@@ -1,4 +1,4 @@
-"""Load what `merge` writes: a whole model, or a base and what was trained beside it."""
+"""Load the output of `merge`: a whole model, or a base model with an adapter."""
 
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,8 @@ from newsrec.models.weights import check_whole, num_classes, read_weights
 class PrefixedModel:
     """A model whose layers attend to trained keys and values before every prompt.
 
-    PEFT 0.18.1's own `generate` places a prompt that is padded on the left as if the padding were
-    part of it (its logits were off by whole units); here the prompt follows the prefix.
+    PEFT 0.18.1's own `generate` computes positions as if left padding were part of the prompt (its
+    logits were wrong by whole units); here the prompt directly follows the prefix.
     """
 
     def __init__(self, tuned: PeftModel) -> None:
@@ -27,27 +27,27 @@ class PrefixedModel:
 
     @property
     def device(self) -> torch.device:
-        """Where the weights are."""
+        """The device of the weights."""
         device: torch.device = self._network.device
         return device
 
     def to(self, device: str) -> "PrefixedModel":
-        """Move the weights, the prefix with them."""
+        """Move the weights, including the prefix."""
         self._tuned.to(device)
         return self
 
     def eval(self) -> "PrefixedModel":
-        """Leave training mode."""
+        """Switch to evaluation mode."""
         self._tuned.eval()
         return self
 
     def generate(
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor, **options: Any
     ) -> Any:
-        """As `GenerationMixin.generate`: ids and mask of shape (prompts, tokens), padded left."""
+        """As `GenerationMixin.generate`: ids and mask of shape (prompts, tokens), left-padded."""
         rows = len(input_ids)
         width = self._tuned.active_peft_config.num_virtual_tokens
-        # In place of the prefix, which is in the cache already: any token will do.
+        # Placeholders for the prefix, which is already in the cache; any token can be used.
         places = input_ids.new_zeros((rows, width))
         output = self._network.generate(
             torch.cat([places, input_ids], dim=1),
@@ -60,24 +60,24 @@ class PrefixedModel:
 
 
 def load_causal_lm(folder: Path, dtype: str) -> PreTrainedModel | PrefixedModel:
-    """The model in `folder`, on the CPU; the base of an adapter is read from where it names it.
+    """The model in `folder`, on the CPU; an adapter is loaded together with its base.
 
     Args:
-        folder: of a whole model, or of a prefix or bottleneck adapters with the base they name.
-        dtype: PyTorch's name of it; `auto` takes the model's own.
+        folder: folder of a whole model, or of a prefix or bottleneck adapters.
+        dtype: PyTorch's name of the dtype; `auto` is the model's own.
     """
     kind, base_folder = kind_of(folder), base_of(folder)
     if base_folder is None:
         return load_model(folder, dtype)
     check_whole(folder)
     if kind == "bottleneck":
-        # Takes seconds to import, and the other kinds do without.
+        # The import takes seconds, and other kinds do not need it.
         from newsrec.models.bottleneck import load_bottleneck
 
         network = load_model(base_folder, dtype)
         load_bottleneck(network, folder)
         for weight in network.parameters():
-            # Not network.to(): that would round the frequencies of the positions too.
+            # Not network.to(), which would also round the frequencies of the positions.
             weight.data = weight.data.to(network.dtype)
         return network
     base = load_model(base_folder, dtype)
@@ -88,15 +88,15 @@ def load_causal_lm(folder: Path, dtype: str) -> PreTrainedModel | PrefixedModel:
 def load_classifier(
     folder: Path, dtype: str, padding_token: int | None = None
 ) -> PreTrainedModel | PeftModel:
-    """The classifier in `folder`, on the CPU: a whole model, or an adapter with its head and base.
+    """The classifier in `folder`, on the CPU: a whole model, or an adapter with head and base.
 
     Args:
-        folder: of a model with a head for classes, or of a LoRA adapter that holds one.
-        dtype: PyTorch's name of it; `auto` takes the model's own.
-        padding_token: that is passed over at the end of a text; None takes the model's own.
+        folder: folder of a model with a classification head, or of a LoRA adapter with one.
+        dtype: PyTorch's name of the dtype; `auto` is the model's own.
+        padding_token: the token that is ignored at the end of a text; None: the model's own.
 
     Raises:
-        UserError: the model has another head, the adapter none, or a file is missing or broken.
+        UserError: the head is missing or of another kind, or a file is missing or damaged.
     """
     base = base_of(folder)
     if base is None:
@@ -113,16 +113,16 @@ def load_classifier(
 def load_model(
     folder: Path, dtype: str | torch.dtype, head: Head = "causal-lm", **head_options: Any
 ) -> PreTrainedModel:
-    """A whole model from its own folder alone: safetensors, no code of it, nothing from a hub.
+    """Load a whole model from its own folder: only safetensors, no model code and no hub.
 
     Args:
-        folder: of a Hugging Face model.
-        dtype: of its weights, or PyTorch's name of it; `auto` takes the model's own.
-        head: that it is loaded with; weights of it that are not in the folder are drawn.
-        head_options: of a new head, like `num_labels`.
+        folder: folder of a Hugging Face model.
+        dtype: the dtype of its weights, or PyTorch's name of it; `auto` is the model's own.
+        head: the head to load; weights of the head that are not in the folder are initialised.
+        head_options: options of a new head, such as `num_labels`.
 
     Raises:
-        UserError: a file of its weights is missing or broken.
+        UserError: a file of its weights is missing or damaged.
     """
     read_weights(folder)
     network: PreTrainedModel = auto_class(head).from_pretrained(
@@ -131,10 +131,10 @@ def load_model(
         **head_options,
         local_files_only=True,
         trust_remote_code=False,
-        use_safetensors=True,  # never unpickle what a model's folder holds
+        use_safetensors=True,  # never unpickle files of a model
     )
     if head != "causal-lm":
-        # Read by the Hugging Face Trainer: this loss is the mean of one batch, which is still to be
-        # divided by the batches of a step (gradient_accumulation_steps).
+        # For the Hugging Face Trainer: this loss is the mean over one batch, which must still be
+        # divided by the number of batches of a step (gradient_accumulation_steps).
         network.accepts_loss_kwargs = False
     return network

@@ -1,4 +1,4 @@
-"""From a base model and what was trained to one folder for an engine, checked to answer alike."""
+"""Write a base model and its trained weights to one folder for an engine, and check its answers."""
 
 import shutil
 from collections.abc import Mapping, Sequence
@@ -20,32 +20,32 @@ from newsrec.models.weights import check_whole, read_weights
 
 
 class Fidelity(NamedTuple):
-    """How well a written model answers as what it was made from does, over all prompts."""
+    """How closely a written model matches the model that it was made from, over all prompts."""
 
-    # The largest absolute difference of a logit: of the next token, or of a class.
+    # The largest absolute difference in a logit of the next token or of a class.
     difference: float
-    # The same between the written model and itself with every weight moved, at random, to the next
-    # number up or down that its precision has: what rounding the weights costs, at most.
+    # The same between the written model and itself with every weight moved randomly to the next
+    # higher or lower number in its precision: an upper bound of the effect of rounding.
     rounding: float
 
 
 def check_base(base: Path, protocol: Mapping[str, str], trained: Path) -> None:
-    """Refuse what was trained on another base, which would fit one of the same shape.
+    """Refuse weights trained on another base model, which could have the same shape.
 
     Args:
         base: folder of the base model.
-        protocol: of the training; `model` ends with the digest of the base.
-        trained: folder of what was trained, which is named.
+        protocol: the protocol of the training; `model` ends with the digest of the base.
+        trained: folder of the trained weights, for the message.
 
     Raises:
-        UserError: it was another base, or a file of the base is cut short.
+        UserError: it was another base, or a file of the base is truncated.
     """
-    read_weights(base)  # else a base that is cut short is another one
+    read_weights(base)  # otherwise a truncated base would be reported as another model
     trained_on, digest = protocol.get("model"), sha256_folder(base)[:12]
     if trained_on and not trained_on.endswith(digest):
         raise UserError(
-            f"{trained / 'protocol.json'}: trained on {trained_on}, and {base} is another model, "
-            f"{digest}; train again on this one (dvc repro train), or fetch that one"
+            f"{trained / 'protocol.json'}: trained on {trained_on}, but {base} is another model, "
+            f"{digest}; train again on this model (dvc repro train), or fetch the other one"
         )
 
 
@@ -55,14 +55,14 @@ def check_fidelity(
     """Refuse a written model that answers differently.
 
     Args:
-        found: what was measured.
-        tolerance: the largest difference of a logit, as a multiple of what rounding costs.
-        target: the written model, which is named.
+        found: the measured differences.
+        tolerance: the largest allowed difference in a logit, as a multiple of that of rounding.
+        target: the written model, for the message.
         base: the model whose precision it has.
-        expected: what it is to answer like, in words.
+        expected: a description of the model that it is compared with.
 
     Raises:
-        UserError: a logit is not a number or differs by more.
+        UserError: a logit is not a number, or differs by more.
     """
     difference, rounding = found
     if isnan(difference):
@@ -75,8 +75,8 @@ def check_fidelity(
         raise UserError(
             f"{target}: a logit differs by {difference:.3g} from {expected}, expected "
             f"at most merge.tolerance={tolerance:g} times the {rounding:.3g} that rounding the "
-            "weights costs; train other layers (train.targets), or raise merge.tolerance if so "
-            "much will do"
+            "weights causes; train other layers (train.targets), or raise merge.tolerance if this "
+            "difference is acceptable"
         )
 
 
@@ -89,25 +89,25 @@ def merge_adapter(
     head: Head = "causal-lm",
     **head_options: Any,
 ) -> Fidelity:
-    """Write base + adapter as one model into `target`, in safetensors shards, and check it.
+    """Write base + adapter as one model to `target`, in safetensors shards, and check it.
 
-    Runs on the CPU in the base's own precision; one model is in memory at a time. Where the
-    adapter changes embeddings or a head that are one weight, they become two.
+    This runs on the CPU in the base's own precision, with one model in memory at a time. If the
+    adapter changes embeddings or a head that share one weight, they get separate weights.
 
     Args:
         base: folder of the base model.
         adapter: PEFT folder of a LoRA adapter trained on it.
         target: an existing empty folder.
-        prompts: token ids to compare the two models on.
-        max_shard_size: of one weights file, like "4GB".
-        head: of the trained model.
-        head_options: of a head that the base does not have, see `load_model`.
+        prompts: token ids on which the two models are compared.
+        max_shard_size: maximum size of a weights file, such as "4GB".
+        head: the head of the trained model.
+        head_options: options of a head that the base does not have, see `load_model`.
 
     Returns:
-        The merged model, read back from `target`, against base + adapter.
+        The merged model, read back from `target`, compared with base + adapter.
 
     Raises:
-        UserError: the adapter does not fit the base, or a file of either is broken.
+        UserError: the adapter does not fit the base, or a file of either is damaged.
     """
     check_whole(adapter)
     model = _load(base, head=head, **head_options)
@@ -135,22 +135,22 @@ def export_model(
     max_shard_size: str,
     head: Head = "causal-lm",
 ) -> Fidelity:
-    """Write a model that was trained whole into `target`, in the base's precision, and check it.
+    """Write a fully trained model to `target`, in the base's precision, and check it.
 
-    What was trained is float32; it is rounded to what the base model has.
+    The trained weights are float32; they are rounded to the precision of the base model.
 
     Args:
-        base: folder of the model that it was before, for its precision and tokenizer.
+        base: folder of the model before training, for its precision and tokenizer.
         trained: folder of the trained weights.
         target: an existing empty folder.
-        prompts: token ids to compare the two on.
-        max_shard_size: of one weights file, like "4GB".
-        head: of the trained model.
+        prompts: token ids on which the two models are compared.
+        max_shard_size: maximum size of a weights file, such as "4GB".
+        head: the head of the trained model.
 
     Returns:
-        The exported model against the trained one.
+        The exported model compared with the trained one.
     """
-    # Where some layers were frozen, its config.json names their precision alone.
+    # If some layers were frozen, its config.json only has their precision.
     model = _load(trained, "float32", head)
     before = _logits(model, prompts, head)
     model.to(AutoConfig.from_pretrained(base).dtype or model.dtype)
@@ -161,21 +161,21 @@ def export_model(
 
 
 def export_adapter(base: Path, adapter: Path, target: Path) -> None:
-    """Copy what cannot be merged into `target`, with the tokenizer and the digest of its base.
+    """Copy an adapter that cannot be merged to `target`, with tokenizer and digest of its base.
 
-    Its adapter_config.json names the base by its folder, as its library means it to.
+    Its adapter_config.json refers to the folder of the base, as its library expects.
     """
     for path in adapter.iterdir():
         shutil.copyfile(path, target / path.name)
     copy_tokenizer(base, target)
-    # So that another base under the same name makes another folder.
+    # So that the folder changes if the base in the same place changes.
     write_json(target / "base.json", {"folder": str(base), "sha256": sha256_folder(base)})
 
 
 def _untie_adapted(network: PreTrainedModel) -> None:
-    """Give a tied head a weight of its own if the adapter changes it, or the embeddings.
+    """Give a tied head its own weight if the adapter changes the head or the embeddings.
 
-    One weight cannot hold what was added to the one and not to the other.
+    A shared weight cannot include a change of only one of them.
     """
     embeddings, head = network.get_input_embeddings(), network.get_output_embeddings()
     adapted = any(isinstance(layer, BaseTunerLayer) for layer in (embeddings, head))

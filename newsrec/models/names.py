@@ -1,3 +1,3 @@
-"""The names of the two models that a task compares: in its stages, its files and its report."""
+"""The names of the two models that a task compares, in its stages, files and report."""
 
-MODELS = ("base", "tuned")  # as it was fetched, and after training
+MODELS = ("base", "tuned")  # before and after training

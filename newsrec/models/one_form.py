@@ -1,8 +1,8 @@
-"""What describes a model, in one form that transformers 4 and 5 read alike.
+"""Write the descriptive files of a model in a form that transformers 4 and 5 read identically.
 
-Training and merging run transformers 4, vLLM runs transformers 5. What 5 writes, 4 reads as if it
-were not there, without a word; what 4 writes, 5 reads. So a copy has the form of 4. A file that has
-it already stays as it is, byte for byte.
+Training and merging use transformers 4, and vLLM uses transformers 5. Version 4 silently ignores
+new keys of version 5, while version 5 reads the files of version 4. A copy therefore has the form
+of version 4. A file that already has this form is copied unchanged.
 """
 
 import inspect
@@ -22,12 +22,12 @@ from newsrec.models.weights import ANOTHER_MODEL, read_weights
 
 Values = dict[str, Any]
 
-# safetensors' names of the types that weights may have, and PyTorch's.
+# The names of the dtypes of weights in safetensors and in PyTorch.
 _DTYPES = {"F32": "float32", "F16": "float16", "BF16": "bfloat16"}
-# Models whose layers of one kind have a base of their own, under this name.
+# Models in which one kind of layers has a separate rope base, with this key.
 _LOCAL_BASE = {"gemma3_text": "rope_local_base_freq", "gemma3n_text": "rope_local_base_freq"}
-# All that is read of generation_config.json: decoding is greedy, and sampling settings that
-# contradict each other cannot be saved again.
+# The only keys read from generation_config.json: decoding is greedy, and contradictory sampling
+# settings could not be saved again.
 _KEPT = (
     "_from_model_config",
     "bos_token_id",
@@ -36,15 +36,15 @@ _KEPT = (
     "pad_token_id",
     "transformers_version",
 )
-# Of transformers 5's own making, or about files that are not copied.
+# Keys that transformers 5 adds, or that refer to files that are not copied.
 _TOKENIZER_SURPLUS = ("auto_map", "backend", "fast_tokenizer_files", "is_local", "local_files_only")
 
 
 def write_description(source: Path, target: Path) -> None:
-    """Write what describes the model in `source`, all but its weights, into the folder `target`.
+    """Write all files of the model in `source` except its weights to the folder `target`.
 
     Raises:
-        UserError: a file contradicts itself, or says what transformers 4 cannot read.
+        UserError: a file contradicts itself, or has settings that transformers 4 cannot read.
     """
     forms = {
         "config.json": model_config,
@@ -66,7 +66,7 @@ def model_config(path: Path) -> Values:
     """The content of a config.json, in the form of transformers 4.
 
     Raises:
-        UserError: two keys contradict each other, or it says what transformers 4 cannot read.
+        UserError: two keys contradict each other, or transformers 4 cannot read a setting.
     """
     values = read_json(path)
     model_type = str(values.get("model_type"))
@@ -77,8 +77,9 @@ def model_config(path: Path) -> Values:
         )
     if "configuration_files" in values:
         raise UserError(
-            f"{path}: configuration_files names other files for other versions of transformers, "
-            f"and training and vLLM are of two; remove the key in a copy, or {ANOTHER_MODEL}"
+            f"{path}: configuration_files lists other files for other versions of transformers, "
+            "but training and vLLM use different versions; remove the key in a copy of the model, "
+            f"or {ANOTHER_MODEL}"
         )
     values.pop("auto_map", None)  # code, which is not copied
     for key in PretrainedConfig._get_global_generation_defaults():
@@ -88,28 +89,28 @@ def model_config(path: Path) -> Values:
         for key, value in legacy_rope(path, model_type, rope).items():
             if values.get(key, value) not in (None, value):
                 raise UserError(
-                    f"{path}: {key} is {values[key]!r}, and rope_parameters says {value!r}: "
+                    f"{path}: {key} is {values[key]!r}, and rope_parameters has {value!r}: "
                     "transformers 4 reads the first, 5 and vLLM the second; remove the wrong one"
                 )
             if key not in known and value is not None:
                 raise UserError(
-                    f"{path}: rope_parameters says {key} = {value!r}, and transformers "
+                    f"{path}: rope_parameters has {key} = {value!r}, but transformers "
                     f"{__version__} has no such setting for {model_type}: {ANOTHER_MODEL}"
                 )
             if key in known:
                 values[key] = value
     if values.get("rope_theta") is None and "rope_theta" in known:
-        # Else each version fills in a default of its own, and some differ.
+        # Otherwise each version uses its own default, and some of them differ.
         values["rope_theta"] = CONFIG_MAPPING[model_type]().rope_theta
     _set_dtype(path, values)
     return values
 
 
 def legacy_rope(path: Path, model_type: str, parameters: Mapping[str, Any]) -> Values:
-    """`rope_parameters`, of all layers or by the type of layer, under the names of version 4.
+    """`rope_parameters`, for all layers or by type of layer, with the keys of version 4.
 
     Raises:
-        UserError: version 4 has no names for them.
+        UserError: version 4 has no keys for them.
     """
     layers = {key: dict(one) for key, one in parameters.items() if isinstance(one, Mapping)}
     if not layers:
@@ -145,7 +146,7 @@ def _flat_rope(parameters: Mapping[str, Any]) -> Values:
 
 
 def _set_dtype(path: Path, values: Values) -> None:
-    """Leave one name of the precision, `dtype` unless `torch_dtype` is the only one."""
+    """Keep one key for the precision, `dtype` unless only `torch_dtype` exists."""
     names = [key for key in ("dtype", "torch_dtype") if values.get(key) is not None]
     found = {str(values[key]) for key in names}
     if len(found) > 1:
@@ -170,7 +171,7 @@ def _set_dtype(path: Path, values: Values) -> None:
 
 
 def generation_config(path: Path) -> Values:
-    """The tokens that a generation_config.json names, without its sampling settings."""
+    """The special tokens in a generation_config.json, without its sampling settings."""
     return {key: value for key, value in read_json(path).items() if key in _KEPT}
 
 
@@ -178,8 +179,8 @@ def tokenizer_config(path: Path) -> Values:
     """The content of a tokenizer_config.json, in the form of transformers 4.
 
     Raises:
-        UserError: its tokenizer has a class that transformers 4 does not have, and no file that is
-            read without one.
+        UserError: transformers 4 does not have the class of its tokenizer, and there is no
+            tokenizer.json, which could be read without it.
     """
     values = {key: one for key, one in read_json(path).items() if key not in _TOKENIZER_SURPLUS}
     name, whole = values.get("tokenizer_class"), path.parent / "tokenizer.json"
@@ -188,8 +189,8 @@ def tokenizer_config(path: Path) -> Values:
         if not whole.is_file():
             raise UserError(
                 f"{path}: transformers {__version__} has no {name}, code of a model is never run "
-                "(trust_remote_code stays off), and there is no tokenizer.json, which is read "
-                f"without it: {ANOTHER_MODEL}"
+                "(trust_remote_code stays off), and there is no tokenizer.json, which could be "
+                f"read without it: {ANOTHER_MODEL}"
             )
         values["tokenizer_class"] = "PreTrainedTokenizerFast"  # all of it is in tokenizer.json
     extra = values.get("extra_special_tokens")
@@ -209,9 +210,9 @@ def _class_of(name: str) -> Any:
 
 
 def _is_rebuilt(known: Any, whole: Path) -> bool:
-    """Whether version 5 would not take a tokenizer.json as it is, but make it fit its class.
+    """Whether version 5 would change a tokenizer.json to fit its class.
 
-    Of a class for SentencePiece it replaces the decoder, and of bytes that garbles every space.
+    For a SentencePiece class, it replaces the decoder; with byte-level tokens this breaks spaces.
     """
     slow = getattr(known, "slow_tokenizer_class", None) or known
     sentences = str(slow.vocab_files_names.get("vocab_file", "")).endswith(".model")

@@ -1,4 +1,4 @@
-"""The shape of a model, and what follows from it alone: its layers and its parameters."""
+"""The shape of a model, and the sizes of its layers and parameters that follow from it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 @dataclass(frozen=True)
 class Shape:
-    """The size of a dense model of Qwen3's kind, under the names of its config.json."""
+    """The size of a dense model with Qwen3's architecture, by the keys of its config.json."""
 
-    # Read by pydantic, for which this is a section of params.yaml too.
+    # Read by pydantic, as this is also a section of params.yaml.
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
 
     hidden_size: int
@@ -23,17 +23,17 @@ class Shape:
 
     @property
     def query_size(self) -> int:
-        """Values of all query heads of a token."""
+        """The number of values in all query heads of a token."""
         return self.num_attention_heads * self.head_dim
 
     @property
     def key_size(self) -> int:
-        """Values of all key heads of a token, as many as of all value heads."""
+        """The number of values in all key heads of a token, the same as in all value heads."""
         return self.num_key_value_heads * self.head_dim
 
     @property
     def linear_layers(self) -> dict[str, tuple[int, int]]:
-        """Inputs and outputs of each linear layer of a block, by the name that LoRA targets."""
+        """Inputs and outputs of each linear layer of a block, by its name as a LoRA target."""
         return {
             "q_proj": (self.hidden_size, self.query_size),
             "k_proj": (self.hidden_size, self.key_size),

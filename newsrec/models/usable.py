@@ -1,4 +1,4 @@
-"""Whether the libraries of the later stages can use a model: asked of them, without its weights."""
+"""Check, without loading its weights, that the libraries of later stages can use a model."""
 
 import re
 from collections.abc import Iterable
@@ -25,7 +25,7 @@ from newsrec.models.weights import (
     read_weights,
 )
 
-# Any text will do that a template cannot hold itself.
+# Any text that a template cannot contain itself.
 _MESSAGE = "Is 7 more than 5?"
 _IN_A_COPY = "in a copy of the model (fetch_model.source: local)"
 
@@ -34,17 +34,18 @@ def check_usable(description: Path, source: Path) -> None:
     """Check that the configuration, weights, tokenizer and chat template of a model fit together.
 
     Args:
-        description: folder with all of the model but its weights, as `write_description` makes it.
-        source: folder with the weights, which is named where something is wrong.
+        description: folder with all files of the model except its weights, from
+            `write_description`.
+        source: folder with the weights, which errors refer to.
 
     Raises:
-        UserError: what a later stage would fail on.
+        UserError: a later stage would fail.
     """
     try:
         config = AutoConfig.from_pretrained(description, trust_remote_code=False)
         with torch.device("meta"):
             network = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
-    except Exception as error:  # whatever a configuration makes a library raise
+    except Exception as error:  # a configuration can cause any exception
         raise UserError(
             f"{source / 'config.json'}: transformers {__version__} cannot read it "
             f"({_line(error)}): {ANOTHER_MODEL}"
@@ -63,7 +64,7 @@ def check_usable(description: Path, source: Path) -> None:
 
 
 def _check_weights(source: Path, config: PretrainedConfig, network: PreTrainedModel) -> None:
-    """Compare names and shapes with those of the model that config.json describes."""
+    """Compare names and shapes of the weights with the model that config.json describes."""
     headers = read_weights(source)
     _check_no_repeats(headers)
     places = {name: path for path, header in headers.items() for name in header}
@@ -105,17 +106,17 @@ def _check_no_repeats(headers: dict[Path, Header]) -> None:
         for name in header:
             if name in seen:
                 raise UserError(
-                    f"{path}: {name} is in {seen[name].name} too; which one is loaded depends on "
+                    f"{path}: {name} is also in {seen[name].name}; which one is loaded depends on "
                     "the library: download the weights again"
                 )
             seen[name] = path
 
 
 def _check_chat(source: Path, tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """Token ids of a question, as the chat template writes it."""
+    """The token ids of a question in the chat template."""
     try:
         prompt = encode_chat(tokenizer, user_turn(_MESSAGE))
-    except Exception as error:  # whatever a template raises
+    except Exception as error:  # a template can raise any exception
         raise UserError(
             f"{source}: its chat template fails on a user's question ({_line(error)}); correct the "
             f"template {_IN_A_COPY}, or {ANOTHER_MODEL}"
@@ -128,20 +129,21 @@ def _check_chat(source: Path, tokenizer: PreTrainedTokenizerBase) -> list[int]:
         )
     if text.rfind("<think>") > text.rfind("</think>"):
         raise UserError(
-            f"{source}: its chat template opens a think block though enable_thinking is false, so "
-            f"the answer would be read where the model begins to think: {ANOTHER_MODEL}, one that "
-            "answers without"
+            f"{source}: its chat template opens a think block although enable_thinking is false, "
+            "so the beginning of the model's thoughts would be read as the answer: "
+            f"{ANOTHER_MODEL}, one that can answer without thinking"
         )
     if shows_date(tokenizer, user_turn(_MESSAGE)):
         raise UserError(
-            f"{source}: its chat template shows today's date, so a prompt would be another one "
-            f"every day; replace strftime_now(...) in the template by a date {_IN_A_COPY}, or "
+            f"{source}: its chat template shows today's date, so a prompt would change every day; "
+            f"replace strftime_now(...) in the template with a date {_IN_A_COPY}, or "
             f"{ANOTHER_MODEL}"
         )
     if tokenizer.eos_token_id is None:
         raise UserError(
-            f"{source}: its tokenizer has no eos_token, with which training ends an answer; name "
-            f"the token that ends a turn in tokenizer_config.json {_IN_A_COPY}, or {ANOTHER_MODEL}"
+            f"{source}: its tokenizer has no eos_token, with which training ends an answer; set it "
+            "to the token that ends a turn in tokenizer_config.json "
+            f"{_IN_A_COPY}, or {ANOTHER_MODEL}"
         )
     return prompt
 
@@ -149,14 +151,14 @@ def _check_chat(source: Path, tokenizer: PreTrainedTokenizerBase) -> list[int]:
 def _check_ids(
     source: Path, tokenizer: PreTrainedTokenizerBase, prompt: list[int], num_embeddings: int
 ) -> None:
-    """Check that every token that a text can become has an embedding."""
-    # Text of the data never becomes a control token; some models name one for images they lack.
+    """Check that every token that can occur in a text has an embedding."""
+    # Text of the data never becomes a control token; some models have one for unsupported images.
     control = {id_ for id_, token in tokenizer.added_tokens_decoder.items() if token.special}
     used = {*prompt, tokenizer.eos_token_id, tokenizer.pad_token_id} - {None}
     for token, id_ in tokenizer.get_vocab().items():
         if id_ >= num_embeddings and (id_ in used or id_ not in control):
             raise UserError(
-                f"{source}: its tokenizer has {token!r} as token {id_}, and the model has "
+                f"{source}: its tokenizer has {token!r} as token {id_}, but the model has only "
                 f"{num_embeddings} embeddings; copy the tokenizer's files from the model that this "
                 f"one was made from, or {ANOTHER_MODEL}"
             )

@@ -1,4 +1,4 @@
-"""The safetensors files of a model, read from their headers."""
+"""Read and check the headers of a model's safetensors files."""
 
 import math
 import shutil
@@ -20,9 +20,9 @@ _FLOATS = ("F32", "F16", "BF16")
 
 
 class Tensor(NamedTuple):
-    """A tensor as the header of its file describes it."""
+    """A tensor as described in the header of its file."""
 
-    dtype: str  # as safetensors writes it
+    dtype: str  # safetensors' name of it
     shape: tuple[int, ...]
 
     @property
@@ -38,26 +38,26 @@ def present(folder: Path, name: str) -> Path:
     """The path of a file that a model needs.
 
     Raises:
-        UserError: it is not there.
+        UserError: it does not exist.
     """
     path = folder / name
     if path.is_symlink() and not path.exists():
         raise UserError(
-            f"{path}: a link to {path.readlink()}, which is not there; download the model again"
+            f"{path}: a link to {path.readlink()}, which does not exist; download the model again"
         )
     if not path.is_file():
         raise UserError(
-            f"{path}: no such file, but a model needs it; complete the folder, or {ANOTHER_MODEL}"
+            f"{path}: no such file, but a model needs it; add it to the folder, or {ANOTHER_MODEL}"
         )
     return path
 
 
 def weight_files(folder: Path) -> dict[Path, set[str]]:
-    """The files that hold the weights, each with the tensors that the index expects in it.
+    """The weights files, each with the tensors that the index expects in it.
 
     Raises:
-        UserError: there are none, or two sets of them; transformers reads model.safetensors then,
-            and vLLM the shards.
+        UserError: there are none, or two sets of them, of which transformers would read
+            model.safetensors and vLLM the shards.
     """
     require_model_folder(folder)
     single, index = folder / SINGLE, folder / INDEX
@@ -70,11 +70,12 @@ def weight_files(folder: Path) -> dict[Path, set[str]]:
         there = sorted(path.name for path in shards if path.exists())
         if there:
             raise UserError(
-                f"{folder}: the weights are stored twice, in {SINGLE} and, by {INDEX}, in "
-                f"{there[0]}: transformers reads the first, vLLM the others; delete what is out "
-                "of date (of a hub's model: in a download of your own, fetch_model.source: local)"
+                f"{folder}: the weights are stored twice, in {SINGLE} and, according to {INDEX}, "
+                f"in {there[0]}: transformers reads the first, vLLM the others; delete the "
+                "outdated files (for a model from a hub: in your own copy, with "
+                "fetch_model.source: local)"
             )
-        # What an earlier save left; its shards are gone, so nothing reads it.
+        # The index is left from an earlier save; its shards are gone, so nothing reads it.
         return {single: set()}
     for path in shards:
         present(folder, path.name)
@@ -82,10 +83,10 @@ def weight_files(folder: Path) -> dict[Path, set[str]]:
 
 
 def read_weights(folder: Path) -> dict[Path, Header]:
-    """The headers of the files that hold the weights.
+    """The headers of the weights files.
 
     Raises:
-        UserError: see `weight_files`; or a file is broken, or is not what the index says.
+        UserError: see `weight_files`; or a file is damaged, or does not match the index.
     """
     headers: dict[Path, Header] = {}
     for path, expected in weight_files(folder).items():
@@ -93,50 +94,50 @@ def read_weights(folder: Path) -> dict[Path, Header]:
         if absent := sorted(expected - header.keys()):
             raise UserError(
                 f"{path}: lacks {len(absent)} tensors of the index, such as {absent[0]}; the index "
-                "and this file are of different models: delete both and download again"
+                "and this file belong to different models: delete both and download them again"
             )
         if expected and (surplus := sorted(header.keys() - expected)):
             raise UserError(
-                f"{path}: holds {surplus[0]}, which {INDEX} does not place in this file: libraries "
-                "differ in what they load then; delete both and download again"
+                f"{path}: contains {surplus[0]}, which {INDEX} does not assign to this file, so "
+                "libraries differ in what they load; delete both and download them again"
             )
         headers[path] = header
     return headers
 
 
 def check_whole(folder: Path) -> None:
-    """Check that no safetensors file of what was trained is cut short.
+    """Check that no safetensors file in a folder of trained weights is truncated.
 
     Raises:
-        UserError: one is, or is broken otherwise.
+        UserError: a file is truncated or damaged.
     """
     for path in sorted(folder.glob("*.safetensors")):
         read_header(path)
 
 
 def num_classes(adapter: Path) -> int:
-    """How many classes the head has that an adapter holds, a row of its weight for each.
+    """The number of classes of the head in an adapter, which is the number of its weight's rows.
 
     Raises:
-        UserError: the adapter is broken, or holds no head.
+        UserError: the adapter is damaged, or has no head.
     """
     path = adapter / "adapter_model.safetensors"
     heads = [one for name, one in read_header(path).items() if name.endswith(".score.weight")]
     if not heads:
         raise UserError(
-            f"{path}: holds no score.weight, the head of a classifier; expected an adapter that "
-            "was trained to classify; train it again (dvc repro train)"
+            f"{path}: no score.weight, the head of a classifier; expected an adapter that "
+            "was trained as a classifier; train it again (dvc repro train)"
         )
     return heads[0].shape[0]
 
 
 def copy_weights(source: Path, target: Path, move: bool = False) -> None:
-    """Copy the files that hold the weights, and their index, from `source` into `target`.
+    """Copy the weights files and their index from `source` to `target`.
 
     Args:
         source: folder of a model.
         target: an existing folder.
-        move: take them out of `source`: the disk need not hold a large model twice.
+        move: move them instead, so that the disk does not need space for two large models.
     """
     take = shutil.move if move else shutil.copyfile
     files = weight_files(source)
@@ -147,10 +148,10 @@ def copy_weights(source: Path, target: Path, move: bool = False) -> None:
 
 
 def read_header(path: Path) -> Header:
-    """Type and shape of each tensor; a file cut short is found here.
+    """The dtype and shape of each tensor; this also detects a truncated file.
 
     Raises:
-        UserError: it is broken, or empty.
+        UserError: the file is damaged or empty.
     """
     try:
         with safe_open(path, framework="np") as weights:
@@ -160,7 +161,7 @@ def read_header(path: Path) -> Header:
     except SafetensorError as error:
         raise UserError(
             f"{path}: broken safetensors file ({error}); delete it and download it again, "
-            "or, where a stage wrote it, run dvc repro"
+            "or, if a stage wrote it, run dvc repro"
         ) from error
     if kind not in ("pt", "mlx"):
         raise UserError(
@@ -169,7 +170,7 @@ def read_header(path: Path) -> Header:
             "write them with save_file(..., metadata={'format': 'pt'})"
         )
     if not header:
-        raise UserError(f"{path}: holds no tensors; delete it and download it again")
+        raise UserError(f"{path}: contains no tensors; delete it and download it again")
     return header
 
 
@@ -177,11 +178,11 @@ def check_precision(path: Path, name: str, tensor: Tensor) -> None:
     """Check that a weight can be trained and merged.
 
     Raises:
-        UserError: it is quantised, or of a precision that the engines do not take.
+        UserError: it is quantised, or the engines do not support its precision.
     """
     if tensor.dtype in _FLOATS:
         return
-    remedy = f"a quantised model cannot be trained and merged: {ANOTHER_MODEL}, the one it is of"
+    remedy = f"a quantised model cannot be trained and merged: {ANOTHER_MODEL}, the original one"
     if tensor.dtype == "F64":
         remedy = "load the model with dtype=torch.float32 and save it again"
     raise UserError(
@@ -190,15 +191,15 @@ def check_precision(path: Path, name: str, tensor: Tensor) -> None:
 
 
 def check_tied(headers: Mapping[Path, Header], head: str, embeddings: str) -> None:
-    """Check that a head that is stored though it is tied is the embeddings.
+    """Check that a tied head that is stored anyway equals the embeddings.
 
     Args:
-        headers: of a model with tie_word_embeddings.
-        head: name of the head's weight.
-        embeddings: name of the embeddings' weight.
+        headers: the headers of a model with tie_word_embeddings.
+        head: the name of the head's weight.
+        embeddings: the name of the embeddings' weight.
 
     Raises:
-        UserError: it is another tensor: which of the two is read depends on the library.
+        UserError: the tensors differ, so that the result would depend on the library.
     """
     places = {name: path for path, header in headers.items() for name in header}
     if head not in places or embeddings not in places:
@@ -215,8 +216,8 @@ def check_tied(headers: Mapping[Path, Header], head: str, embeddings: str) -> No
         )
     if not same:
         raise UserError(
-            f"{places[head]}: {head} is not {embeddings}, though config.json says "
-            "tie_word_embeddings: true, which leaves it unread; set that to false in a copy of "
+            f"{places[head]}: {head} differs from {embeddings}, although config.json has "
+            "tie_word_embeddings: true, with which it is not read; set this to false in a copy of "
             "the model (fetch_model.source: local) if the head was trained, or remove the tensor"
         )
 
@@ -228,10 +229,10 @@ def _placed(index: Path) -> dict[Path, set[str]]:
     shards: dict[Path, set[str]] = {}
     for tensor, name in places.items():
         if not isinstance(name, str) or Path(name).name != name:
-            raise UserError(f"{index}: {name!r} is no file name; {ANOTHER_MODEL}")
+            raise UserError(f"{index}: {name!r} is not a file name; {ANOTHER_MODEL}")
         if not name.endswith(".safetensors"):
             raise UserError(
-                f"{index}: names {name}; expected safetensors files: delete it and download it "
+                f"{index}: refers to {name}; expected safetensors files: delete it and download it "
                 "again"
             )
         shards.setdefault(index.parent / name, set()).add(tensor)

@@ -97,7 +97,7 @@ class Params(SharedParams):
     def _the_engine_answers_prompts(self) -> "Params":
         if self.score.engine == "onnx":
             raise ValueError(
-                "score.engine is onnx, which is for classifiers alone; set it to vllm, "
+                "score.engine is onnx, which is for classifiers only; set it to vllm, "
                 "transformers or openai-api"
             )
         return self

@@ -1,4 +1,4 @@
-"""Compose params.yaml from `conf/` as `dvc exp run` does."""
+"""Compose params.yaml from `conf/` in the same way as `dvc exp run`."""
 
 import re
 from collections.abc import Sequence
@@ -21,15 +21,15 @@ def compose(
 
     Args:
         target: params.yaml, or another file.
-        overrides: of Hydra, like `train=qlora` or `train.lr=5e-5`.
+        overrides: Hydra overrides, such as `train=qlora` or `train.lr=5e-5`.
         config: name of the defaults list, `conf/<config>.yaml`.
-        conf: its folder.
+        conf: the folder of the defaults list.
 
     Raises:
-        UserError: an override is not written as Hydra reads it, or names a choice or a key that
-            does not exist.
+        UserError: an override does not follow Hydra's syntax, or names a choice or a key that does
+            not exist.
     """
-    # Takes a second to import, which stages that only read `CONF` do without.
+    # The import takes a second, which stages that only read `CONF` can avoid.
     from dvc.utils.hydra import compose_and_dump
     from hydra.errors import HydraException, MissingConfigException
 
@@ -69,10 +69,10 @@ def _unknown_key(key: str, config: str, conf: Path) -> UserError:
 
 
 def compose_pipeline(target: Path, overrides: Sequence[str]) -> None:
-    """The same for the pipeline of this folder, by the defaults list that its DVC project names.
+    """The same for the pipeline in this folder, with the defaults list set in its DVC project.
 
     Raises:
-        UserError: this folder is in no DVC project, or see `compose`.
+        UserError: this folder is not in a DVC project, or see `compose`.
     """
     from dvc.exceptions import NotDvcRepoError
     from dvc.repo import Repo

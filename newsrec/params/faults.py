@@ -1,4 +1,4 @@
-"""A fault that pydantic found in params.yaml, in one line with what was expected."""
+"""Errors that pydantic finds in params.yaml, reported in one line with the expected values."""
 
 from dataclasses import fields, is_dataclass
 from pathlib import Path
@@ -10,15 +10,15 @@ from newsrec.errors import UserError, unknown_choice
 
 
 def explain(path: Path, error: ValidationError, root: Any) -> UserError:
-    """The first fault of a params file, by the names of the file.
+    """The first error in a params file, described by the keys of the file.
 
     Args:
-        path: of the file.
-        error: what pydantic found in it.
+        path: path of the file.
+        error: the error that pydantic raised.
         root: the dataclass of the whole file.
     """
     unknown = ("unexpected_keyword_argument", "extra_forbidden")
-    # A misspelt key is missing under its right name too, which would be the lesser help.
+    # A misspelt key is also missing under its correct name, but that error would help less.
     fault = min(error.errors(), key=lambda fault: fault["type"] not in unknown)
     section, holder, kind = _walk(fault["loc"], root)
     key = ".".join(section)
@@ -34,28 +34,28 @@ def explain(path: Path, error: ValidationError, root: Any) -> UserError:
     if fault["type"] == "literal_error":
         expected = fault["ctx"]["expected"]
         return UserError(f"{path}: {key} is {fault['input']!r}; expected one of: {expected}")
-    if fault["type"] == "value_error":  # of a validator above, which names the keys itself
+    if fault["type"] == "value_error":  # from a validator, whose message contains the key
         return UserError(f"{path}: {'.'.join([*section, ''])}{fault['ctx']['error']}")
     return UserError(f"{path}: {key} is {fault['input']!r}; {fault['msg'].lower()}")
 
 
 def _methods(kind: Any) -> list[str]:
-    """The kinds of a section of which there are several."""
+    """The methods of a section that is a union of several dataclasses."""
     return [get_args(get_type_hints(one)["method"])[0] for one in get_args(get_args(kind)[0])]
 
 
 def _walk(location: tuple[int | str, ...], root: Any) -> tuple[list[str], Any, Any]:
-    """The keys that lead to `location`, the last one's section and its own type."""
+    """The keys that lead to `location`, and the section and type of the last key."""
     keys: list[str] = []
     holder, kind = root, root
     for name in map(str, location):
         if get_origin(kind) is Annotated and get_origin(get_args(kind)[0]) is tuple:
             kind = get_args(kind)[0]
-        if get_origin(kind) is tuple:  # a list: this name is the place of an entry
+        if get_origin(kind) is tuple:  # a list: this name is the index of an entry
             keys.append(name)
             kind = get_args(kind)[0]
             continue
-        if get_origin(kind) is Annotated:  # of several sections: this name is the kind, not a key
+        if get_origin(kind) is Annotated:  # a union: this name is the method, not a key
             kind = next(
                 one
                 for one in get_args(get_args(kind)[0])
@@ -63,7 +63,7 @@ def _walk(location: tuple[int | str, ...], root: Any) -> tuple[list[str], Any, A
             )
             continue
         section = next((one for one in (kind, *get_args(kind)) if is_dataclass(one)), None)
-        if section is None:  # what follows says which of several types was tried
+        if section is None:  # the rest of the location only says which type was tried
             break
         holder = section
         keys.append(name)

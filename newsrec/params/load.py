@@ -1,6 +1,6 @@
 """Read params.yaml into the dataclass of a pipeline.
 
-Only stages and the command line do: functions of the library take plain arguments.
+Only stages and the command line do this; the functions of the library take plain arguments.
 """
 
 import os
@@ -38,15 +38,15 @@ def load_params(kind: type[P], path: Path = Path("params.yaml")) -> P:
 
     Args:
         kind: the pipeline's own `Params`, or `SharedParams` for a stage of every pipeline.
-        path: of the file.
+        path: path of the file.
 
     Raises:
-        UserError: the file is missing, no YAML or another pipeline's, a key is unknown or missing,
-            a value is of the wrong type or none of its choices.
+        UserError: the file is missing, not YAML or belongs to another pipeline, a key is unknown or
+        missing, or a value has the wrong type or is not one of the allowed values.
     """
     pipeline: Pipeline | None = getattr(kind, "pipeline", None)
     try:
-        # Not PyYAML: to it `1e-4` is a string, and `dvc exp run -S train.lr=5e-5` writes 5e-05.
+        # Not PyYAML, which reads `1e-4` as a string; `dvc exp run -S train.lr=5e-5` writes 5e-05.
         values = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
     except FileNotFoundError:
         if pipeline and _found_above(pipeline):

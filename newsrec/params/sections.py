@@ -1,6 +1,6 @@
 """The sections of params.yaml that every pipeline has, as frozen dataclasses.
 
-Unknown keys and wrong values raise. The values, and what each does, are in `conf/`.
+Unknown keys and invalid values raise an error. The values and their meanings are in `conf/`.
 """
 
 from dataclasses import asdict
@@ -23,13 +23,13 @@ from newsrec.training.methods import UNMERGEABLE
 
 STRICT = ConfigDict(extra="forbid")
 _HEAD_DIM = 32  # of the tiny model
-# A stage that several pipelines share reads the sections below and passes over the others.
+# A stage that several pipelines share reads the sections below and ignores the others.
 _SHARED = ConfigDict(extra="ignore")
 
 
 @dataclass(frozen=True, config=STRICT)
 class Tiny:
-    """The tiny model that is built where `fetch_model.source` is `tiny`; see `build_tiny`."""
+    """The tiny model that is built if `fetch_model.source` is `tiny`; see `build_tiny`."""
 
     vocab_size: int
     hidden_size: int
@@ -55,10 +55,10 @@ class Tiny:
             )
         if num_heads % self.num_key_value_heads:
             raise ValueError(
-                f"num_key_value_heads is {self.num_key_value_heads}; expected a divisor of the "
-                f"{num_heads} heads that hidden_size {self.hidden_size} has"
+                f"num_key_value_heads is {self.num_key_value_heads}; expected a divisor of "
+                f"{num_heads}, the number of heads for hidden_size {self.hidden_size}"
             )
-        # One head's width holds notes, and as much must be left for words.
+        # The notes take the width of one head, and the words need at least as much.
         if self.induction_heads and (num_heads < 3 or self.num_layers < 2):
             raise ValueError(
                 f"induction_heads is true, with hidden_size {self.hidden_size} and num_layers "
@@ -81,7 +81,7 @@ class FetchModel:
 
 @dataclass(frozen=True, config=STRICT)
 class Model:
-    """What several stages need to know of the base model."""
+    """The properties of the base model that several stages need."""
 
     template: str
     dtype: str
@@ -92,7 +92,7 @@ class Model:
 
 @dataclass(frozen=True, config=STRICT)
 class Merge:
-    """How the merged model is written, and how far its logits may be off, in rounding errors."""
+    """How the merged model is written, and the tolerance of its logits in rounding errors."""
 
     max_shard_size: str
     num_prompts: int
@@ -101,7 +101,7 @@ class Merge:
 
 @dataclass(frozen=True, config=STRICT)
 class Score:
-    """The engine that answers the prompts; `onnx` knows classifiers alone."""
+    """The engine that answers the prompts; `onnx` supports only classifiers."""
 
     engine: Literal["vllm", "openai-api", "transformers", "onnx"]
     dtype: str
@@ -122,13 +122,13 @@ class Score:
 
     @property
     def max_prompt_tokens(self) -> int:
-        """What fits beside the answer."""
+        """The number of tokens left for the prompt next to the answer."""
         return self.max_model_len - self.max_answer_tokens
 
 
 @dataclass(frozen=True, config=STRICT)
 class Evaluate:
-    """How intervals are drawn."""
+    """How intervals are computed: the number of resamples and the seed."""
 
     num_resamples: Annotated[int, Field(gt=0)]
     seed: int
@@ -138,7 +138,7 @@ class Evaluate:
 class SharedParams:
     """The sections that every pipeline has; a pipeline's own `Params` adds its own.
 
-    A section has the name of its stage; `model` is what several stages read.
+    A section has the name of its stage; `model` is read by several stages.
     """
 
     fetch_model: FetchModel
@@ -152,7 +152,7 @@ class SharedParams:
         if self.train.method in UNMERGEABLE and self.score.engine != "transformers":
             raise ValueError(
                 f"score.engine is {self.score.engine}, and train.method is {self.train.method}, "
-                f"which cannot be merged: {self.score.engine} cannot load what it trains; set "
+                f"which cannot be merged: {self.score.engine} cannot load the trained model; set "
                 "score.engine to transformers (engine=transformers), or choose lora, qlora, full "
                 "or freeze"
             )
@@ -160,23 +160,23 @@ class SharedParams:
 
     @property
     def trained_as(self) -> str:
-        """What the advice on training goes by, a key of `newsrec.training.advice.LIGHTER`."""
+        """The key of `newsrec.training.advice.LIGHTER` for advice on the training."""
         return self.train.method
 
     def engine_settings(self, engine: str | None = None) -> Settings:
-        """The settings of the engine that `score.engine` names, or of another one.
+        """The settings of the engine in `score.engine`, or of another engine.
 
-        Another one takes its own values from `conf/engine/` and the rest from here.
+        Another engine takes its own values from `conf/engine/` and the others from `score`.
         """
         options = asdict(self.score) | {"template": self.model.template} | self._own_values(engine)
         return choose_settings(engine or self.score.engine, options)
 
     def classifier_settings(self, engine: str | None = None) -> ClassifierSettings:
-        """The same for a model with a head for classes."""
+        """The same for a model with a classification head."""
         options = asdict(self.score) | self._own_values(engine)
         return choose_classifier_settings(engine or self.score.engine, options)
 
     def _own_values(self, engine: str | None) -> dict[str, Any]:
-        """What `conf/engine/` has for an engine other than the chosen one."""
+        """The values in `conf/engine/` of an engine other than the chosen one."""
         own = CONF / f"engine/{engine}.yaml"
         return dict(OmegaConf.load(own).score) if engine is not None and own.exists() else {}

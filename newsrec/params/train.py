@@ -14,7 +14,7 @@ _Steps = Annotated[int, Field(gt=0)]
 
 @dataclass(frozen=True, config=_STRICT)
 class Recipe:
-    """What every method of fine-tuning takes."""
+    """The settings that every fine-tuning method has."""
 
     lr: float
     scheduler: str
@@ -35,7 +35,7 @@ class Recipe:
 
 @dataclass(frozen=True, config=_STRICT)
 class Lora(Recipe):
-    """LoRA by LLaMA-Factory, with its variants."""
+    """LoRA and its variants, with LLaMA-Factory."""
 
     method: Literal["lora"]
     gradient_checkpointing: bool
@@ -51,25 +51,25 @@ class Lora(Recipe):
     @model_validator(mode="after")
     def _what_was_trained_can_be_kept(self) -> "Lora":
         if self.pissa and self.dora:
-            # PEFT 0.18.1 converts A and B alone, and DoRA's magnitudes would be lost.
+            # PEFT 0.18.1 converts only A and B, so DoRA's magnitudes would be lost.
             raise ValueError(
-                "pissa and dora are both true, and an adapter of PiSSA cannot be converted with "
-                "DoRA's magnitudes; choose one of them"
+                "pissa and dora are both true, but a PiSSA adapter cannot be converted with DoRA's "
+                "magnitudes; choose one of them"
             )
         shared = {"lm_head", "embed_tokens"} & {name.strip() for name in self.targets.split(",")}
         if self.pissa and shared:
-            # PEFT 0.18.1 takes the adapter's start out of the base's weight in place.
+            # PEFT 0.18.1 subtracts the initial adapter from the base's weight in place.
             raise ValueError(
-                f"pissa is true and targets has {min(shared)}, whose weight may be the head's and "
-                "the embeddings' at once: what PiSSA takes out of the one would be missing in the "
-                "other; leave it out of targets, or set pissa to false"
+                f"pissa is true and targets contains {min(shared)}, whose weight may be shared by "
+                "the head and the embeddings: PiSSA would change both when it changes one; remove "
+                "it from targets, or set pissa to false"
             )
         return self
 
 
 @dataclass(frozen=True, config=_STRICT)
 class Qlora(Recipe):
-    """LoRA by LLaMA-Factory on a base held in 4 bit by bitsandbytes."""
+    """LoRA with LLaMA-Factory on a base model quantized to 4 bits by bitsandbytes."""
 
     method: Literal["qlora"]
     gradient_checkpointing: bool
@@ -86,14 +86,14 @@ class Qlora(Recipe):
 
 @dataclass(frozen=True, config=_STRICT)
 class Full(Recipe):
-    """Every weight, by LLaMA-Factory."""
+    """Training of all weights, with LLaMA-Factory."""
 
     method: Literal["full"]
 
 
 @dataclass(frozen=True, config=_STRICT)
 class Freeze(Recipe):
-    """The last or first layers, by LLaMA-Factory."""
+    """Training of the last or first layers, with LLaMA-Factory."""
 
     method: Literal["freeze"]
     num_layers: int
@@ -101,7 +101,7 @@ class Freeze(Recipe):
 
 @dataclass(frozen=True, config=_STRICT)
 class PTuningV2(Recipe):
-    """Prefix tuning with a projection, by PEFT."""
+    """Prefix tuning with a projection, with PEFT."""
 
     method: Literal["p-tuning-v2"]
     num_virtual_tokens: int
@@ -110,7 +110,7 @@ class PTuningV2(Recipe):
 
 @dataclass(frozen=True, config=_STRICT)
 class Adapter(Recipe):
-    """Bottleneck adapters, by the library `adapters`."""
+    """Bottleneck adapters, with the library `adapters`."""
 
     method: Literal["adapter"]
     reduction_factor: int
@@ -120,7 +120,7 @@ Train = Annotated[Lora | Qlora | Full | Freeze | PTuningV2 | Adapter, Field(disc
 
 
 def trainer_values(train: Recipe) -> dict[str, Any]:
-    """The recipe under the names of the trainers; what only its method has goes to `options`."""
+    """The recipe under the trainers' names; settings of the method alone go to `options`."""
     values = asdict(cast(Any, train))
     common = {entry.name: values.pop(entry.name) for entry in fields(cast(Any, Recipe))}
     return {

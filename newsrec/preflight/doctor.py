@@ -1,4 +1,4 @@
-"""Compare what the chosen configuration needs with this machine, before hours are spent."""
+"""Compare the requirements of the configuration with this machine, before a long run starts."""
 
 import sys
 from collections.abc import Mapping
@@ -19,16 +19,16 @@ def report(
     data_stages: set[str],
     of_stages: Mapping[str, Finding] | None = None,
 ) -> None:
-    """Print what `dvc repro` would need, and what this machine has.
+    """Print the requirements of `dvc repro`, and what this machine has.
 
     Args:
-        params: of the pipeline.
-        data: what `data_stages` need.
-        data_stages: the stages that fetch or make the data.
-        of_stages: what other stages need, by their names, all of which follow on scoring.
+        params: the parameters of the pipeline.
+        data: the requirements of `data_stages`.
+        data_stages: the stages that fetch or generate the data.
+        of_stages: the findings of other stages, by name; all of them come after scoring.
 
     Raises:
-        UserError: something cannot work.
+        UserError: at least one check found a problem.
     """
     stale = machine.stale_stages()
     steps = _steps({"fetch_model", *data_stages} if stale is None else stale, data_stages)
@@ -55,10 +55,10 @@ def report(
 
 
 def check_machine(params: SharedParams, first_stage: Stage) -> None:
-    """Check the machine for what lies ahead from `first_stage`; warnings go to stderr.
+    """Check the machine for the stages from `first_stage` on; warnings go to stderr.
 
     Raises:
-        UserError: something cannot work, with what to change.
+        UserError: at least one check found a problem; the message says what to change.
     """
     findings = list(examine(params, _steps({first_stage}, set())))
     for one in findings:
@@ -69,7 +69,7 @@ def check_machine(params: SharedParams, first_stage: Stage) -> None:
 
 
 def _steps(stages: set[str], data_stages: set[str]) -> set[Step]:
-    """What is to be done where these stages run again."""
+    """The steps to run if these stages run again."""
     model, data = "fetch_model" in stages, bool(data_stages & stages)
     train = model or data or bool({"preprocess", "train"} & stages)
     merge = train or "merge" in stages

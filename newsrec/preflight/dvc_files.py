@@ -1,4 +1,4 @@
-"""Files that DVC needs: its own, which a kill leaves empty or cut short, and the user's."""
+"""Files that DVC needs: its own, which a kill can leave empty or truncated, and the user's."""
 
 import json
 import re
@@ -15,22 +15,22 @@ from newsrec.preflight import machine
 from newsrec.running.dvc_stage import LOCK
 from newsrec.running.stage_runs import LOCK_COPY
 
-# Which process reads or writes which output.
+# Records which process reads or writes which output.
 RWLOCK = Path(".dvc/tmp/rwlock")
 _KEY = re.compile(r"\$\{(\w+\.[\w.]+)\}")  # a dependency that params.yaml names
 
 
 def damaged_files() -> Iterator[tuple[str, str, str, str]]:
-    """Name, what is needed, damage and cure of each of DVC's files that no DVC command can read."""
+    """Name, requirement, damage and remedy of each DVC file that DVC commands cannot read."""
     if LOCK.exists() and not _is_lock(text := LOCK.read_text(encoding="utf-8", errors="replace")):
-        found = "no whole record of the last run" if text.strip() else "empty"
-        yield str(LOCK), "", f"{found}, and DVC's commands fail", f"{_cure()}; then dvc repro"
+        found = "not a complete record of the last run" if text.strip() else "empty"
+        yield str(LOCK), "", f"{found}, so DVC commands fail", f"{_cure()}; then dvc repro"
     if RWLOCK.exists():
         try:
             json.loads(RWLOCK.read_text(encoding="utf-8"))
         except ValueError:
-            cure = f"where no DVC command is at work: rm {RWLOCK}"
-            yield str(RWLOCK), "", "no JSON, and dvc repro fails", cure
+            cure = f"if no DVC command is running: rm {RWLOCK}"
+            yield str(RWLOCK), "", "not valid JSON, so dvc repro fails", cure
 
 
 def missing_dependencies() -> Iterator[tuple[str, str, str, str]]:
@@ -55,7 +55,7 @@ def missing_dependencies() -> Iterator[tuple[str, str, str, str]]:
 
 
 def _cure() -> str:
-    """The command that makes dvc.lock whole again, of what is at hand the nearest to it."""
+    """The command that restores dvc.lock from the most recent available copy."""
     if LOCK_COPY.exists() and _is_lock(LOCK_COPY.read_text(encoding="utf-8")):
         return f"cp {LOCK_COPY} {LOCK}"
     if _is_lock(machine.output_of("git", "show", f"HEAD:./{LOCK}")):

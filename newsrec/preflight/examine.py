@@ -1,4 +1,4 @@
-"""What the steps of a pipeline need, each compared with this machine."""
+"""The requirements of a pipeline's steps, each compared with this machine."""
 
 import shutil
 import sys
@@ -22,22 +22,22 @@ Memories = list[Memory]
 Step = Literal["model", "data", "train", "merge", "score"]
 
 ROOT = Path(__file__).resolve().parents[2]
-# Whose versions must work together; the others are small, or missed at once.
+# Packages whose versions must fit together; the others are small, or are missed immediately.
 PACKAGES = "accelerate adapters bitsandbytes datasets llamafactory peft torch transformers trl"
 SMALLER = "choose a smaller model"
 
 
 @dataclass(frozen=True)
 class DataNeeds:
-    """What a pipeline's own data takes, and where it comes from."""
+    """The requirements of a pipeline's own data, and their source."""
 
-    disk: int  # bytes of archives, tables and samples with DVC's copies
-    hub: str | None = None  # huggingface or modelscope, if one is asked
-    instead: str = ""  # where else it could come from
+    disk: int  # bytes of archives, tables and samples, including DVC's copies
+    hub: str | None = None  # huggingface or modelscope, if the data come from there
+    instead: str = ""  # where else the data could come from
 
 
 class Finding(NamedTuple):
-    """One thing compared, and what to do if it cannot work (a problem) or may fail (a warning)."""
+    """The result of one check, with a remedy for a problem (it will fail) or warning (it may)."""
 
     what: str
     needed: str
@@ -52,7 +52,7 @@ class Finding(NamedTuple):
 
     @property
     def line(self) -> str:
-        """All of it, for a message."""
+        """The whole finding as one line of a message."""
         needed = f", {self.needed} needed" if self.needed else ""
         return f"{self.what}: {self.found}{needed}; {self.remedy}"
 
@@ -62,7 +62,7 @@ Model = tuple[Shape, int, str, needs.Options]
 
 
 def examine(params: SharedParams, steps: set[Step], data: DataNeeds | None = None) -> Findings:
-    """What the steps that lie ahead need, each compared with this machine; all end with scoring."""
+    """The requirements of the steps to run, each compared with this machine; scoring is last."""
     fetch, train, score = params.fetch_model, params.train, params.score
     path = Path(fetch.path) / "config.json"
     config = read_json(path) if fetch.source == "local" and path.exists() else {}
@@ -82,17 +82,17 @@ def examine(params: SharedParams, steps: set[Step], data: DataNeeds | None = Non
     context = params.model.context or config.get("max_position_embeddings") or sys.maxsize
     for key, length in lengths.items():
         if key.split(".")[0] in steps:
-            remedy = f"lower {key} to {context} or less, or choose a model that reads more"
+            remedy = f"lower {key} to {context} or less, or choose a model with a longer context"
             yield Finding(key, f"{context} at most", str(length), remedy, length > context)
     if "train" in steps:
-        # What freeze trains in float32 does not compute with frozen layers in 16 bit.
+        # The layers that freeze trains in float32 do not work with frozen layers in 16 bits.
         freezes_16_bit = train.method == "freeze" and weight_bytes == 2
         half = train.precision in ("bf16", "fp16") or freezes_16_bit
         needs = f"{'fp16' if train.precision == 'fp16' else 'bf16'} on a GPU" if half else ""
         fails = half and (train.precision == "fp32" or not gpus)
         remedy = "use a GPU and train.precision=auto, or fp32 and (if train=freeze) train=lora"
         yield Finding("train.precision", needs, train.precision, remedy, fails)
-        remedy = "let pip take PyPI's builds, then rm -r .venv && make env"
+        remedy = "let pip use the builds on PyPI, then rm -r .venv && make env"
         yield from _packages(PACKAGES, Path(sys.executable), "requirements.txt", gpus, remedy)
         yield from _tracker(train.report_to)
     if score.engine == "vllm":
@@ -102,7 +102,7 @@ def examine(params: SharedParams, steps: set[Step], data: DataNeeds | None = Non
     yield from _disk(steps, model, data.disk if data else 0)
     if model is not None:
         yield from _memory(params, steps, model, gpus)
-        # vLLM's `auto` takes bfloat16 for float32 weights.
+        # For float32 weights, `auto` means bfloat16 in vLLM.
         weight_bytes = _weight_bytes(score.dtype, {} if score.engine == "vllm" else config)
         yield _memory_to_score(score, model[0], weight_bytes, gpus)
     elif fetch.source != "tiny":
@@ -110,13 +110,13 @@ def examine(params: SharedParams, steps: set[Step], data: DataNeeds | None = Non
 
 
 def _places() -> Findings:
-    """Whether DVC and libraries understand the path of the project, and can write outside it."""
+    """Whether DVC and the libraries can work in the project's path, and write temporary files."""
     path = str(Path.cwd())
     if set(path) & set("{}"):
         remedy = "DVC fails in a path with { or }: move the project"
         yield Finding("path of the project", "", path, remedy, problem=True)
     elif not path.isascii() or set(path) & set("#?\n"):
-        remedy = "dvc exp run --queue and --temp fail in a path with #, ? or a letter beyond ASCII"
+        remedy = "dvc exp run --queue and --temp fail in a path with #, ? or a non-ASCII character"
         yield Finding("path of the project", "", path, remedy, warning=True)
     try:
         with plain_path(Path()):
@@ -126,7 +126,7 @@ def _places() -> Findings:
     temporary, least = Path(gettempdir()), needs.GB // 10
     free = shutil.disk_usage(temporary).free
     if free < least:
-        remedy = "free some, or set TMPDIR to another folder"
+        remedy = "free some space, or set TMPDIR to another folder"
         what, found = f"temporary files in {temporary}", f"{_gb(free)} free"
         yield Finding(what, _gb(least), found, remedy, warning=True)
 
@@ -149,18 +149,18 @@ def _hub(what: str, source: str, instead: str) -> Finding:
 
 
 def _packages(names: str, python: Path, file: str, gpus: Memories, remedy: str) -> Findings:
-    """Whether packages have the versions that are pinned, and use the GPU where there is one."""
+    """Whether the packages have the pinned versions, and use the GPU if there is one."""
     pins, packages = machine.versions((ROOT / file).read_text()), machine.packages(python)
     for name in names.split():
         pin, found = pins[name], packages.get(name, f"missing in {python}")
         other = found.partition("+")[0] != pin.partition("+")[0]
         idle = bool(gpus) and "+cpu" in found
         fails = name not in packages or ("+cpu" in pin and "+cpu" not in found)
-        yield Finding(name, pin, found, "the GPU is idle: " * idle + remedy, fails, other or idle)
+        yield Finding(name, pin, found, "the GPU is unused: " * idle + remedy, fails, other or idle)
 
 
 def _tracker(name: str) -> Findings:
-    """Whether the tracker that the training reports to is installed; it is none of the pins."""
+    """Whether the tracker that the training reports to is installed; it is not pinned."""
     if name == "none":
         return
     found = machine.packages(Path(sys.executable)).get(name, f"missing in {sys.executable}")
@@ -180,7 +180,7 @@ def _disk(steps: set[Step], model: Model | None, work: int) -> Findings:
     cache, copies = machine.dvc_cache()
     needed = {Path(): work + copies * outputs}
     needed[cache] = needed.get(cache, 0) + outputs
-    links = "spare DVC's copies (dvc config cache.type reflink,hardlink,symlink,copy); or "
+    links = "avoid DVC's copies (dvc config cache.type reflink,hardlink,symlink,copy); or "
     for folder, size in needed.items():
         what, free = f"disk of {folder.absolute()}", shutil.disk_usage(folder).free
         remedy = f"free {_gb(size - free)}; or {links * copies}{SMALLER}"
@@ -190,12 +190,12 @@ def _disk(steps: set[Step], model: Model | None, work: int) -> Findings:
 def _memory(params: SharedParams, steps: set[Step], model: Model, gpus: Memories) -> Findings:
     train, ram, billions = params.train, machine.ram(), model[0].num_parameters / 10**9
     found = ", ".join(gpu.device for gpu in gpus) or "none (nvidia-smi, CUDA_VISIBLE_DEVICES)"
-    remedy = f"{billions:.1f} billion parameters take days on the CPU: use one, or {SMALLER}"
+    remedy = f"{billions:.1f} billion parameters take days on the CPU: use a GPU, or {SMALLER}"
     yield Finding("GPU", "", found, remedy, warning=not gpus and billions > 1)
     if "train" in steps:
         needed = needs.memory_to_train(*model, train.batch_size, train.cutoff_len)
         needed += needs.CUDA if gpus else needs.PROCESS
-        least = min(gpus, key=lambda gpu: gpu.free, default=ram)  # every GPU holds all of it
+        least = min(gpus, key=lambda gpu: gpu.free, default=ram)  # every GPU has a whole copy
         advice = memory_advice(params.trained_as), f"choose {LIGHTER[params.trained_as]}"
         weights = needs.weights_to_train(*model)
         yield _fits(f"train ({train.method})", needed, weights, least, *advice)
@@ -231,11 +231,11 @@ def _memory_to_score(score: Score, shape: Shape, weight_bytes: int, gpus: Memori
 def _fits(
     step: str, needed: int, weights: int, memory: Memory, less: str = SMALLER, other: str = SMALLER
 ) -> Finding:
-    """Whether a step's estimated peak fits, which `less` lowers, and its weights alone."""
+    """Whether the estimated peak of a step, which `less` lowers, and its weights alone fit."""
     what = f"{'RAM' if memory.device == 'RAM' else 'GPU memory'} to {step}"
-    remedy = "end what else uses it, or " * (needed <= memory.total) + less
+    remedy = "end other programs that use it, or " * (needed <= memory.total) + less
     if fails := weights > memory.total:
-        remedy = f"the weights alone are {_gb(weights)}: {other}"
+        remedy = f"the weights alone take {_gb(weights)}: {other}"
     found = f"{_gb(memory.free)} free of {_gb(memory.total)}"
     return Finding(what, _gb(needed), found, remedy, fails, needed > memory.free)
 

@@ -1,6 +1,6 @@
-"""What the card of a trained model says of the ranker: `python -m stages.merge` names this module.
+"""The task's part of a trained ranker's card; `python -m stages.merge` gets this module's name.
 
-A word that changes here writes the merged model's folder again, and what follows from it.
+If any text here changes, DVC runs the merge stage and all stages after it again.
 """
 
 from collections.abc import Mapping
@@ -9,15 +9,15 @@ from newsrec.ranker.prompts import candidate_part, history_part, user_message
 from newsrec.report.card import TaskCard
 
 _LIMITS = (
-    "It answers one question in one form, the prompt above; anything else it may answer in any "
-    "way.",
-    "Its score puts the candidates of one list in order. It is not the probability of a purchase, "
-    "and scores of different lists cannot be compared.",
-    "It learned from the target and products drawn at random, among which a target is easy to "
-    "find; how it ranks a whole catalogue was not measured.",
-    "It learned what the customers of one site bought and rated, in the months that were used; "
-    "what the site showed them is part of it.",
-    "Another language, site or category was not measured.",
+    "The model answers one question in one format, the prompt above. Its answers to any other "
+    "prompt are unpredictable.",
+    "Its score ranks the candidates of one list. It is not the probability of a purchase, and "
+    "scores of different lists cannot be compared.",
+    "The model was trained on lists of a target and randomly sampled products, in which the target "
+    "is easy to find. Its ranking of a full catalogue was not evaluated.",
+    "The model learned what the customers of one site bought and rated in the training period. "
+    "Their purchases also depend on what the site showed them.",
+    "Other languages, sites and categories were not evaluated.",
 )
 
 
@@ -25,7 +25,7 @@ def task_card(protocol: Mapping[str, str]) -> TaskCard:
     """The ranker's part of its card.
 
     Args:
-        protocol: of the training; `rl` is there where it was trained by reinforcement.
+        protocol: of the training; it has the key `rl` after reinforcement learning.
     """
     month = 30 * 24 * 3600 * 1000
     example = user_message(
@@ -36,17 +36,19 @@ def task_card(protocol: Mapping[str, str]) -> TaskCard:
     return TaskCard(
         title="A product ranker",
         purpose=(
-            "It is shown what a person bought and one more product, and asked whether the person "
-            "will buy it next; the logit of Yes minus that of No ranks the products. "
+            "The model is given the products that a user has bought and one more product, and is "
+            "asked whether the user will buy it next. The logit of Yes minus that of No ranks the "
+            "products. "
             + ("It was trained on answers first, and then on whole lists. " if further else "")
-            + f"What it is asked, as the user's turn of a chat:\n\n```\n{example}\n```"
+            + "An example of the question, which is the user turn of a chat:"
+            f"\n\n```\n{example}\n```"
         ),
         data=(
-            "Ratings and products in the form of [Amazon Reviews 2023]"
-            "(https://amazon-reviews-2023.github.io); the table below says where from. No row of "
-            "them is part of this model's files."
+            "Ratings and products in the format of [Amazon Reviews 2023]"
+            "(https://amazon-reviews-2023.github.io); the table below gives their source. This "
+            "model's files include no row of them."
         ),
-        licence="The data keep the terms of their source.",
+        licence="The terms of the source of the data apply.",
         limits=_LIMITS,
         tags=("product-recommendation", "ranking"),
     )

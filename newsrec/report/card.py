@@ -1,8 +1,8 @@
 """The card of a model: a README.md in the format of the Hugging Face hub.
 
-https://huggingface.co/docs/hub/model-cards. Equal input gives equal bytes; what comes from data, a
-name or a parameter is escaped. It is written twice: with the model, when nothing is measured yet,
-and with the figures for a published copy of it.
+See https://huggingface.co/docs/hub/model-cards. Equal input gives equal bytes; text that comes from
+data, names or parameters is escaped. A card is written twice: with the model, before it is
+evaluated, and with the figures for a published copy of the model.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,22 +14,22 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from newsrec.report.tables import markdown_table
 from newsrec.report.text import code, printable, tiny_notice
 
-Figures = Sequence[tuple[str, object]]  # what they are in words, and each value
+Figures = Sequence[tuple[str, object]]  # descriptions and values
 
 NOT_MEASURED = (
-    "It has not been evaluated yet: this card was written with the model. The figures of the run "
-    "are in metrics/evaluate.json of its project, and a published copy of the model has them here."
+    "This card was written together with the model, before its evaluation. The figures of the run "
+    "are in metrics/evaluate.json of its project; the card of a published model shows them here."
 )
-# The settings of a training that are worth a row, under the names of its trainer.
+# The training settings that a card lists, by the names that the trainer uses.
 _SETTINGS = {
     "learning_rate": "learning rate",
-    "lr_scheduler_type": "schedule of the learning rate",
-    "warmup_ratio": "warm-up, share of the steps",
+    "lr_scheduler_type": "learning-rate schedule",
+    "warmup_ratio": "warm-up, as a share of the steps",
     "num_train_epochs": "epochs",
-    "max_steps": "steps at most (-1: no limit)",
-    "per_device_train_batch_size": "samples on a device at once",
-    "gradient_accumulation_steps": "accumulated batches",
-    "cutoff_len": "tokens of a sample at most",
+    "max_steps": "maximum number of steps (-1: no limit)",
+    "per_device_train_batch_size": "batch size per device",
+    "gradient_accumulation_steps": "gradient accumulation steps",
+    "cutoff_len": "maximum number of tokens per sample",
     "bf16": "trained in bfloat16",
     "fp16": "trained in float16",
     "lora_rank": "rank",
@@ -40,8 +40,8 @@ _SETTINGS = {
     "alpha": "alpha",
     "dropout": "dropout",
     "targets": "layers with an adapter",
-    "quantization_bit": "bits of the base's weights in training",
-    "freeze_trainable_layers": "layers trained",
+    "quantization_bit": "bits per weight of the base model in training",
+    "freeze_trainable_layers": "number of trained layers",
     "num_virtual_tokens": "virtual tokens",
     "reduction_factor": "reduction factor",
     "seed": "seed",
@@ -50,17 +50,17 @@ _SETTINGS = {
 
 @dataclass(frozen=True)
 class TaskCard:
-    """What a card says of the task, in Markdown by the package that knows the task.
+    """The task's part of a card, in Markdown, from the package for that task.
 
     Attributes:
-        title: heading of the card.
-        purpose: what the model is for, and what it is asked.
-        data: what it was trained and measured on.
-        licence: of the data, and what follows for the model.
-        limits: a sentence each.
+        title: the heading of the card.
+        purpose: the purpose of the model and the question it answers.
+        data: the data that it was trained and evaluated on.
+        licence: the licence of the data and its consequences for the model.
+        limits: one sentence or more for each limit.
         datasets: names on the Hugging Face hub, if the data are there.
-        tags: of the card, for search.
-        pipeline: the hub's name of what the model does.
+        tags: tags of the card, for search.
+        pipeline: the hub's name for the model's task.
     """
 
     title: str
@@ -75,12 +75,12 @@ class TaskCard:
 
 @dataclass(frozen=True)
 class Measured:
-    """What a published card has more: the figures in Markdown and as results, and the provenance.
+    """The additional content of a published card: the figures and their provenance.
 
     Attributes:
-        text: of the section on the evaluation.
-        results: for the hub's own table.
-        provenance: of the run, in words and values.
+        text: the section on the evaluation, in Markdown.
+        results: the figures for the hub's own table.
+        provenance: descriptions and values of the run's provenance.
     """
 
     text: str
@@ -99,12 +99,13 @@ def model_card(
     """The whole card.
 
     Args:
-        task: what it says of the task.
-        base: what metrics/fetch_model.json holds: source, name, revision, digest, num_parameters.
-        protocol: of the training, models/adapter/protocol.json.
-        settings: of the trainer, models/adapter/train.yaml.
-        library: that loads the model.
-        measured: the figures; None where there are none yet.
+        task: the task's part of the card.
+        base: the contents of metrics/fetch_model.json: source, name, revision, digest,
+            num_parameters.
+        protocol: the protocol of the training, models/adapter/protocol.json.
+        settings: the settings of the trainer, models/adapter/train.yaml.
+        library: the library that loads the model.
+        measured: the figures; None if there are none yet.
     """
     name, method = printable(base["name"]), protocol["method"]
     on_hub = base["source"] == "huggingface"
@@ -131,12 +132,11 @@ def model_card(
         "\n".join(f"- {limit}" for limit in task.limits),
         "## Data",
         task.data,
-        "## How it was made",
+        "## Training",
         _table([*_made_of(base), *protocol.items(), *_settings(settings)]),
         *(["## Provenance", _table(measured.provenance)] if measured else []),
         "## Licences",
-        f"The base model, {code(name)}: its own licence, which holds for this model too. "
-        f"{task.licence}",
+        f"The licence of the base model, {code(name)}, also applies to this model. {task.licence}",
     ]
     return str(ModelCard(f"---\n{data.to_yaml()}\n---\n\n" + "\n\n".join(parts) + "\n"))
 
@@ -144,14 +144,14 @@ def model_card(
 def _made_of(base: Mapping[str, Any]) -> Figures:
     return [
         ("base model", base["name"]),
-        ("fetched from", base["source"]),
+        ("source of the base model", base["source"]),
         ("parameters of the base model", base["num_parameters"]),
         ("digest of the base model", base["digest"]),
     ]
 
 
 def _settings(settings: Mapping[str, Any]) -> Figures:
-    # The second trainer has those of the Hugging Face Trainer, and its own, in sections.
+    # The second trainer has the settings of the Hugging Face Trainer and its own, in sections.
     flat = {**settings, **settings.get("trainer", {}), **settings.get("options", {})}
     found = {words: flat.get(name) for name, words in _SETTINGS.items()}
     return [(words, value) for words, value in found.items() if value is not None]

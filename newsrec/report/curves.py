@@ -1,4 +1,4 @@
-"""Curves of a report, as inline SVG."""
+"""Curves for a report, as inline SVG."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,10 +18,10 @@ MARKER_MAX_POINTS = 40
 
 
 def read_plot(source: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
-    """A table of `plots/`, as `newsrec.files.write_tsv` writes it.
+    """Read a table of `plots/` that `newsrec.files.write_tsv` wrote.
 
     Raises:
-        UserError: the file is missing, no such table, or lacks one of the columns.
+        UserError: the file is missing, is not such a table, or lacks one of the columns.
     """
     try:
         table = pd.read_csv(source, sep="\t")
@@ -29,8 +29,11 @@ def read_plot(source: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
         raise UserError(
             f"{source}: no such file; run the stage that makes it (dvc repro)"
         ) from None
-    except ValueError as error:  # of pandas' parser, too
-        raise UserError(f"{source}: no table ({error}); make it again with: dvc repro") from None
+    except ValueError as error:  # also the errors of pandas' parser
+        raise UserError(
+            f"{source}: not a table of tab-separated values ({error}); make it again with: "
+            "dvc repro"
+        ) from None
     if missing := [name for name in columns if name not in table]:
         raise UserError(
             f"{source}: no column {', '.join(missing)}; expected {list(columns)}, found "
@@ -40,12 +43,12 @@ def read_plot(source: Path, columns: Sequence[str] = ()) -> pd.DataFrame:
 
 
 def loss_curve(train: pd.DataFrame, val: pd.DataFrame, *, y_label: str) -> str:
-    """Loss by optimiser step.
+    """Plot the loss by optimiser step.
 
     Args:
         train: columns step and loss, one row for each logged step.
         val: columns step and loss, one row for each validation; may be empty.
-        y_label: the loss and its unit.
+        y_label: the name of the loss and its unit.
     """
     with drawing(4.8, 3.2) as (figure, axes):
         for name, frame, color in (("training", train, BLUE), ("validation", val, ORANGE)):
@@ -62,19 +65,19 @@ def loss_curve(train: pd.DataFrame, val: pd.DataFrame, *, y_label: str) -> str:
         axes.set_ylabel(y_label)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
         axes.grid(axis="y", color=INK, alpha=0.15, linewidth=0.8)
-        # Above the axes: no corner is certain to be free of the curve.
+        # Above the axes, as the curve may run through any corner.
         axes.legend(loc="lower right", bbox_to_anchor=(1, 1), ncols=2, borderaxespad=0)
         label = f"Loss by step. {_last('Training', train)} {_last('Validation', val)}"
         return inline_svg(figure, label)
 
 
 def step_curves(series: Mapping[str, pd.DataFrame], *, title: str, y_label: str) -> str:
-    """A figure by optimiser step, of several runs in one plot.
+    """Plot a figure of several runs by optimiser step.
 
     Args:
-        series: by name, columns step and value, steps rising, one row or more.
+        series: for each name, columns step and value; steps increase; at least one row.
         title: for the accessible label; figures on one page need different ones.
-        y_label: what the value is.
+        y_label: the name of the value.
     """
     with drawing(4.8, 3.4) as (figure, axes):
         names = placeholders(series)
@@ -104,11 +107,11 @@ def step_curves(series: Mapping[str, pd.DataFrame], *, title: str, y_label: str)
 
 
 def roc_curves(series: Mapping[str, pd.DataFrame]) -> str:
-    """ROC curves, such as those of several models, or of several classes against the rest.
+    """Plot ROC curves, for example of several models or of several classes against the rest.
 
     Args:
-        series: by name, columns false_positive_rate and true_positive_rate, rising from (0, 0);
-            empty where there is no curve.
+        series: for each name, columns false_positive_rate and true_positive_rate, increasing from
+            (0, 0); empty if there is no curve.
     """
     with drawing(4.6, 4.2) as (figure, axes):
         _diagonal(axes)
@@ -118,21 +121,21 @@ def roc_curves(series: Mapping[str, pd.DataFrame]) -> str:
             f"{printable(name)}: " + (f"area {score(_area(frame))}" if len(frame) else "no curve")
             for name, frame in series.items()
         ]
-        label = f"ROC curves; the diagonal is random guessing. {', '.join(areas)}."
+        label = f"ROC curves; the diagonal corresponds to random guessing. {', '.join(areas)}."
         return inline_svg(figure, label, texts=names)
 
 
 def precision_recall_curves(series: Mapping[str, pd.DataFrame], *, title: str) -> str:
-    """Precision by recall, such as of several models, or of several classes against the rest.
+    """Plot precision by recall, for example of several models or of several classes.
 
     Args:
-        series: by name, columns recall and precision, recall rising or falling; empty where there
-            is no curve.
+        series: for each name, columns recall and precision; recall increases or decreases; empty if
+            there is no curve.
         title: for the accessible label; figures on one page need different ones.
     """
     with drawing(4.6, 4.2) as (figure, axes):
         _unit_square(axes)
-        # In steps, as average precision sums them: two points are no line of points between.
+        # In steps, as average precision sums them: points are not interpolated linearly.
         falling = {name: one.sort_values("recall", ascending=False) for name, one in series.items()}
         names = _unit_curves(axes, falling, ("recall", "precision"), "steps-post")
         axes.legend(loc="lower left")
@@ -145,14 +148,14 @@ def precision_recall_curves(series: Mapping[str, pd.DataFrame], *, title: str) -
 
 
 def reliability(points: pd.DataFrame, *, title: str, x_label: str, y_label: str) -> str:
-    """How often something happened where a model predicted a probability of it.
+    """Plot how often an event occurred against the probability that a model predicted for it.
 
     Args:
         points: columns kind (such as raw and calibrated), mean_probability, positive_rate and
-            num_rows; a dot's area grows with its rows.
+            num_rows; the area of a dot grows with its number of rows.
         title: for the accessible label; figures on one page need different ones.
-        x_label: what mean_probability is.
-        y_label: what positive_rate is.
+        x_label: the name of mean_probability.
+        y_label: the name of positive_rate.
     """
     most = points["num_rows"].max()
     kinds = list(points["kind"].unique())
@@ -183,7 +186,7 @@ def _unit_curves(
     columns: tuple[str, str],
     drawstyle: str = "default",
 ) -> dict[str, str]:
-    """Draw a line for each series, its axes named after the columns; returns `placeholders`."""
+    """Draw a line for each series and label the axes by the columns; return `placeholders`."""
     names = placeholders(series)
     for frame, text, look in zip(series.values(), names, looks(len(series)), strict=True):
         across, up = (frame[name].to_numpy() for name in columns)
@@ -206,7 +209,7 @@ def _area(frame: pd.DataFrame) -> float:
 
 
 def _at_half(frame: pd.DataFrame) -> float:
-    """Precision at the point whose recall is nearest to a half."""
+    """Precision at the point whose recall is nearest to 0.5."""
     return float(frame["precision"].iloc[(frame["recall"] - 0.5).abs().to_numpy().argmin()])
 
 

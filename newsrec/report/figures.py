@@ -13,11 +13,11 @@ from newsrec.report.looks import BLUE, looks, placeholders
 from newsrec.report.svg import INK, drawing, inline_svg
 from newsrec.report.text import printable, signed, text_width
 
-# Under half: the page's own text colour has to stay readable on the fullest cell in both modes.
+# Below one half, so that the page's text colour stays readable on the fullest cell in both modes.
 CELL_MAX_ALPHA = 0.45
-# Columns of text to an inch of a tick label.
+# Columns of text per inch of a tick label.
 _COLUMNS_PER_INCH = 9
-# Inches up to which the columns of a confusion matrix grow for their names.
+# Inches up to which the columns of a confusion matrix are widened to fit their names.
 _MAX_COLUMNS_WIDTH = 7.2
 
 
@@ -37,14 +37,15 @@ def confusion_matrix(
     title: str,
     x_label: str,
 ) -> str:
-    """Labels in rows, predictions in columns; a cell's shade is its share of its row.
+    """Plot labels in rows and predictions in columns; the shade of a cell is its share of its row.
 
     Args:
-        counts: rows of data by label and prediction, int, shape (row_names, column_names).
-        row_names: of the labels.
-        column_names: of the predictions, in the order of the labels.
+        counts: number of rows of data by label and prediction, int, shape
+            (row_names, column_names).
+        row_names: names of the labels.
+        column_names: names of the predictions, in the order of the labels.
         title: for the accessible label; figures on one page need different ones.
-        x_label: what the columns are.
+        x_label: the name of the columns.
     """
     matrix = np.asarray(counts)
     wide = len(column_names) <= 3
@@ -78,14 +79,14 @@ def dot_plot(
     limits: tuple[float, float],
     reference: float,
 ) -> str:
-    """A row for each name, in it a dot with its interval for each series.
+    """Plot a row for each name, with a dot and its interval for each series.
 
     Args:
-        rows: a name, from wherever, and the dots by series; series have the order of the first row.
+        rows: a name, from any source, and the dots by series; the first row sets their order.
         title: for the accessible label; figures on one page need different ones.
-        across: what the horizontal axis measures.
-        limits: of the horizontal axis, see `dot_limits`.
-        reference: the value of a thin line: that of no effect.
+        across: the label of the horizontal axis.
+        limits: the limits of the horizontal axis, see `dot_limits`.
+        reference: the value at which a thin line marks no effect.
     """
     names = list(dict.fromkeys(series for _, dots in rows for series in dots))
     step = min(0.28, 0.7 / max(1, len(names)))
@@ -122,7 +123,7 @@ def dot_plot(
 
 
 def dot_limits(dots: Iterable[Dot], reference: float) -> tuple[float, float]:
-    """Limits with room for every interval and the reference, for dot plots on one scale."""
+    """Limits that include every interval and the reference, for dot plots on the same scale."""
     dots = list(dots)
     low = min([reference, *(dot.low for dot in dots)])
     high = max([reference, *(dot.high for dot in dots)])
@@ -131,7 +132,7 @@ def dot_limits(dots: Iterable[Dot], reference: float) -> tuple[float, float]:
 
 
 def _dots(rows: Sequence[tuple[str, Mapping[str, Dot]]]) -> str:
-    """What a dot plot shows, for a screen reader."""
+    """A description of a dot plot, for a screen reader."""
     return " ".join(
         f"{printable(name)}: "
         + ", ".join(
@@ -144,13 +145,13 @@ def _dots(rows: Sequence[tuple[str, Mapping[str, Dot]]]) -> str:
 
 
 def _fitting_width(names: Sequence[str]) -> float:
-    """Inches for the longest name of a column, as far as all of them fit side by side."""
+    """Inches for the longest column name, limited so that all columns fit side by side."""
     longest = max(map(text_width, names)) / _COLUMNS_PER_INCH
     return min(longest, _MAX_COLUMNS_WIDTH / len(names))
 
 
 def _cell(axes: Axes, row: int, column: int, count: int, row_total: int, unit: str) -> None:
-    """One cell of a confusion matrix: shade, count and share of its row."""
+    """Draw one cell of a confusion matrix: its shade, count and share of its row."""
     share = count / row_total if row_total else 0.0
     shade = Rectangle((column, row), 1, 1, facecolor=BLUE, alpha=CELL_MAX_ALPHA * share)
     frame = Rectangle((column, row), 1, 1, fill=False, edgecolor=INK, alpha=0.35, linewidth=0.8)

@@ -18,9 +18,10 @@ def render_page(folder: Path, template: str, /, **values: object) -> str:
     p_value and counted of `newsrec.report.text`.
 
     Args:
-        folder: of the template; what is not found there is looked up in the folder of the shell.
+        folder: folder of the template; files not found there are read from the shell's folder.
         template: file name of the page's template.
-        values: those that `shell.html.j2` lists, and those of the template. SVG must be `Markup`.
+        values: the values that `shell.html.j2` lists, and those that the template uses. SVG must be
+            `Markup`.
 
     Raises:
         jinja2.UndefinedError: the template uses a value that is not given.
@@ -40,5 +41,5 @@ def render_page(folder: Path, template: str, /, **values: object) -> str:
 
 
 def _printable(value: object) -> object:
-    """Make every text printable before it is escaped; what is safe mark-up already stays."""
+    """Make every text printable before it is escaped; safe mark-up is left unchanged."""
     return printable(value) if isinstance(value, str) and not isinstance(value, Markup) else value

@@ -11,8 +11,8 @@ import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-# Matplotlib does not know `currentColor`, and does not write black, the default, into the SVG; so
-# ink is drawn in a colour that nothing else uses, which is replaced in the finished drawing.
+# Matplotlib does not support `currentColor`, and does not write black, the default, into the SVG.
+# Ink is therefore drawn in a colour that nothing else uses, which is replaced in the final drawing.
 INK = "#010203"
 
 _RC = {
@@ -31,7 +31,7 @@ _RC = {
 _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 # The page's own sans-serif font is used; naming the fonts of this machine would only add bytes.
 _FONT_FAMILY = re.compile(r"font-family:[^;]*;\s*")
-# The same as a shorthand, whose size has to be kept.
+# The same as a shorthand property, whose size must be kept.
 _FONT = re.compile(r"font: (?:\S+ )*?(\d[\d.]*px)[^;]*")
 _REFERRING = {"href", "clip-path"}
 
@@ -54,15 +54,15 @@ def inline_svg(
 ) -> str:
     """`figure` as one `<svg>` element without a fixed size; equal input gives equal bytes.
 
-    Only ids that something refers to are kept, prefixed by a digest of `label` and `seed`, since
-    matplotlib numbers every figure from one and a page holds several.
+    Only ids that are referred to are kept. They are prefixed with a digest of `label` and `seed`,
+    since matplotlib numbers every figure from one and a page has several figures.
 
     Args:
-        figure: of `drawing`, and still inside it.
-        label: what the figure shows, for a screen reader.
+        figure: a figure from `drawing`, whose context must still be open.
+        label: a description of the figure, for a screen reader.
         seed: distinguishes figures with the same label.
-        texts: replacements for texts of the figure that equal a key. For text from outside, which
-            matplotlib could read as a formula or whose glyphs the plotting font could lack.
+        texts: replacements for texts of the figure that equal a key. They are used for text from
+            outside, which matplotlib could read as a formula or whose glyphs the font could lack.
     """
     texts = texts or {}
     buffer = io.BytesIO()
@@ -72,7 +72,7 @@ def inline_svg(
     prefix = f"fig-{digest[:10]}-"
     for parent in list(root.iter()):
         for child in list(parent):
-            # The metadata is for files; the style sheet would apply to the whole page.
+            # The metadata are for files, and the style sheet would apply to the whole page.
             if _local(child.tag) in ("metadata", "style"):
                 parent.remove(child)
     references = [
@@ -99,7 +99,7 @@ def inline_svg(
 
 
 def _adapt(attributes: dict[str, str], prefix: str, used: set[str]) -> None:
-    """Prefix ids and references, remove unused ids, use the page's text colour and font."""
+    """Prefix ids and references, remove unused ids, and use the page's text colour and font."""
     if "id" in attributes and attributes["id"] not in used:
         del attributes["id"]
     elif "id" in attributes:

@@ -1,4 +1,4 @@
-"""What a person can do about a training that failed, or that would not fit."""
+"""Advice for a user whose training failed or would not fit into memory."""
 
 import re
 from dataclasses import dataclass
@@ -7,17 +7,17 @@ from pathlib import Path
 from newsrec.running.disks import FREE_SOME
 from newsrec.running.processes import Finished
 
-# The worker's last words if a loss is not a number, see `StopAtBrokenLoss`: which one, which step.
+# The worker's last message if a loss is not a number: split and step; see `StopAtBrokenLoss`.
 BROKEN_LOSS = re.compile(r"newsrec: the loss of (\w+) is not a number at step (\d+)")
 
-# What takes less memory than a method, best first.
+# Alternatives that need less memory than a method, best first.
 LIGHTER = {
     "lora": "train=qlora, or a smaller model",
-    "lora-classifier": "a smaller model",  # PEFT's alone, which is not trained in 4 bit here
+    "lora-classifier": "a smaller model",  # trained with PEFT, for which 4 bits are not supported
     "qlora": "a smaller model",
     "full": "train=freeze, train=lora, train=qlora, or a smaller model",
     "freeze": "train=lora, or a smaller model",
-    # LoRA computes activations again in the backward pass; PEFT refuses that for a prefix.
+    # LoRA recomputes activations in the backward pass; PEFT refuses this for a prefix.
     "p-tuning-v2": "train=lora, or a smaller model",
     "adapter": "train=qlora, or a smaller model",
 }
@@ -34,30 +34,30 @@ _OWN_SETTINGS = {
 
 @dataclass(frozen=True)
 class Advice:
-    """What to change where a training fails."""
+    """What to change if a training fails."""
 
-    memory: str  # short of memory
-    loss: str  # a loss that is not a number
+    memory: str  # if it runs out of memory
+    loss: str  # if a loss is not a number
 
 
 def memory_advice(method: str) -> str:
-    """What to change, in order, when a method of fine-tuning is short of memory."""
+    """What to change, in order, if a fine-tuning method runs out of memory."""
     return (
-        "lower, in this order: train.batch_size (raise train.gradient_accumulation_steps by as "
-        f"much), train.cutoff_len{_OWN_SETTINGS[method]}; or choose {LIGHTER[method]}"
+        "lower, in this order: train.batch_size (raise train.gradient_accumulation_steps by the "
+        f"same factor), train.cutoff_len{_OWN_SETTINGS[method]}; or choose {LIGHTER[method]}"
     )
 
 
 def explain_failure(
     finished: Finished, method: str, log: Path, advice: Advice | None = None
 ) -> str:
-    """Why a training ended, in one line, with what to do about it.
+    """Why a training ended and what to do about it, in one line.
 
     Args:
-        finished: how it ended.
-        method: of the section `train`.
-        log: of the training.
-        advice: of a training whose settings are in another section.
+        finished: how the process ended.
+        method: the method in the section `train`.
+        log: the log of the training.
+        advice: advice for a training whose settings are in another section.
     """
     if advice is None:
         loss = "lower train.lr, or raise train.warmup_ratio"

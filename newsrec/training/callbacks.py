@@ -1,4 +1,4 @@
-"""What the workers add to the Hugging Face Trainer."""
+"""Callbacks that the workers add to the Hugging Face Trainer."""
 
 import logging
 import resource
@@ -16,10 +16,10 @@ from newsrec.files import write_json
 
 
 class StopAtBrokenLoss(TrainerCallback):  # type: ignore[misc]
-    """Ends the process at the first step whose loss is no finite number, before it spoils a weight.
+    """End the process at the first step whose loss is not finite, before any weight changes.
 
-    Read from the gradients, which are there at every step: a loss that is NaN or infinite leaves
-    no finite one behind. The loss itself is only seen where it is logged.
+    This is checked with the gradients, which exist at every step and are not finite if the loss is
+    not. The loss itself is only available at steps where it is logged.
     """
 
     def on_pre_optimizer_step(
@@ -56,7 +56,7 @@ class StopAtBrokenLoss(TrainerCallback):  # type: ignore[misc]
 
 
 class EvaluateLastStep(TrainerCallback):  # type: ignore[misc]
-    """Validates after the last step too, whose checkpoint could else never be the best one."""
+    """Also validate after the last step; otherwise its checkpoint could never be the best."""
 
     def on_step_end(
         self,
@@ -70,9 +70,9 @@ class EvaluateLastStep(TrainerCallback):  # type: ignore[misc]
 
 
 class ValidateParts(TrainerCallback):  # type: ignore[misc]
-    """Gives back the random numbers that validation on parts draws.
+    """Restore the random state after validation on parts.
 
-    So training is the same with and without them. The whole is validated on before its parts.
+    Training is therefore the same with and without parts. The whole set is validated before them.
     """
 
     def on_train_begin(
@@ -82,7 +82,7 @@ class ValidateParts(TrainerCallback):  # type: ignore[misc]
         control: TrainerControl,
         **kwargs: Any,
     ) -> None:
-        # Early stopping waits for the loss of the whole, and warns at each part that it is not it.
+        # Early stopping needs the loss of the whole set, and would warn at each part.
         logging.getLogger("transformers.trainer_callback").addFilter(
             lambda record: "early stopping required" not in record.getMessage()
         )
@@ -102,11 +102,11 @@ class ValidateParts(TrainerCallback):  # type: ignore[misc]
 
 
 class SeedEpochs(TrainerCallback):  # type: ignore[misc]
-    """Draws the order of the samples of each epoch from the seed and the epoch alone.
+    """Let the order of the samples in each epoch depend only on the seed and the epoch.
 
-    A resumed run would else meet them in another order. With `group_by_length` the Trainer draws
-    from what the epochs before left of the random numbers. Without it accelerate 1.11 takes the
-    order of the first epoch wherever it passes over batches that were trained on already.
+    Otherwise the order would differ in a resumed run: with `group_by_length`, the Trainer's order
+    depends on the random state after the previous epochs; without it, accelerate 1.11 uses the
+    order of the first epoch when it skips batches that were already trained on.
     """
 
     def on_epoch_begin(
@@ -118,20 +118,20 @@ class SeedEpochs(TrainerCallback):  # type: ignore[misc]
         **kwargs: Any,
     ) -> None:
         batches = train_dataloader.batch_sampler
-        while hasattr(batches, "batch_sampler"):  # of several processes: each takes its share
+        while hasattr(batches, "batch_sampler"):  # with several processes, each takes its share
             batches = batches.batch_sampler
         generator = torch.Generator().manual_seed(args.data_seed + int(state.epoch))
         if args.group_by_length:
             batches.sampler.generator = generator
         else:
-            # The order that accelerate draws, which sets no epoch of this sampler.
+            # As accelerate orders them, which does not set the epoch of this sampler.
             batches.sampler = RandomSampler(batches.sampler.data_source, generator=generator)
 
 
 class Meter(TrainerCallback):  # type: ignore[misc]
-    """Writes what a run took: seconds in training steps, tokens in them, peak memory.
+    """Write the resources of a run: seconds and tokens in training steps, and peak memory.
 
-    Tokens are those of all processes, memory is that of the first.
+    Tokens are counted over all processes; memory is that of the first process.
     """
 
     def on_train_begin(
@@ -142,7 +142,7 @@ class Meter(TrainerCallback):  # type: ignore[misc]
         **kwargs: Any,
     ) -> None:
         self._steps: list[tuple[float, int]] = []
-        # Not at the beginning of a step: the Trainer has then counted the step's first samples.
+        # Not at the beginning of a step, when the Trainer has already counted its first samples.
         self._tokens_before = state.num_input_tokens_seen
 
     def on_step_begin(
@@ -180,7 +180,7 @@ class Meter(TrainerCallback):  # type: ignore[misc]
                 "num_trainable_parameters": sum(parameter.numel() for parameter in trainable),
                 "seconds": sum(seconds for seconds, _ in self._steps),
                 "num_tokens": state.num_input_tokens_seen - self._tokens_before,
-                "steps": self._steps,  # seconds of each, and tokens up to its end
+                "steps": self._steps,  # seconds of each step, and tokens up to its end
                 "num_processes": args.world_size,
                 "peak_memory_bytes": _peak_memory(),
             },
@@ -188,10 +188,10 @@ class Meter(TrainerCallback):  # type: ignore[misc]
 
 
 class KeepFourBitLayout(TrainerCallback):  # type: ignore[misc]
-    """Keeps 4-bit weights as they are through validation on a CPU.
+    """Keep 4-bit weights unchanged during validation on a CPU.
 
-    On CPUs with AVX512-BF16, bitsandbytes 0.50.2 packs them again at the first validation, with
-    rounded scales and for widths that are multiples of 64 alone, and trains on from that.
+    On CPUs with AVX512-BF16, bitsandbytes 0.50.2 repacks them at the first validation, with rounded
+    scales and only for widths that are multiples of 64, and then trains with the repacked weights.
     """
 
     def on_train_begin(
@@ -201,7 +201,7 @@ class KeepFourBitLayout(TrainerCallback):  # type: ignore[misc]
         control: TrainerControl,
         **kwargs: Any,
     ) -> None:
-        from bitsandbytes.nn import Linear4bit  # of no use to the other methods
+        from bitsandbytes.nn import Linear4bit  # only this method needs it
 
         for module in kwargs["model"].modules():
             if isinstance(module, Linear4bit):
@@ -209,10 +209,10 @@ class KeepFourBitLayout(TrainerCallback):  # type: ignore[misc]
 
 
 class KeepPissaStart(TrainerCallback):  # type: ignore[misc]
-    """Keeps the adapter that PiSSA began with through a resumption.
+    """Keep PiSSA's initial adapter when a run is resumed.
 
-    LLaMA-Factory saves it at the start of training and subtracts it at the end; on resumption it
-    saves the resumed adapter in its place, and the end result would be off by what was learned
+    LLaMA-Factory saves it at the start of training and subtracts it at the end. When a run is
+    resumed, it overwrites it with the resumed adapter, and the result would lack what was learned
     before.
     """
 
@@ -246,7 +246,7 @@ def _pissa_folders(args: TrainingArguments) -> tuple[Path, Path]:
 
 
 def _peak_memory() -> int:
-    """Bytes: of the GPU where there is one, else of this process."""
+    """Peak memory in bytes: of the GPU if there is one, else of this process."""
     if torch.cuda.is_available():
         return int(torch.cuda.max_memory_allocated())
     unit = 1 if sys.platform == "darwin" else 1024

@@ -1,4 +1,4 @@
-"""Fine-tune a base model into a classifier of texts: LoRA and a new head, by PEFT."""
+"""Fine-tune a base model as a text classifier: LoRA and a new head, with PEFT."""
 
 import shutil
 from pathlib import Path
@@ -30,29 +30,28 @@ def fine_tune_classifier(
     report_to: Tracker = "none",
     **trainer: Any,
 ) -> runs.Outcome:
-    """Train `base` to put the texts of `samples` into their classes.
+    """Train `base` to classify the texts of `samples`.
 
-    The best checkpoint is the one with the highest macro-F1 on the validation texts, and early
-    stopping waits for a higher one. The loss is the mean over all texts of a step, whichever batch
-    and process they are in.
+    The best checkpoint is the one with the highest macro-F1 on the validation texts, which early
+    stopping also uses. The loss is the mean over all texts of a step, across batches and processes.
 
     Args:
         base: folder of a language model.
-        samples: to train and validate on.
-        work: checkpoints and log; kept when the run is interrupted, for the caller to drop.
-        target: an existing empty folder: gets a PEFT adapter, which holds the head whole, and
-            train.yaml, which runs the same training by hand.
+        samples: the samples to train and validate on.
+        work: folder for checkpoints and log, kept if the run is interrupted; the caller deletes it.
+        target: an existing empty folder for the PEFT adapter, which includes the whole head, and
+            for train.yaml, with which the training can be repeated by hand.
         method: `lora`.
-        options: of the section `train` for that method.
-        class_weights: of the loss.
-        cutoff_len: tokens behind which a text is cut.
-        seed: of everything random.
-        report_to: a tracker that is installed, or none.
+        options: the options of that method in the section `train`.
+        class_weights: the weights of the classes in the loss.
+        cutoff_len: number of tokens after which a text is truncated.
+        seed: the seed for everything random.
+        report_to: an installed tracker, or none.
         trainer: see `runs.trainer_arguments`.
 
     Raises:
-        UserError: a method or option that classifiers are not trained with, samples that cannot be
-            used, a damaged base, or see `runs.run`.
+        UserError: the method or an option is not supported for classifiers, the samples cannot be
+            used, the base is damaged, or see `runs.run`.
     """
     _check_method(method, options)
     counts, _ = (samples.count_labels(file) for file in samples.files)
@@ -97,6 +96,6 @@ def _check_method(method: str, options: dict[str, Any]) -> None:
     for name, off in (("pissa", False), ("loraplus", None)):
         if options[name] != off:
             raise UserError(
-                f"train.{name} is {options[name]!r}, which classifiers are not trained with; set "
+                f"train.{name} is {options[name]!r}, which is not supported for classifiers; set "
                 f"it to {'null' if off is None else 'false'}"
             )

@@ -46,7 +46,7 @@ _DTYPES = {
 
 
 def main() -> None:
-    die_with_parent(signal.SIGKILL)  # which is torchrun where there are several GPUs
+    die_with_parent(signal.SIGKILL)  # the parent is torchrun if there are several GPUs
     job = yaml.safe_load(Path(sys.argv[1]).read_text(encoding="utf-8"))
     base, classes = Path(job["base"]), job["classes"]
     arguments = TrainingArguments(
@@ -59,7 +59,7 @@ def main() -> None:
     tokenizer = load_tokenizer(base)
     tokenizer.padding_side = "right"
     tokenizer.pad_token_id = padding_token(tokenizer)
-    set_seed(arguments.seed)  # the head is drawn, and so is the adapter
+    set_seed(arguments.seed)  # for the initial weights of the head and the adapter
     network = load_model(
         base,
         _DTYPES[bool(arguments.bf16), bool(arguments.fp16)],
@@ -85,18 +85,18 @@ def main() -> None:
 
 
 class ClassifierTrainer(Trainer):  # type: ignore[misc]
-    """Validates in the order of the rows, and counts each of them once."""
+    """A Trainer that validates the rows in order and counts each of them once."""
 
     def _get_eval_sampler(self, eval_dataset: Dataset) -> Sampler[int]:
-        # With `group_by_length` the Trainer's own draws an order from random numbers, which several
-        # processes need not have in common: some rows would be missing, and others counted twice.
+        # With `group_by_length`, the Trainer's own sampler uses a random order, which may differ
+        # between processes: some rows would be missing, and others counted twice.
         return SequentialSampler(eval_dataset)
 
     def evaluation_loop(self, *arguments: Any, **options: Any) -> Any:
-        """As the Trainer's, with the loss of the rows.
+        """As the Trainer's, but with the mean loss over rows.
 
-        Its own is of batches, and the last ones of several processes are filled up with rows that
-        were there before.
+        The Trainer's own loss is a mean over batches, and with several processes the last batches
+        are filled up with rows that were already counted.
         """
         output = super().evaluation_loop(*arguments, **options)
         output.metrics["eval_loss"] = output.metrics.pop(f"eval_{_ROW_LOSS}")
@@ -104,7 +104,7 @@ class ClassifierTrainer(Trainer):  # type: ignore[misc]
 
 
 def add_lora(network: PreTrainedModel, options: dict[str, Any]) -> PeftModel:
-    """`network` with a trainable adapter and a trainable head in float32; the rest is frozen."""
+    """`network` with a trainable adapter and a trainable float32 head; the rest is frozen."""
     config = LoraConfig(
         task_type=TaskType.SEQ_CLS,  # trains the head and saves it with the adapter
         r=options["rank"],
@@ -117,18 +117,18 @@ def add_lora(network: PreTrainedModel, options: dict[str, Any]) -> PeftModel:
     adapted = get_peft_model(network, config)
     for module in adapted.modules():
         if isinstance(module, ModulesToSaveWrapper):
-            # PEFT does so with the adapter alone: most steps are too small to move a bfloat16.
+            # PEFT does so only for the adapter; most steps are too small to change a bfloat16.
             module.modules_to_save.float()
     return adapted
 
 
 def row_losses(logits: torch.Tensor, labels: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    """The cross-entropy of each row in nats times the weight of its class.
+    """The cross-entropy of each row in nats, multiplied by the weight of its class.
 
     Args:
         logits: shape (rows, classes).
-        labels: ids of classes, shape (rows,).
-        weights: shape (classes,).
+        labels: class ids, shape (rows,).
+        weights: class weights, shape (classes,).
     """
     return cross_entropy(logits.float(), labels, weight=weights.to(logits.device), reduction="none")
 
@@ -138,7 +138,7 @@ def _mean_over_step(weights: torch.Tensor) -> Callable[..., torch.Tensor]:
         outputs: Any, labels: torch.Tensor, num_items_in_batch: torch.Tensor | None = None
     ) -> torch.Tensor:
         losses = row_losses(outputs.logits, labels, weights)
-        # The rows of all batches and processes of a step.
+        # The mean over the rows of all batches and processes of a step.
         return losses.sum() / (len(losses) if num_items_in_batch is None else num_items_in_batch)
 
     return loss
@@ -159,8 +159,8 @@ def _measure(weights: torch.Tensor) -> Callable[[EvalPrediction], dict[str, floa
 
 
 def _encoded(samples: str, job: dict[str, Any]) -> Dataset:
-    """The samples as token ids in an Arrow file, which is read from disk while training."""
-    # Plain values, not objects: the arguments are hashed to name the file.
+    """The samples as token ids in an Arrow file, which is read from disk during training."""
+    # Plain values, not objects: the file name is a hash of the arguments.
     settings = {name: job[name] for name in ("base", "text", "label", "classes", "cutoff_len")}
     return Dataset.from_generator(_encode, gen_kwargs={"samples": samples, **settings})
 

@@ -1,4 +1,4 @@
-"""A data set in the form that LLaMA-Factory reads: alpaca records and dataset_info.json."""
+"""A data set in the format that LLaMA-Factory reads: alpaca records and dataset_info.json."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -14,10 +14,10 @@ SPLITS = ("train", "val")
 
 @dataclass(frozen=True)
 class SampleSet:
-    """Training and validation samples: the data sets NAME_train and NAME_val of a folder.
+    """Training and validation samples: the data sets NAME_train and NAME_val in a folder.
 
-    Parts of the validation samples, such as those of one task, may be there again as NAME_val_PART:
-    each is validated on alone, too.
+    Parts of the validation samples, such as those of one task, may be repeated as NAME_val_PART;
+    each part is then also validated separately.
     """
 
     folder: Path
@@ -28,7 +28,7 @@ class SampleSet:
         return f"{self.name}_{split}"
 
     def file(self, split: str) -> Path:
-        """The file of a split, as dataset_info.json names it.
+        """The file of a split according to dataset_info.json.
 
         Raises:
             UserError: dataset_info.json is missing, or does not list the split.
@@ -39,7 +39,7 @@ class SampleSet:
             raise unknown_choice(f"{path}: data set", name, listed)
         file: Path = self.folder / listed[name]["file_name"]
         if not file.is_file():
-            raise UserError(f"{file}: no such file, but {path} lists it; make the data set again")
+            raise UserError(f"{file}: no such file, but {path} lists it; create the data set again")
         return file
 
     def val_parts(self) -> list[str]:
@@ -57,11 +57,11 @@ class SampleSet:
 
 
 def write_dataset_info(samples: SampleSet, val_parts: Sequence[str] = ()) -> None:
-    """Write the folder's dataset_info.json: JSON lines of alpaca records.
+    """Write dataset_info.json for a folder with JSON lines of alpaca records.
 
     Args:
-        samples: both splits are NAME_SPLIT.jsonl.
-        val_parts: parts of the validation samples are NAME_val/PART.jsonl.
+        samples: the folder and name; the files of the splits are NAME_SPLIT.jsonl.
+        val_parts: names of validation parts, whose files are NAME_val/PART.jsonl.
     """
     columns = {"prompt": "instruction", "query": "input", "response": "output"}
     whole = samples.dataset("val")
@@ -74,7 +74,7 @@ def write_dataset_info(samples: SampleSet, val_parts: Sequence[str] = ()) -> Non
 
 
 def read_samples(path: Path) -> Iterator[tuple[str, str]]:
-    """The user message and the answer of each record, joined as LLaMA-Factory joins them."""
+    """The user message and the answer of each record, joined in the same way as LLaMA-Factory."""
     with path.open(encoding="utf-8") as stream:
         for line in stream:
             record = json.loads(line)

@@ -1,4 +1,4 @@
-"""Fine-tune a base model on a data set, by whichever trainer knows the method."""
+"""Fine-tune a base model on a data set, with the trainer that supports the method."""
 
 import shutil
 from dataclasses import replace
@@ -11,7 +11,7 @@ from newsrec.training.dataset import SPLITS, SampleSet
 from newsrec.training.methods import UNMERGEABLE
 from newsrec.training.trackers import Tracker, tracker_arguments
 
-# Supervised fine-tuning: the loss is of the answer's tokens.
+# Supervised fine-tuning: the loss is computed on the tokens of the answer.
 Objective = Literal["sft"]
 
 
@@ -30,33 +30,32 @@ def fine_tune(
     report_to: Tracker = "none",
     **trainer: Any,
 ) -> runs.Outcome:
-    """Train `base` on `samples` and write what came of it into `target`.
+    """Train `base` on `samples` and write the result to `target`.
 
     Args:
         base: folder of the base model.
-        samples: to train and validate on, as a whole and part by part.
-        objective: what is minimised.
-        template: LLaMA-Factory's name of the chat template; `auto`: the tokenizer's own.
-        work: checkpoints and log; kept when the run is interrupted, for the caller to drop.
-        target: an existing empty folder: gets a PEFT adapter, one of `adapters`, or a model's
-            weights, and train.yaml, which runs the same training by hand.
-        method: a method of `newsrec.training.methods`.
-        options: of the method, see `llamafactory` and `peft_worker`.
-        cutoff_len: tokens of a sample at most.
-        seed: of everything random.
-        report_to: a tracker that is installed, or none.
+        samples: the samples to train and validate on, as a whole and in parts.
+        objective: the objective that is minimised.
+        template: LLaMA-Factory's name of the chat template; `auto`: the tokenizer's own template.
+        work: folder for checkpoints and log, kept if the run is interrupted; the caller deletes it.
+        target: an existing empty folder for the result: an adapter of PEFT or `adapters`, or the
+            weights of a model, and train.yaml, with which the training can be repeated by hand.
+        method: a method in `newsrec.training.methods`.
+        options: the options of the method, see `llamafactory` and `peft_worker`.
+        cutoff_len: maximum number of tokens of a sample.
+        seed: the seed for everything random.
+        report_to: an installed tracker, or none.
         trainer: see `runs.trainer_arguments`.
 
     Returns:
-        What the run says of itself; its `metric_curves` are the losses of the parts, by name.
+        The outcome of the run; its `metric_curves` are the losses of the parts, by name.
 
     Raises:
-        UserError: a trainer is not installed as it should be, the base is damaged, or see
-            `runs.run`.
+        UserError: a trainer is not installed correctly, the base is damaged, or see `runs.run`.
     """
     chosen = peft_methods if method in UNMERGEABLE else llamafactory
     output, parts = work / "output", samples.val_parts()
-    # With parts, the Trainer names each loss after its data set.
+    # If there are parts, the Trainer names each loss after its data set.
     of_part = {part: f"{samples.dataset(f'val_{part}')}_loss" for part in parts}
     val_loss = f"eval_{samples.dataset('val')}_loss" if parts else "eval_loss"
     settings = {"options": options, "cutoff_len": cutoff_len, "seed": seed, **trainer}

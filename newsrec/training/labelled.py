@@ -1,4 +1,4 @@
-"""Texts with a class each, in Parquet files: what a classifier is trained and validated on."""
+"""Labelled texts in Parquet files, for training and validating a classifier."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -10,7 +10,7 @@ from newsrec.chat.text import plain_text
 from newsrec.errors import UserError, unknown_choice
 from newsrec.files import read_texts
 
-# `balanced` weighs a class by the inverse of its share, as scikit-learn does.
+# `balanced` weights a class by the inverse of its share, as in scikit-learn.
 ClassWeights = Literal["none", "balanced"]
 
 
@@ -19,11 +19,11 @@ class LabelledTexts:
     """Training and validation samples.
 
     Attributes:
-        train: Parquet file.
-        val: another one.
-        text: column of the text, a string.
-        label: column of the class, a string.
-        classes: all names of classes, in the order of their ids.
+        train: Parquet file of the training samples.
+        val: Parquet file of the validation samples.
+        text: name of the column with the text, a string.
+        label: name of the column with the class, a string.
+        classes: the names of all classes, in the order of their ids.
     """
 
     train: Path
@@ -38,7 +38,7 @@ class LabelledTexts:
         return [self.train, self.val]
 
     def read(self, file: Path) -> Iterator[tuple[str, str]]:
-        """Text and label of each row; a few thousand rows are in memory at a time.
+        """The text and label of each row; only a few thousand rows are in memory at a time.
 
         Raises:
             UserError: see `newsrec.files.read_texts`.
@@ -47,10 +47,10 @@ class LabelledTexts:
             yield from zip(texts, labels, strict=True)
 
     def count_labels(self, file: Path) -> dict[str, int]:
-        """How many rows each class has, in the order of the classes.
+        """The number of rows of each class, in the order of the classes.
 
         Raises:
-            UserError: see `read`; or a row has no text, or a label that is no class.
+            UserError: see `read`; or a row has no text, or its label is not a class.
         """
         counts: Counter[str] = Counter()
         for number, (text, label) in enumerate(self.read(file), start=1):
@@ -59,30 +59,30 @@ class LabelledTexts:
             if not plain_text(text):
                 raise UserError(
                     f"{file}, row {number}: {self.text} has no visible character; expected a text "
-                    "of the class; take the row out of the data and make the file again"
+                    "of the class; remove the row from the data and create the file again"
                 )
             counts[label] += 1
         if not counts:
-            raise UserError(f"{file}: no rows; expected labelled texts; make the file again")
+            raise UserError(f"{file}: no rows; expected labelled texts; create the file again")
         return {name: counts[name] for name in self.classes}
 
 
 def weigh_classes(counts: Mapping[str, int], chosen: ClassWeights) -> list[float]:
-    """The weight of each class in the loss; over the rows counted their mean is 1.
+    """The weight of each class in the loss; the mean over the counted rows is 1.
 
     Args:
-        counts: rows of each class in training.
-        chosen: `none` weighs all alike.
+        counts: number of training rows of each class.
+        chosen: `none` gives all classes the same weight.
 
     Raises:
-        UserError: a class without rows has no balanced weight.
+        UserError: a class has no rows, so its balanced weight is not defined.
     """
     if chosen == "none":
         return [1.0] * len(counts)
     if absent := [name for name, count in counts.items() if not count]:
         raise UserError(
-            f"classifier.class_weights is 'balanced', and no training row has the label "
-            f"{absent[0]!r}; add rows of it, or set classifier.class_weights to none"
+            f"classifier.class_weights is 'balanced', but no training row has the label "
+            f"{absent[0]!r}; add rows with this label, or set classifier.class_weights to none"
         )
     total = sum(counts.values())
     return [total / (len(counts) * count) for count in counts.values()]

@@ -1,4 +1,4 @@
-"""Fine-tuning by LLaMA-Factory: LoRA and its variants, QLoRA, freeze and full.
+"""Fine-tuning with LLaMA-Factory: LoRA and its variants, QLoRA, freeze and full.
 
 https://github.com/hiyouga/LLaMA-Factory
 """
@@ -16,8 +16,8 @@ from newsrec.training.methods import WHOLE
 
 WORKER = "newsrec.training.llamafactory_worker"
 
-# What a trained adapter consists of; everything else in a trainer's folder is its own book-keeping
-# (pickles among it) and stays behind.
+# The files of a trained adapter; other files in a trainer's folder are for its own use (including
+# pickle files) and are not copied.
 _ADAPTER_FILES = ("adapter_config.json", "adapter_model.safetensors")
 
 
@@ -33,16 +33,16 @@ def arguments(
     early_stopping: int | None,
     trainer: dict[str, Any],
 ) -> dict[str, Any]:
-    """What `llamafactory-cli train` is given, under its own names; see `fine_tuning.fine_tune`.
+    """The arguments of `llamafactory-cli train`, by its own names; see `fine_tuning.fine_tune`.
 
     Raises:
-        UserError: LLaMA-Factory is not installed as it should be, or the base has no layer of a
-            name that LoRA targets.
+        UserError: LLaMA-Factory is not installed correctly, or the base has no layer with the name
+            of a LoRA target.
     """
     if importlib.util.find_spec("torchaudio") is None:
         raise UserError(
-            "LLaMA-Factory imports torchaudio at start, and there is none; create the environment "
-            "with: make env"
+            "LLaMA-Factory imports torchaudio at start, but it is not installed; create the "
+            "environment with: make env"
         )
     if "targets" in options:
         _check_targets(base, options["targets"])
@@ -55,11 +55,11 @@ def arguments(
         "dataset_dir": str(samples.folder),
         "dataset": samples.dataset("train"),
         "eval_dataset": ",".join(samples.dataset(split) for split in ("val", *parts)),
-        # Left out where there are none, so that older runs are the same run.
+        # Omitted if there are none, so that older runs count as the same run.
         **({"eval_on_each_dataset": True} if parts else {}),
         "template": None if template == "auto" else template,
-        # Its template then opens the same empty think block as the chat template does at scoring
-        # time, outside the loss.
+        # With this, its template adds the same empty think block as the chat template does in
+        # scoring, outside the loss.
         "enable_thinking": False,
         "cutoff_len": cutoff_len,
         "overwrite_cache": True,
@@ -69,10 +69,10 @@ def arguments(
 
 
 def _check_targets(base: Path, targets: str) -> None:
-    """PEFT passes over a name that fits no layer, as long as another one does."""
+    """Check the names of the targets: PEFT ignores unknown names if any other name matches."""
     if targets.strip() == "all":
         return
-    # What LoRA can go beside is a matrix; a tied head is not stored.
+    # LoRA can only be applied to a matrix; a tied head is not stored.
     layers = {"lm_head"} | {
         name.removesuffix(".weight")
         for header in read_weights(base).values()
@@ -82,12 +82,12 @@ def _check_targets(base: Path, targets: str) -> None:
     for target in (name.strip() for name in targets.split(",")):
         if not any(f".{layer}".endswith(f".{target}") for layer in layers):
             names = {layer.rpartition(".")[2] for layer in layers}
-            raise unknown_choice(f"{base}: a part of train.targets", target, {"all", *names})
+            raise unknown_choice(f"{base}: an entry of train.targets", target, {"all", *names})
 
 
 def trained_files(output: Path, method: str, options: dict[str, Any]) -> list[Path]:
     """The files in the trainer's folder that are its result."""
-    # PiSSA trains on what is left of the base beside its first adapter: this one fits the base.
+    # PiSSA trains the base without its initial adapter; the converted adapter fits the base itself.
     trained = output / "pissa_converted" if options.get("pissa") else output
     return [
         path
@@ -122,7 +122,7 @@ def _lora(
         "pissa_init": pissa,
         "pissa_convert": pissa,
         "loraplus_lr_ratio": loraplus,
-        # Left out where it is on, so that older runs are the same run.
+        # Omitted if it is on, so that older runs count as the same run.
         **({} if gradient_checkpointing else {"disable_gradient_checkpointing": True}),
     }
 

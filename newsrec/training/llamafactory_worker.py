@@ -1,4 +1,4 @@
-"""Run LLaMA-Factory on a YAML file, as `llamafactory-cli train` does, with callbacks of ours.
+"""Run LLaMA-Factory on a YAML file like `llamafactory-cli train`, with additional callbacks.
 
 python -m newsrec.training.llamafactory_worker FILE
 """
@@ -25,7 +25,7 @@ from newsrec.training.callbacks import (
 
 
 def main() -> None:
-    die_with_parent(signal.SIGKILL)  # which is torchrun where there are several GPUs
+    die_with_parent(signal.SIGKILL)  # the parent is torchrun if there are several GPUs
     collect_as_usual()
     arguments = yaml.safe_load(Path(sys.argv[1]).read_text(encoding="utf-8"))
     own = [StopAtBrokenLoss(), EvaluateLastStep(), KeepPissaStart(), SeedEpochs(), Meter()]
@@ -33,7 +33,7 @@ def main() -> None:
         own.append(ValidateParts())
     if "quantization_bit" in arguments:
         own.append(KeepFourBitLayout())
-    # LLaMA-Factory gives the path to `datasets`, which takes it for a glob with variables in it.
+    # LLaMA-Factory passes the path to `datasets`, which treats it as a glob pattern with variables.
     with plain_path(Path(arguments["dataset_dir"])) as folder:
         run_exp({**arguments, "dataset_dir": str(folder)}, own)
 

@@ -1,4 +1,4 @@
-"""Small models of the project's own, whose figures must not depend on the number of cores."""
+"""Single-threaded computation, for small models whose figures must not depend on the cores."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -8,9 +8,9 @@ import torch
 
 @contextmanager
 def one_thread() -> Iterator[None]:
-    """The same sums in the same order on any number of cores; such small ones hardly gain by more.
+    """Compute the same sums in the same order on any number of cores.
 
-    They lose, in fact, wherever something else keeps a core busy.
+    Such small models hardly gain from several cores, and become slower if a core is busy.
     """
     before = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -1,6 +1,6 @@
-"""Fine-tuning that LLaMA-Factory does not know: P-Tuning v2 by PEFT, bottlenecks by `adapters`.
+"""Methods that LLaMA-Factory does not support: P-Tuning v2 with PEFT, adapters with `adapters`.
 
-What they train stays beside the base model; only transformers can load it.
+Their weights are stored next to the base model; only transformers can load them.
 """
 
 from pathlib import Path
@@ -11,7 +11,7 @@ from newsrec.training.dataset import SampleSet
 
 WORKER = "newsrec.training.peft_worker"
 
-# Everything else that the libraries write is a card of the model.
+# The libraries also write a model card, which is not copied.
 _ADAPTER_FILES = (
     "adapter_config.json",
     "adapter_model.safetensors",
@@ -32,10 +32,10 @@ def arguments(
     early_stopping: int | None,
     trainer: dict[str, Any],
 ) -> dict[str, Any]:
-    """What `peft_worker` is given; see `fine_tuning.fine_tune`.
+    """The arguments of `peft_worker`; see `fine_tuning.fine_tune`.
 
     Raises:
-        UserError: an objective that this trainer does not know.
+        UserError: this trainer does not support the objective.
     """
     if objective != "sft":
         raise unknown_choice("the objective of training", objective, ["sft"])

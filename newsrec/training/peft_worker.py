@@ -31,19 +31,19 @@ from newsrec.training.trainer import TrainedWeightsTrainer, run_trainer
 
 
 def main() -> None:
-    die_with_parent(signal.SIGKILL)  # which is torchrun where there are several GPUs
+    die_with_parent(signal.SIGKILL)  # the parent is torchrun if there are several GPUs
     collect_as_usual()
     job = yaml.safe_load(Path(sys.argv[1]).read_text(encoding="utf-8"))
     base = Path(job["base"])
     arguments = TrainingArguments(
         **job["trainer"],
-        # PEFT refuses it for a prefix: there the layers' keys and values come from outside them.
+        # PEFT refuses it for a prefix, whose keys and values come from outside the layers.
         gradient_checkpointing=job["method"] == "adapter",
         gradient_checkpointing_kwargs={"use_reentrant": False},
     )
     tokenizer = load_tokenizer(base)
     tokenizer.padding_side = "right"
-    load_template(tokenizer, job["template"])  # gives it the token that pads
+    load_template(tokenizer, job["template"])  # sets the padding token
     set_seed(arguments.seed)
     network = load_model(base, torch.bfloat16 if arguments.bf16 else torch.float32)
     network = _add_weights(network, job["method"], job["options"])
@@ -68,7 +68,7 @@ def main() -> None:
 def _add_weights(
     network: PreTrainedModel, method: str, options: dict[str, int]
 ) -> PreTrainedModel | PeftModel:
-    """`network` with trainable weights beside its own, which are frozen."""
+    """`network` with additional trainable weights; its own weights are frozen."""
     if method == "adapter":
         add_bottleneck(network, options["reduction_factor"])
         return network
@@ -82,15 +82,15 @@ def _add_weights(
 
 
 def _validated(samples: str | dict[str, str], job: dict[str, Any]) -> Dataset | dict[str, Dataset]:
-    """What to validate on; the whole and its parts by name, where there are parts."""
+    """The validation set, or the whole set and its parts by name if there are parts."""
     if isinstance(samples, str):
         return _encoded(samples, job)
     return {name: _encoded(file, job) for name, file in samples.items()}
 
 
 def _encoded(samples: str, job: dict[str, Any]) -> Dataset:
-    """The samples as token ids in an Arrow file, which is read from disk while training."""
-    # Plain values, not objects: the arguments are hashed to name the file.
+    """The samples as token ids in an Arrow file, which is read from disk during training."""
+    # Plain values, not objects: the file name is a hash of the arguments.
     settings = {name: job[name] for name in ("base", "template", "cutoff_len")}
     return Dataset.from_generator(_encode, gen_kwargs={"samples": samples, **settings})
 
@@ -103,7 +103,7 @@ def _encode(
     for number, (message, answer) in enumerate(read_samples(Path(samples)), start=1):
         sample = encode_sample(factory, tokenizer, message, answer)
         if (length := len(sample["input_ids"])) > cutoff_len:
-            sys.exit(f"{samples}, line {number}: {length} tokens, expected {cutoff_len} at most")
+            sys.exit(f"{samples}, line {number}: {length} tokens, expected at most {cutoff_len}")
         yield sample
 
 

@@ -1,4 +1,4 @@
-"""The precision that a training computes in."""
+"""The numerical precision of a training."""
 
 import sys
 from typing import Literal
@@ -11,16 +11,16 @@ _NEEDS = {"bf16": "a GPU of compute capability 8.0 or more", "fp16": "a GPU"}
 
 
 def choose_precision(precision: str, key: str = "train.precision") -> Precision:
-    """What to compute in: `auto` chooses bfloat16 if a GPU supports it, else float32.
+    """Choose the precision: `auto` means bfloat16 if a GPU supports it, else float32.
 
-    A GPU without support is reported on stderr.
+    A GPU that does not support bfloat16 is reported on stderr.
 
     Args:
         precision: `auto`, `bf16`, `fp16` or `fp32`.
-        key: the key of params.yaml that holds it.
+        key: the key of this setting in params.yaml.
 
     Raises:
-        UserError: `precision` is bf16 or fp16, and no GPU here has it.
+        UserError: `precision` is bf16 or fp16, but no GPU here supports it.
     """
     import torch  # takes seconds
 
@@ -35,14 +35,14 @@ def choose_precision(precision: str, key: str = "train.precision") -> Precision:
     found = f"{torch.cuda.get_device_name()} has no bfloat16" if has_gpu else "there is no GPU"
     if precision != "auto":
         raise UserError(
-            f"{key} is {precision!r}, and {found}; set it to auto or fp32, or use "
+            f"{key} is {precision!r}, but {found}; set it to auto or fp32, or use "
             f"{_NEEDS[precision]}"
         )
     if has_gpu:
         print(
-            f"{key.partition('.')[0]}: warning: {found}; training computes in float32, slower and "
-            "with twice the activations; use a GPU of compute capability 8.0 or more, or set "
-            f"{key} to fp16, or to fp32 to say that this is meant",
+            f"{key.partition('.')[0]}: warning: {found}; training uses float32, which is "
+            "slower and needs twice the memory for activations; use a GPU of compute capability "
+            f"8.0 or more, or set {key} to fp16, or to fp32 to turn off this warning",
             file=sys.stderr,
         )
     return "fp32"

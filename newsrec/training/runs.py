@@ -1,7 +1,7 @@
-"""What every trainer shares: one run in a process of its own, its checkpoints, its curves.
+"""Code shared by all trainers: a run in a separate process, its checkpoints and its curves.
 
-A trainer is a worker module that reads a YAML file and leaves in its output folder what the
-Hugging Face Trainer leaves (trainer_state.json and its checkpoints) and the file of `Meter`.
+A trainer is a worker module that reads a YAML file. Its output folder has the files of the Hugging
+Face Trainer (trainer_state.json and checkpoints) and the file that `Meter` writes.
 """
 
 import json
@@ -25,26 +25,26 @@ from newsrec.training.trackers import Tracker, tracker_environment
 # The (step, value) points of one split.
 Curve = list[tuple[int, float]]
 
-# What the Trainer says of a validation besides its loss and the metrics of its worker.
+# Values that the Trainer logs for a validation in addition to losses and metrics.
 _SPEED = ("_runtime", "_samples_per_second", "_steps_per_second")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a finished run says of itself; losses in nats per answer token, or per text."""
+    """The outcome of a finished run; losses are in nats per answer token, or per text."""
 
     num_trainable_parameters: int
     num_steps: int
     num_epochs: float
-    kept_step: int  # whose weights were kept: the lowest validation loss, or the best metric
+    kept_step: int  # with the kept weights: the lowest validation loss, or the best metric
     train_curve: Curve
     val_curve: Curve
-    # Of validation, by name: what the worker measures besides, or the loss of each part.
+    # For validation, by name: additional metrics of the worker, or the loss of each part.
     metric_curves: dict[str, Curve]
-    seconds: float  # spent in training steps by the last process
-    tokens_per_second: float  # padding left out
-    peak_memory_bytes: int  # of the GPU that trained, the first of several; without one, of RAM
-    num_processes: int  # GPUs, if any; a step takes that many times the samples
+    seconds: float  # in training steps of the last process
+    tokens_per_second: float  # without padding
+    peak_memory_bytes: int  # of the (first) GPU, or of RAM if there is no GPU
+    num_processes: int  # number of GPUs, if any; multiplies the samples of a step
 
 
 def trainer_arguments(
@@ -65,25 +65,25 @@ def trainer_arguments(
     seed: int,
     report_to: Tracker = "none",
 ) -> dict[str, Any]:
-    """The arguments that every trainer passes to the Hugging Face Trainer, under its own names."""
+    """The arguments that every trainer passes to the Hugging Face Trainer, by its own names."""
     return {
         "output_dir": str(output),
         "overwrite_output_dir": False,  # so that a second start resumes from the last checkpoint
         "do_train": True,
         "do_eval": True,
         "logging_steps": logging_steps,
-        "logging_nan_inf_filter": False,  # else NaN would be logged as the last loss
+        "logging_nan_inf_filter": False,  # otherwise NaN would be logged as the last loss
         "eval_strategy": "steps",
-        "eval_steps": save_steps,  # else the best one of them may be none that was kept
+        "eval_steps": save_steps,  # otherwise the best step might have no checkpoint
         "save_strategy": "steps",
         "save_steps": save_steps,
-        # The best one, the last one and the one before, which is resumed from where a kill comes
-        # behind the last step.
+        # The best one, the last one and the one before, from which a run resumes if it is killed
+        # after the last step.
         "save_total_limit": 3,
         "load_best_model_at_end": True,
         "metric_for_best_model": "eval_loss",
         "greater_is_better": False,
-        # Else a resumed run has forgotten how long the validation loss has not fallen.
+        # Otherwise a resumed run forgets how many validations brought no improvement.
         "restore_callback_states_from_checkpoint": early_stopping is not None,
         "report_to": report_to,
         "per_device_train_batch_size": batch_size,
@@ -98,7 +98,7 @@ def trainer_arguments(
         "include_num_input_tokens_seen": "non_padding",
         "seed": seed,
         "data_seed": seed,
-        # Left out where they are off, so that older runs are the same run.
+        # Omitted if they are off, so that older runs count as the same run.
         **({"fp16": True} if precision == "fp16" else {}),
         **({"group_by_length": True} if group_by_length else {}),
     }
@@ -120,24 +120,24 @@ def run(
 ) -> Outcome:
     """Run `worker` on `arguments`, from the last checkpoint of the same run if there is one.
 
-    Where PyTorch sees several GPUs, it runs on all of them (torchrun), and a step takes that many
-    times the samples.
+    If PyTorch sees several GPUs, it runs on all of them (with torchrun), and the number of samples
+    per step is multiplied by the number of GPUs.
 
     Args:
-        worker: module that trains; its one argument is the YAML file `work/train.yaml`.
+        worker: the module that trains; its only argument is the YAML file `work/train.yaml`.
         arguments: the content of that file.
-        work: kept when the run is interrupted; the caller drops it after use.
-        base: folder of the base model; with `samples` and `arguments` they identify the run.
-        samples: the files trained and validated on.
-        output: folder below `work` that the worker writes.
-        seed: of hashing in the worker.
-        method: of fine-tuning, for advice when memory is short, see `advice.memory_advice`.
-        report_to: the tracker that `arguments` name.
-        advice: in place of that for `method`.
-        val_loss: the Trainer's name of the loss of validation.
+        work: folder that is kept if the run is interrupted; the caller deletes it after use.
+        base: folder of the base model, which identifies the run with `samples` and `arguments`.
+        samples: the files of the training and validation samples.
+        output: the folder below `work` that the worker writes.
+        seed: the seed for hashing in the worker.
+        method: the fine-tuning method, for advice about memory, see `advice.memory_advice`.
+        report_to: the tracker in `arguments`.
+        advice: replaces the advice for `method`.
+        val_loss: the Trainer's name of the validation loss.
 
     Raises:
-        UserError: out of memory, a loss that is not a number, or another end than success.
+        UserError: it ran out of memory, a loss is not a number, or the worker failed otherwise.
     """
     from torch import cuda  # takes seconds to import
 
@@ -149,7 +149,7 @@ def run(
     env = {
         # The cache of tokenized samples belongs to the run, not to the user's home.
         "HF_DATASETS_CACHE": str(work / "datasets"),
-        # PEFT writes a set into adapter_config.json, in an order that hashing decides.
+        # PEFT writes a set to adapter_config.json, in an order that depends on hashing.
         "PYTHONHASHSEED": str(seed),
         **tracker_environment(report_to),
     }
@@ -161,7 +161,7 @@ def run(
 
 
 def _launcher(num_processes: int) -> list[str | Path]:
-    """Python, or torchrun where there are several GPUs."""
+    """Python, or torchrun if there are several GPUs."""
     if num_processes == 1:
         return [sys.executable]
     elastic = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={num_processes}"]
@@ -179,7 +179,7 @@ def _read_outcome(output: Path, val_loss: str) -> Outcome:
     if not curves["loss"]:
         raise UserError(
             f"{output}: no training loss was logged in {num_steps} steps; lower "
-            "train.logging_steps to that or less"
+            "train.logging_steps to this number or less"
         )
     meter = read_json(output / "meter.json")
     return Outcome(
@@ -200,7 +200,7 @@ def _read_outcome(output: Path, val_loss: str) -> Outcome:
 def _keep_only_same_run(
     arguments: Mapping[str, Any], base: Path, samples: list[Path], work: Path
 ) -> None:
-    """Empty `work` unless its checkpoints are of these arguments, this model and these samples."""
+    """Empty `work` unless its checkpoints belong to these arguments, this model and samples."""
     identity = {
         "arguments": dict(arguments),
         "base": sha256_folder(base),
@@ -215,8 +215,8 @@ def _keep_only_same_run(
 def _drop_useless_checkpoints(output: Path) -> None:
     """Remove checkpoints that training cannot resume from.
 
-    Those that a kill left half-written: trainer_state.json is written last. And those of a training
-    that had come to its end: from there the Trainer would go on beyond it, or measure nothing.
+    These are checkpoints that a kill left incomplete (trainer_state.json is written last), and
+    those of a finished training, from which the Trainer would train too long or measure nothing.
     """
     for checkpoint in output.glob("checkpoint-*"):
         try:
@@ -234,10 +234,10 @@ def outcome_metrics(
     """A run's figures under the keys of metrics/train.json.
 
     Args:
-        outcome: of the run.
-        method: of fine-tuning.
-        num_base_parameters: of the base model.
-        trained: folder of what was trained.
+        outcome: the outcome of the run.
+        method: the fine-tuning method.
+        num_base_parameters: number of parameters of the base model.
+        trained: folder of the trained weights.
     """
     num_trainable = outcome.num_trainable_parameters
     total = num_base_parameters if method in WHOLE else num_base_parameters + num_trainable

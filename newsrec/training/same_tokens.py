@@ -1,4 +1,4 @@
-"""The gate between training and scoring: both must see the same token ids for the same sample."""
+"""Check that training and scoring see the same token ids for the same sample."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 def check_same_tokens(
     model: Path, samples: Path, template: str, cutoff_len: int, num_compared: int
 ) -> int:
-    """Compare what LLaMA-Factory would train on with what an engine would be asked.
+    """Compare the tokens that LLaMA-Factory would train on with those that an engine would get.
 
     Args:
         model: folder of the base model, for its tokenizer and chat template.
-        samples: JSON lines of alpaca records; all are measured, the first ones compared.
+        samples: JSON lines of alpaca records; the length of all is checked, the first are compared.
         template: LLaMA-Factory's name of the chat template.
-        cutoff_len: tokens beyond which LLaMA-Factory cuts a sample.
-        num_compared: samples to compare token by token.
+        cutoff_len: number of tokens after which LLaMA-Factory truncates a sample.
+        num_compared: number of samples to compare token by token.
 
     Returns:
-        The tokens of the longest sample.
+        The number of tokens in the longest sample.
 
     Raises:
-        UserError: a prompt's ids differ, with the first differing token; text of a sample became a
-            control token; or a sample would be cut.
+        UserError: the token ids of a prompt differ (with the first difference), text of a sample
+            became a control token, or a sample would be truncated.
     """
     tokenizer, trained = load_tokenizer(model), load_tokenizer(model)
     factory = load_template(trained, template)
@@ -50,17 +50,17 @@ def check_same_tokens(
         if sum(id_ in control for id_ in scored_ids) != expected:
             raise UserError(
                 f"{samples}, line {number}: text of the data became a control token of the chat "
-                "template; expected them where the template has them alone; add this model's kind "
-                "of control token to plain_text in newsrec/chat/text.py"
+                "template; expected control tokens only where the template has them; add this "
+                "model's kind of control token to plain_text in newsrec/chat/text.py"
             )
-        # The answer and the end of its turn come on top: at most this many tokens.
+        # The answer and the end of its turn add at most this many tokens.
         length = len(scored_ids) + len(tokenizer.encode(answer, add_special_tokens=False)) + 2
         longest = max(longest, length)
         if length > cutoff_len:
             raise UserError(
-                f"{samples}, line {number}: {length} tokens; LLaMA-Factory would cut the sample at "
-                f"train.cutoff_len={cutoff_len}, the question with it; raise it, or lower "
-                "what the prompts show"
+                f"{samples}, line {number}: {length} tokens; LLaMA-Factory would truncate the "
+                f"sample at train.cutoff_len={cutoff_len}, including the question; raise it, or "
+                "shorten the prompts"
             )
     return longest
 
@@ -72,7 +72,7 @@ def _difference(
     where: str,
     template: str,
 ) -> str:
-    other = "" if template == "auto" else ", or auto, which reads that one"
+    other = "" if template == "auto" else ", or auto, which reads that template"
     place = next(
         (
             place
@@ -89,6 +89,6 @@ def _difference(
 
     return (
         f"{where}: token {place} is {shown(trained)} in training and {shown(scored)} in scoring; "
-        "expected the same; choose the model.template of LLaMA-Factory that matches the model's "
+        "expected the same token; choose LLaMA-Factory's model.template that matches the model's "
         f"own chat template{other}"
     )

@@ -1,4 +1,4 @@
-"""Samples as every trainer sees them: token ids and labels, by LLaMA-Factory's own template."""
+"""Samples as token ids and labels for all trainers, with LLaMA-Factory's own template."""
 
 from typing import TYPE_CHECKING
 
@@ -10,14 +10,14 @@ if TYPE_CHECKING:
 
 
 def load_template(tokenizer: "PreTrainedTokenizerBase", name: str) -> "Template":
-    """LLaMA-Factory's chat template `name`, thinking off; may set the tokenizer's padding.
+    """LLaMA-Factory's chat template `name`, without thinking; may set the tokenizer's padding.
 
-    `auto` is the tokenizer's own chat template, as LLaMA-Factory parses it when none is named.
+    `auto` is the tokenizer's own chat template, as LLaMA-Factory parses it by default.
 
     Raises:
         UserError: LLaMA-Factory has no template of that name, or cannot parse the tokenizer's own.
     """
-    # Takes ten seconds to import: a mistake in the values of a run is reported before.
+    # The import takes ten seconds; errors in the settings of a run are reported before.
     from llamafactory.data.template import TEMPLATES, get_template_and_fix_tokenizer
     from llamafactory.hparams import DataArguments
 
@@ -28,11 +28,11 @@ def load_template(tokenizer: "PreTrainedTokenizerBase", name: str) -> "Template"
             tokenizer,
             DataArguments(template=None if name == "auto" else name, enable_thinking=False),
         )
-    except Exception as error:  # whatever a chat template raises on the chats that it is tried on
+    except Exception as error:  # a chat template can raise any exception
         raise UserError(
-            f"model.template is {name!r}, and LLaMA-Factory cannot read the chat template of the "
-            f"model ({' '.join(str(error).split())[:200]}); set model.template to the name that "
-            "LLaMA-Factory has for it"
+            f"model.template is {name!r}, but LLaMA-Factory cannot read the chat template of the "
+            f"model ({' '.join(str(error).split())[:200]}); set model.template to LLaMA-Factory's "
+            "name of this template"
         ) from error
 
 
@@ -48,9 +48,9 @@ def encode_parts(
 def encode_sample(
     template: "Template", tokenizer: "PreTrainedTokenizerBase", message: str, answer: str
 ) -> dict[str, list[int]]:
-    """One sample for the Trainer: `input_ids`, `attention_mask`, `labels`, each of one length.
+    """One sample for the Trainer: `input_ids`, `attention_mask` and `labels`, of equal length.
 
-    The loss is of the answer alone: the labels of the prompt are `IGNORE_INDEX`.
+    The loss is computed only on the answer: the labels of the prompt are `IGNORE_INDEX`.
     """
     from llamafactory.extras.constants import IGNORE_INDEX
 

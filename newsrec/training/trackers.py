@@ -1,6 +1,6 @@
-"""What a training reports to while it runs: TensorBoard, Weights & Biases, MLflow or SwanLab.
+"""Experiment trackers for a training: TensorBoard, Weights & Biases, MLflow or SwanLab.
 
-The Hugging Face Trainer has a callback for each; every one is configured by variables of its own.
+The Hugging Face Trainer has a callback for each; each is configured by its own variables.
 """
 
 import hashlib
@@ -12,15 +12,15 @@ from typing import Any, Literal
 
 Tracker = Literal["none", "tensorboard", "wandb", "mlflow", "swanlab"]
 
-# Beside the run's own folder, which is dropped when the training has ended.
+# Outside the run's own folder, which is deleted when the training has ended.
 TENSORBOARD = Path("runs")
 
 
 def tracker_arguments(tracker: Tracker, method: str, settings: Mapping[str, Any]) -> dict[str, str]:
-    """What the Hugging Face Trainer needs beside `report_to`, under its own names.
+    """Further arguments that the Hugging Face Trainer needs for a tracker, by its own names.
 
-    TensorBoard gets a folder named after the settings: a resumed run goes on in it, and another one
-    is a line of its own.
+    TensorBoard gets a folder named after the settings: a resumed run continues in it, and a run
+    with other settings is a separate curve.
     """
     if tracker != "tensorboard":
         return {}
@@ -31,7 +31,7 @@ def tracker_arguments(tracker: Tracker, method: str, settings: Mapping[str, Any]
 
 
 def tracker_environment(tracker: Tracker) -> dict[str, str]:
-    """The switches of `processes.QUIET_AND_OFFLINE` that yield to a tracker that was asked for."""
+    """The variables of `processes.QUIET_AND_OFFLINE` that the chosen tracker overrides."""
     if tracker != "wandb":
         return {}
     return {"WANDB_MODE": os.environ.get("WANDB_MODE", "online")}

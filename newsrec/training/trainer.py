@@ -1,7 +1,7 @@
-"""The Hugging Face Trainer in the frame that every training of the project runs in.
+"""Run the Hugging Face Trainer with the features that all trainings of the project share.
 
-A worker of the project's own calls `run_trainer` with its model, its samples and its Trainer; it
-then resumes, stops early, stops at a broken loss and leaves the files that `runs` reads.
+A worker calls `run_trainer` with its model, samples and Trainer. The training then resumes, stops
+early, stops if the loss is not a number, and writes the files that `runs` reads.
 """
 
 from collections.abc import Iterator
@@ -25,10 +25,10 @@ _TRAINED = "trained.safetensors"
 
 
 class TrainedWeightsTrainer(Trainer):  # type: ignore[misc]
-    """Checkpoints hold the weights that are trained, all of them and no others.
+    """A Trainer whose checkpoints contain exactly the trained weights.
 
-    So a model may be any module. Of a prefix, PEFT's own file holds what the projection computed,
-    from which training cannot go on.
+    The model may therefore be any module. For a prefix, PEFT's own file contains the output of the
+    projection, from which training cannot be resumed.
     """
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
@@ -60,14 +60,14 @@ def run_trainer(
     early_stopping: int | None,
     **trainer: Any,
 ) -> bool:
-    """Train from the last checkpoint if there is one, to the end.
+    """Train to the end, from the last checkpoint if there is one.
 
     Args:
-        kind: the Trainer, or a subclass with an objective or a way to save of its own.
-        arguments: made of `runs.trainer_arguments` and what the worker adds.
-        early_stopping: validations in a row without a better one; None: never.
-        trainer: what else the Trainer takes: model, samples, collator. The samples to validate on
-            may be several by name: the whole first, then its parts.
+        kind: the Trainer, or a subclass with its own objective or way to save.
+        arguments: those of `runs.trainer_arguments` and of the worker.
+        early_stopping: number of validations without improvement after which to stop; None: never.
+        trainer: further arguments of the Trainer: model, samples, collator. The validation samples
+            may be several sets by name: the whole first, then its parts.
 
     Returns:
         Whether this is the process that writes the result.

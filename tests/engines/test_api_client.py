@@ -77,7 +77,7 @@ def test_a_server_that_never_answers_whole_is_reported(
     fault: Fault, stub: Stub, tmp_path: Path
 ) -> None:
     stub.faults = [fault] * 3
-    words = "no whole reply in 0.4 s" if fault is DRIP else "RemoteProtocolError"
+    words = "no complete reply in 0.4 s" if fault is DRIP else "RemoteProtocolError"
     with pytest.raises(UserError, match=f"no answer in 3 tries, the last: {words}"):
         complete(stub.url, tmp_path, chats=ONE_CHAT, timeout=0.2)
     assert len(stub.asked) == 3
@@ -92,7 +92,9 @@ def test_a_server_that_calls_the_model_otherwise_is_reported(
 ) -> None:
     stub.change = lambda reply: named(reply, "one-model-2026")
     assert complete_rows(stub.url, tmp_path) == expected()
-    warning = f"warning: {stub.url} answered as the model 'one-model-2026', asked for 'one-model'"
+    warning = (
+        f"warning: {stub.url} answered as the model 'one-model-2026', but 'one-model' was requested"
+    )
     assert warning in capsys.readouterr().err
 
 
@@ -105,7 +107,9 @@ def test_replies_of_two_models_are_refused_also_behind_an_interruption(
     path = tmp_path / "journal.jsonl"
     path.write_text("".join(path.read_text().splitlines(keepends=True)[:-1]))
     stub.change = lambda reply: named(reply, "another")
-    with pytest.raises(UserError, match="some replies are of the model 'one-model' and some of"):
+    with pytest.raises(
+        UserError, match="some replies are from the model 'one-model' and some from"
+    ):
         complete(stub.url, tmp_path)
     path.unlink()
     assert [reply.model for reply in complete(stub.url, tmp_path)[0]] == ["another"] * len(CHATS)
@@ -152,7 +156,7 @@ def test_an_error_inside_a_good_status_is_reported_with_both(stub: Stub, tmp_pat
 @pytest.mark.parametrize("status", [429, 200, 402])
 def test_an_empty_account_is_not_waited_for(status: int, stub: Stub, tmp_path: Path) -> None:
     stub.faults = [(status, {}, '{"error": {"type": "insufficient_quota"}}')]
-    with pytest.raises(UserError, match=r"nothing left to spend: .*; pay or raise its limit"):
+    with pytest.raises(UserError, match=r"no credit left: .*; add credit or raise its limit"):
         complete(stub.url, tmp_path, chats=ONE_CHAT)
     assert len(stub.asked) == 1
 
@@ -184,7 +188,7 @@ def test_that_there_is_no_server_is_reported(tmp_path: Path) -> None:
     ("fault", "key", "words"),
     [
         ((401, {}, f"no such key: {KEY}"), KEY, "refuses the key (401); set NEWSREC_API_KEY"),
-        ((401, {}, "key!"), None, "wants a key (401); set NEWSREC_API_KEY"),
+        ((401, {}, "key!"), None, "requires a key (401); set NEWSREC_API_KEY"),
         ((400, {}, f"unknown field; {KEY}"), KEY, "refuses the request: 400 unknown field; ***;"),
         ((404, {}, "no such model"), KEY, "expected one of: one-model, another; set NEWSREC_"),
         ((301, {"Location": "/"}, "moved"), KEY, "refuses the request: 301 moved"),
@@ -193,9 +197,13 @@ def test_that_there_is_no_server_is_reported(tmp_path: Path) -> None:
         ((200, {}, '{"choices": [{"text": "Yes"}]}'), KEY, "prompt 0: expected a chat completion"),
         ((200, {}, 'data: {"choices": []}'), KEY, "expected one reply, found a stream"),
         ((200, {}, '{"error": {"code": 401}}'), KEY, "refuses the key (401); set NEWSREC_API_KEY"),
-        ((403, {}, "not your region"), KEY, "a valid one; it says: 403 not your region"),
+        ((403, {}, "not your region"), KEY, "a valid key; its reply: 403 not your region"),
         ((400, {}, "maximum context length"), KEY, "lower score.max_model_len"),
-        ((307, {"Location": "http://b/v1"}, ""), KEY, "it leads to 'http://b/v1'; set NEWSREC_"),
+        (
+            (307, {"Location": "http://b/v1"}, ""),
+            KEY,
+            "it redirects to 'http://b/v1'; set NEWSREC_",
+        ),
     ],
 )
 def test_a_refusal_is_one_line_at_once_and_never_shows_the_key(
@@ -260,13 +268,13 @@ def test_a_word_in_place_of_a_key_does_not_change_the_replies(stub: Stub, tmp_pa
 
 def test_a_reply_that_is_nested_without_end_is_reported(stub: Stub, tmp_path: Path) -> None:
     stub.faults = [(200, {}, "[" * 200_000)] * 3
-    with pytest.raises(UserError, match="a reply that is cut off"):
+    with pytest.raises(UserError, match="a truncated reply"):
         complete(stub.url, tmp_path, chats=ONE_CHAT)
 
 
 def test_a_wrong_address_is_not_taken_for_a_wrong_model(stub: Stub, tmp_path: Path) -> None:
     stub.faults = [(404, {}, "not found")]
-    with pytest.raises(UserError, match="no chat completions there"):
+    with pytest.raises(UserError, match="no chat completions at this URL"):
         complete(stub.url, tmp_path, chats=ONE_CHAT)  # the model is one that it lists
 
 
@@ -291,11 +299,11 @@ def test_the_key_is_in_no_file_no_log_and_no_output(
 @pytest.mark.parametrize(
     ("changed", "words"),
     [
-        ({"url": f"http://user:{KEY}@127.0.0.1/v1"}, "NEWSREC_API_URL: expected an address"),
-        ({"url": f"http://127.0.0.1/v1?key={KEY}"}, "NEWSREC_API_URL: expected an address"),
-        ({"url": "127.0.0.1:8000"}, "NEWSREC_API_URL: expected an address"),
-        ({"key": f"{KEY}\n"}, "NEWSREC_API_KEY: expected the key alone"),
-        ({"key": ""}, "NEWSREC_API_KEY: expected the key alone"),
+        ({"url": f"http://user:{KEY}@127.0.0.1/v1"}, "NEWSREC_API_URL: expected a URL"),
+        ({"url": f"http://127.0.0.1/v1?key={KEY}"}, "NEWSREC_API_URL: expected a URL"),
+        ({"url": "127.0.0.1:8000"}, "NEWSREC_API_URL: expected a URL"),
+        ({"key": f"{KEY}\n"}, "NEWSREC_API_KEY: expected only the key"),
+        ({"key": ""}, "NEWSREC_API_KEY: expected only the key"),
     ],
 )
 def test_an_address_or_a_key_that_is_none_is_not_repeated(

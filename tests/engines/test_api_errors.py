@@ -130,7 +130,7 @@ def test_what_waiting_changes_is_told_from_what_it_does_not(
         (422, "`top_n_tokens` must be >= 0 and <= 5. Given: 20", "lower score.api_top_logprobs"),
         (400, {"message": "Model Not Exist"}, "set NEWSREC_API_MODEL_BASE"),
         (400, "Invalid model name passed in model=x", "set NEWSREC_API_MODEL_BASE"),
-        (307, "", "it leads to 'https://other/v1'; set NEWSREC_API_URL"),
+        (307, "", "it redirects to 'https://other/v1'; set NEWSREC_API_URL"),
         (400, "unknown field", "score.api_top_logprobs: 0"),
     ],
 )

@@ -112,10 +112,10 @@ def test_a_server_without_alternatives_is_doubtful(top: object) -> None:
 @pytest.mark.parametrize(
     ("tokens", "words"),
     [
-        ([("Yes", 0.0), ("No", 0.0)], "have a probability of 2.00 together, above 1: 'Yes' (0.00)"),
-        ([("Yes", -0.2), ("No", -0.5)], "have a probability of 1.43 together"),
-        ([("Maybe", -0.2), ("Yes", -1.8), ("Perhaps", -0.4)], "have a probability of 1.65"),
-        ([("Yes", -0.2), ("Yes", -0.5)], "have a probability of 1.43"),
+        ([("Yes", 0.0), ("No", 0.0)], "have a total probability of 2.00, above 1: 'Yes' (0.00)"),
+        ([("Yes", -0.2), ("No", -0.5)], "have a total probability of 1.43"),
+        ([("Maybe", -0.2), ("Yes", -1.8), ("Perhaps", -0.4)], "have a total probability of 1.65"),
+        ([("Yes", -0.2), ("Yes", -0.5)], "have a total probability of 1.43"),
         ([("Yes", 0.31), ("No", -3.0)], "of 'Yes' is 0.31, above 0"),
         ([("Yes", -0.2), ("No", math.inf)], "of 'No' is inf, above 0"),
     ],

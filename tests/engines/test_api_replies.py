@@ -109,7 +109,7 @@ def test_an_unlisted_token_gets_no_more_than_the_listed_ones_leave(
 
 def test_log_probabilities_in_some_replies_only_are_refused(stub: Stub, tmp_path: Path) -> None:
     stub.faults = [(200, {}, json.dumps(without_logprobs(good_reply(0))))]
-    with pytest.raises(UserError, match="some replies hold log-probabilities and some do not"):
+    with pytest.raises(UserError, match="some replies have log-probabilities and some do not"):
         complete(stub.url, tmp_path)
 
 
@@ -214,6 +214,6 @@ def test_a_text_in_parts_is_put_together() -> None:
 def test_log_probabilities_in_another_form_are_not_taken_for_none() -> None:
     reply = good_reply(7)
     reply["choices"][0]["logprobs"] = {"tokens": ["Yes"], "token_logprobs": [-0.2]}
-    with pytest.raises(ReplyError, match=r"not in the form .* score.api_top_logprobs: 0"):
+    with pytest.raises(ReplyError, match=r"not in the format .* score.api_top_logprobs: 0"):
         read_reply(reply, ("Yes", "No"))
     assert read_reply(reply, ("Yes", "No"), weighed=False) == Reply(None, "Yes 7", False)

@@ -106,7 +106,7 @@ def test_a_server_that_ends_is_reported_with_its_last_line(
 
 def test_want_of_memory_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in(tmp_path, monkeypatch, "import os; os.kill(os.getpid(), 9)")
-    with pytest.raises(UserError, match="ran out of memory; free the GPU"):
+    with pytest.raises(UserError, match="ran out of memory; end other processes on the GPU"):
         serve(tmp_path, free_port()).__enter__()
 
 

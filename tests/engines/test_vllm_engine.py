@@ -171,12 +171,12 @@ def test_the_progress_of_a_batch_is_that_of_all_prompts(
         ("kill -9 $$", "ran out of memory"),
         (
             "echo 'ValueError: Free memory on device (1 GiB) is less than desired'; exit 1",
-            "free the GPU of other processes",
+            "end other processes on the GPU",
         ),
         (
             "echo 'ValueError: To serve at least one request with the models max seq len (40960), "
             "1 GiB KV cache is needed. Try decreasing max_model_len.'; exit 1",
-            "no room for one prompt; raise score.cpu_kv_cache_gib",
+            "cache is too small for one prompt; raise score.cpu_kv_cache_gib",
         ),
         ("echo 'ValueError: odd'; exit 3", "exit code 3: ValueError: odd"),
     ],

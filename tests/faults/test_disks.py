@@ -26,7 +26,7 @@ def end_the_shortage(tree: Path, filler: Path) -> None:
     found = run_doctor(tree)
     for line in found.splitlines():
         if line.startswith("problem: "):
-            cure = line.split("; ")[1].removeprefix("where no DVC command is at work: ")
+            cure = line.split("; ")[1].removeprefix("if no DVC command is running: ")
             run(tree, *cure.split(";")[0].split())
 
 

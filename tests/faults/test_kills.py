@@ -199,7 +199,7 @@ def test_a_half_written_lock_is_named_and_replaced_by_one_command(
     whole = (toy / "dvc.lock").read_text()
     (toy / "dvc.lock").write_text(whole[: len(whole) // 2])
     said = refusal(toy, "newsrec", "doctor")
-    assert "problem: dvc.lock: no whole record of the last run, and DVC's commands fail" in said
+    assert "problem: dvc.lock: not a complete record of the last run, so DVC commands fail" in said
     cure = said.split("commands fail; ")[1].split(";")[0]
     assert cure == "cp .work/dvc.lock dvc.lock"
     run(toy, *cure.split())
@@ -242,7 +242,7 @@ def test_a_lock_that_was_never_committed_comes_back_from_the_run_cache(
     (toy / "dvc.lock").write_text("")
     (toy / ".work/dvc.lock").unlink()
     said = refusal(toy, "newsrec", "doctor")
-    assert "problem: dvc.lock: empty, and DVC's commands fail; rm dvc.lock; then dvc repro" in said
+    assert "problem: dvc.lock: empty, so DVC commands fail; rm dvc.lock; then dvc repro" in said
     run(toy, "rm", "dvc.lock")
     assert ran_stages(run(toy, "dvc", "repro")) == set()
     assert (toy / "dvc.lock").read_text() == whole
@@ -255,8 +255,8 @@ def test_a_half_written_list_of_busy_outputs_is_named(toy: Path) -> None:
     (toy / ".dvc/tmp/rwlock").write_text('{"write": {')
     assert "rwlock" in refusal(toy, "dvc", "repro", "--force")
     said = refusal(toy, "newsrec", "doctor")
-    assert "problem: .dvc/tmp/rwlock: no JSON" in said
-    assert said.split("at work: ")[1].splitlines()[0] == "rm .dvc/tmp/rwlock"
+    assert "problem: .dvc/tmp/rwlock: not valid JSON" in said
+    assert said.split("is running: ")[1].splitlines()[0] == "rm .dvc/tmp/rwlock"
     (toy / ".dvc/tmp/rwlock").unlink()
     run(toy, "dvc", "repro", "--force")
     assert [path.name for path in (toy / "models").iterdir()] == ["first"]

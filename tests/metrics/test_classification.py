@@ -80,9 +80,9 @@ def test_figures_are_scikit_learns() -> None:
     [
         ([], [], CLASSES, "0 labels"),
         (["bad"], ["bad", "bad"], CLASSES, "1 labels but 2 predictions"),
-        (["worse"], ["bad"], CLASSES, "none of the classes"),
-        (["bad"], ["worse"], CLASSES, "none of the classes"),
-        ([None], ["bad"], CLASSES, "none of the classes"),
+        (["worse"], ["bad"], CLASSES, "not one of the classes"),
+        (["bad"], ["worse"], CLASSES, "not one of the classes"),
+        ([None], ["bad"], CLASSES, "not one of the classes"),
         (["bad"], ["bad"], ("bad", "bad"), "unique"),
     ],
 )

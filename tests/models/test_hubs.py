@@ -421,4 +421,4 @@ def test_a_base_model_without_chat_template_is_refused(model: Path) -> None:
 
 def test_an_index_that_leads_out_of_the_folder_is_refused(model: Path) -> None:
     (model / INDEX).write_text(json.dumps({"weight_map": {"a": "../other.safetensors"}}))
-    assert "is no file name" in reported(lambda: check_model(model))
+    assert "is not a file name" in reported(lambda: check_model(model))

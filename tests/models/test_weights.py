@@ -51,7 +51,7 @@ def test_a_file_beside_shards_of_an_index_is_refused(sharded: Path) -> None:
     save_file(tensors("a", "b"), sharded / SINGLE)  # transformers reads it, vLLM the shards
     message = reported(lambda: read_weights(sharded))
     assert "the weights are stored twice" in message
-    assert "delete what is out of date" in message
+    assert "delete the outdated files" in message
     (sharded / SHARDS[0]).unlink()
     assert "the weights are stored twice" in reported(lambda: read_weights(sharded))
 
@@ -97,7 +97,7 @@ def test_weights_that_were_downloaded_are_moved(sharded: Path) -> None:
 
 def test_a_tensor_in_a_shard_that_the_index_does_not_place_there_is_refused(sharded: Path) -> None:
     save_file(tensors("a", "b"), sharded / SHARDS[0])
-    assert "holds b, which" in reported(lambda: read_weights(sharded))
+    assert "contains b, which" in reported(lambda: read_weights(sharded))
 
 
 def test_an_index_of_other_files_than_safetensors_is_refused(sharded: Path) -> None:

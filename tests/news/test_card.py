@@ -21,5 +21,5 @@ def test_every_source_of_data_has_its_licence(source: str) -> None:
 
 
 def test_a_prompt_that_gives_the_answer_away_is_the_first_limit() -> None:
-    assert "for comparison alone" in card_of("local", "same_impression").limits[0]
-    assert not any("for comparison alone" in limit for limit in card_of("local").limits)
+    assert "for comparison only" in card_of("local", "same_impression").limits[0]
+    assert not any("for comparison only" in limit for limit in card_of("local").limits)

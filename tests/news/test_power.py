@@ -40,9 +40,10 @@ def test_the_sentence_holds_how_many_impressions_a_difference_takes(tmp_path: Pa
     ]
     gains, users = by_hand[1] - by_hand[0], table(seed=1)["user_id"][::5]
     assert power(0.01, [base, tuned]) == (
-        f"{groups_needed(gains, users, 0.01):,} impressions show a difference in mean AUC of 0.01 "
-        "between base and tuned four times in five at level 95 %; the 120 here, of 40 users, show "
-        f"one of {detectable(gains, users):.2g} or more."
+        f"{groups_needed(gains, users, 0.01):,} impressions are needed to detect a "
+        "difference in mean AUC of 0.01 between base and tuned with 80 % power at the 95 % level; "
+        "the 120 impressions here, from 40 users, detect a difference of "
+        f"{detectable(gains, users):.2g} or more."
     )
 
 

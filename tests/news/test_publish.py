@@ -78,7 +78,7 @@ def test_baselines_that_it_is_not_shown_to_beat_are_named(project: Path) -> None
     nrms.update(delta=0.01, low=-0.01, high=0.03)
     finish_run(project, found)
     publish(None)
-    assert "No difference shown from `nrms`" in (PREPARED / "README.md").read_text()
+    assert "It is not significantly different from `nrms`" in (PREPARED / "README.md").read_text()
 
 
 def test_a_hostile_name_is_inert_in_the_card(project: Path) -> None:

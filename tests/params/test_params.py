@@ -240,7 +240,7 @@ def test_classifiers_have_an_engine_of_their_own(tmp_path: Path) -> None:
 
 def test_an_engine_of_classifiers_is_refused_for_news(tmp_path: Path) -> None:
     compose(tmp_path / "params.yaml", ["engine=onnx"])
-    with pytest.raises(UserError, match=r"score\.engine is onnx.* classifiers alone"):
+    with pytest.raises(UserError, match=r"score\.engine is onnx.* classifiers only"):
         load_params(Params, tmp_path / "params.yaml")
 
 
@@ -281,14 +281,17 @@ def test_the_tiny_model_alone_has_a_recipe_of_its_own(
     [
         (["train.save_steps=0"], ["train.save_steps", "0", "greater than 0"]),
         (["train.pissa=true", "train.dora=true"], ["train.pissa and dora", "choose one"]),
-        (["train.pissa=true", "train.targets='q_proj, lm_head'"], ["targets has lm_head", "false"]),
+        (
+            ["train.pissa=true", "train.targets='q_proj, lm_head'"],
+            ["targets contains lm_head", "false"],
+        ),
         (["train.early_stopping=0"], ["train.early_stopping", "0", "greater than 0"]),
         (["train.early_stopping=-1"], ["train.early_stopping", "-1", "greater than 0"]),
         (["train.method=dreambooth"], ["'dreambooth'", *GROUPS["train"]]),
         (["fetch_model.tiny.hidden_size=16"], ["hidden_size is 16", "32 or more"]),
         (
             ["fetch_model.tiny.hidden_size=96", "+fetch_model.tiny.num_key_value_heads=2"],
-            ["num_key_value_heads is 2", "a divisor of the 3 heads"],
+            ["num_key_value_heads is 2", "a divisor of 3, the number of heads"],
         ),
         (
             ["fetch_model.tiny.hidden_size=64", "+fetch_model.tiny.induction_heads=true"],

@@ -183,10 +183,10 @@ def test_a_judge_without_a_server_is_reported_before_it_is_asked(
 @pytest.mark.parametrize(
     ("facts", "overrides", "words"),
     [
-        ({"gpus": [gpu(12)]}, [], "the weights alone are 16.4 GB"),
+        ({"gpus": [gpu(12)]}, [], "the weights alone take 16.4 GB"),
         ({"gpus": []}, ["train.precision=bf16"], "use a GPU and train.precision=auto"),
         ({"gpus": []}, [], "make VLLM=cpu env"),
-        ({"free_disk": 50 * GB}, [], "or spare DVC's copies"),
+        ({"free_disk": 50 * GB}, [], "or avoid DVC's copies"),
         ({"packages": {}}, [], "vllm: missing in"),
         ({"packages": {}}, [], "peft: missing in"),
     ],

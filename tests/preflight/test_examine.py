@@ -56,9 +56,15 @@ TRANSFORMERS = {"engine": "transformers"}
     ("what", "facts", "overrides", "level", "words"),
     [
         (TRAIN, {"gpus": [gpu(24)]}, {}, "ok", ""),
-        (TRAIN, {"gpus": [gpu(24), gpu(24, 18)]}, {}, "warning", "end what else uses it, or lower"),
+        (
+            TRAIN,
+            {"gpus": [gpu(24), gpu(24, 18)]},
+            {},
+            "warning",
+            "end other programs that use it, or lower",
+        ),
         (TRAIN, {"gpus": [gpu(18)]}, {}, "warning", "lower, in this order: train.batch_size"),
-        (TRAIN, {"gpus": [gpu(12)]}, {}, "problem", "alone are 16.4 GB: choose train=qlora"),
+        (TRAIN, {"gpus": [gpu(12)]}, {}, "problem", "alone take 16.4 GB: choose train=qlora"),
         ("RAM to train (lora)", {"gpus": []}, {}, "ok", ""),
         (
             "RAM to train (lora)",
@@ -73,7 +79,7 @@ TRANSFORMERS = {"engine": "transformers"}
             {"gpus": [gpu(24, 20)]},
             {},
             "warning",
-            "end what else uses it, or lower score.gpu",
+            "end other programs that use it, or lower score.gpu",
         ),
         (SCORE, {"gpus": [gpu(20)]}, {}, "warning", "raise score.gpu_memory_utilization, lower"),
         (
@@ -95,7 +101,7 @@ TRANSFORMERS = {"engine": "transformers"}
             {"ram": RAM._replace(free=9 * GB)},
             {},
             "warning",
-            "end what else",
+            "end other programs",
         ),
         (
             "RAM to load and merge",
@@ -147,7 +153,7 @@ TRANSFORMERS = {"engine": "transformers"}
             {"packages": {**pinned(), "torch": "2.13.0+cpu"}},
             {},
             "warning",
-            "the GPU is idle",
+            "the GPU is unused",
         ),
         ("torch", {"packages": {**pinned(), "torch": "2.12.0"}}, {}, "warning", "make env"),
         ("adapters", {"packages": {}}, {}, "problem", "make env"),
@@ -162,7 +168,7 @@ TRANSFORMERS = {"engine": "transformers"}
         ("vllm", {"gpus": [], "packages": {**pinned(), **CPU}}, {}, "ok", ""),
         ("vllm", {}, {}, "ok", ""),
         ("vllm", {"packages": {**pinned(), "vllm": "0.31.0"}}, {}, "warning", "make VLLM=cuda env"),
-        ("vllm", {"packages": {**pinned(), **CPU}}, {}, "warning", "idle: make VLLM=cuda env"),
+        ("vllm", {"packages": {**pinned(), **CPU}}, {}, "warning", "unused: make VLLM=cuda env"),
         ("vllm", {"gpus": []}, {}, "problem", "make VLLM=cpu env"),
         ("vllm", {"packages": {}}, {}, "problem", "NEWSREC_VLLM_PYTHON=another/python"),
         ("hub of the model", {}, {}, "ok", ""),
@@ -202,7 +208,7 @@ def test_dvcs_copies_take_space_and_can_be_spared(plenty: Machine) -> None:
     assert disk(plenty, 67, copies=True).level == "ok"
     scarce = disk(plenty, 60, copies=True)
     assert scarce.level == "problem"
-    assert scarce.remedy.startswith("free 6.8 GB; or spare DVC's copies (dvc config cache.type ")
+    assert scarce.remedy.startswith("free 6.8 GB; or avoid DVC's copies (dvc config cache.type ")
     assert disk(plenty, 35, copies=False).level == "ok"
     assert disk(plenty, 30, copies=False).remedy == "free 4.0 GB; or choose a smaller model"
 
@@ -264,7 +270,7 @@ def test_every_package_is_pinned() -> None:
         ("b{x}", "problem", "DVC fails in a path with { or }: move the project"),
         ("h#sh", "warning", "dvc exp run --queue and --temp fail in a path with #"),
         ("q?m", "warning", "--queue and --temp fail"),
-        ("é中", "warning", "a letter beyond ASCII"),
+        ("é中", "warning", "a non-ASCII character"),
     ],
 )
 @pytest.mark.usefixtures("plenty")

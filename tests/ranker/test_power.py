@@ -31,9 +31,10 @@ def test_the_sentence_holds_how_many_lists_a_difference_takes(files: tuple[Path,
     )
     gains = exact - sft
     assert power(0.02, files, files[0].parent) == (
-        f"{groups_needed(gains, lists.users, 0.02):,} lists show a difference in NDCG@10 of 0.02 "
-        "between sft and exact four times in five at level 95 %; the 80 here, of 30 users, show "
-        f"one of {detectable(gains, lists.users):.2g} or more."
+        f"{groups_needed(gains, lists.users, 0.02):,} lists are needed to detect a "
+        "difference in NDCG@10 of 0.02 between sft and exact with 80 % power at the 95 % level; "
+        "the 80 lists here, from 30 users, detect a difference of "
+        f"{detectable(gains, lists.users):.2g} or more."
     )
 
 

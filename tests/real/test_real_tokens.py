@@ -36,5 +36,5 @@ def test_a_real_model_of_another_template_is_trained_by_auto(smollm2: Path, samp
     from newsrec.training.same_tokens import check_same_tokens
 
     assert 50 < check_same_tokens(smollm2, samples, "auto", 1024, 50) < 1024
-    with pytest.raises(UserError, match="or auto, which reads that one"):
+    with pytest.raises(UserError, match="or auto, which reads that template"):
         check_same_tokens(smollm2, samples, "smollm2", 1024, 50)

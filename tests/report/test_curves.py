@@ -21,8 +21,8 @@ def test_a_plots_table_comes_back(tmp_path: Path) -> None:
     ("text", "words"),
     [
         (None, "no such file; run the stage"),
-        ("", "no table"),
-        ("step\tloss\n1\t2\t3\t4\n1\t2\t3\t4\t5\n", "no table"),
+        ("", "not a table"),
+        ("step\tloss\n1\t2\t3\t4\n1\t2\t3\t4\t5\n", "not a table"),
         ("step\n1\n", "no column loss; expected"),
     ],
 )

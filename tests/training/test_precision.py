@@ -57,5 +57,5 @@ def test_a_gpu_without_bfloat16_is_reported(capsys: pytest.CaptureFixture[str]) 
     indirect=["gpu"],
 )
 def test_a_precision_that_cannot_be_had_is_refused(precision: str, found: str) -> None:
-    with pytest.raises(UserError, match=rf"train\.precision is '{precision}', and {found}"):
+    with pytest.raises(UserError, match=rf"train\.precision is '{precision}', but {found}"):
         choose_precision(precision)

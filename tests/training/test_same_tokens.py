@@ -96,7 +96,9 @@ def test_a_template_that_opens_no_think_block_is_found_by_its_first_token(
 def test_a_sample_that_would_be_cut_is_reported(samples: Path, tokenizer_folder: Path) -> None:
     from newsrec.training.same_tokens import check_same_tokens
 
-    with pytest.raises(UserError, match=r"line 1: .* would cut the sample at train\.cutoff_len=60"):
+    with pytest.raises(
+        UserError, match=r"line 1: .* would truncate the sample at train\.cutoff_len=60"
+    ):
         check_same_tokens(tokenizer_folder, samples, "qwen3", 60, 50)
 
 

@@ -53,5 +53,5 @@ def test_a_sample_longer_than_the_model_is_given_ends_the_run(
 ) -> None:
     from newsrec.training.peft_worker import _encode
 
-    with pytest.raises(SystemExit, match=r"mind_val\.jsonl, line 1: \d+ tokens, expected 60"):
+    with pytest.raises(SystemExit, match=r"val\.jsonl, line 1: \d+ tokens, expected at most 60"):
         list(_encode(str(samples.file("val")), str(tokenizer_folder), "qwen3", 60))

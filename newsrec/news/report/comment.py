@@ -1,9 +1,9 @@
-"""What a branch changed, for its pull request: a comment in Markdown, and the plots as a page.
+"""The effect of a branch, for its pull request: a comment in Markdown, and a page of the plots.
 
-All of it comes from files that Git holds, so that neither data nor reports/ need be here.
+Everything comes from files in Git, so neither the data nor reports/ are needed.
 
-Reads   metrics/evaluate.json, metrics/fetch_model.json, metrics/baselines.json; what DVC calls
-        metrics and plots, here and in the commit BASE
+Reads   metrics/evaluate.json, metrics/fetch_model.json, metrics/baselines.json; the metrics and
+        plots that DVC tracks, here and in the commit BASE
 Writes  .work/pull-request: comment.md, plots/index.html
 Run     make pull-request BASE=origin/main
         (alone: python -m newsrec.news.report.comment origin/main)
@@ -28,10 +28,10 @@ def main() -> None:
     """Write the comment and the plots.
 
     Raises:
-        UserError: there is no BASE, or DVC cannot compare with it.
+        UserError: BASE is missing, or DVC cannot compare with it.
     """
     if len(sys.argv) != 2:
-        raise UserError("expected a commit to compare with, like: make pull-request BASE=HEAD~1")
+        raise UserError("expected one commit to compare with, as in: make pull-request BASE=HEAD~1")
     base = sys.argv[1]
     TARGET.mkdir(parents=True, exist_ok=True)
     _dvc("plots", "diff", "--out", str(TARGET / "plots"), base)
@@ -40,31 +40,31 @@ def main() -> None:
         read_json(Path(f"metrics/{name}.json")) for name in ("evaluate", "fetch_model", "baselines")
     )
     summary = summary_markdown(evaluated, model, baselines["leak_probe"])
-    # Where the page of plots can be had: the run of the workflow that uploads it.
+    # The page of plots can be downloaded from the workflow run that uploads it.
     text = comment(summary, changed, base, os.environ.get("RUN_URL", ""))
     write_text(TARGET / "comment.md", text)
     print(f"comment: {TARGET / 'comment.md'}, {TARGET / 'plots/index.html'}")
 
 
 def comment(summary: str, changed: str, base: str, run_url: str) -> str:
-    """The comment, cut where it would be too long to post.
+    """The comment, truncated if it would be too long to post.
 
     Args:
-        summary: Markdown of the figures here.
-        changed: what `dvc metrics diff` prints, empty if nothing changed.
-        base: the commit that it is compared with.
-        run_url: the address of the workflow's run; empty if there is none.
+        summary: the figures of this branch, in Markdown.
+        changed: the output of `dvc metrics diff`; empty if nothing changed.
+        base: the commit that the branch is compared with.
+        run_url: the URL of the workflow run; empty if there is none.
     """
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", changed)), default=0))
-    where = f"The plots of both: the artifact of [this run]({run_url}).\n\n" if run_url else ""
+    where = f"Plots of both: see the artifact of [this run]({run_url}).\n\n" if run_url else ""
     head = f"{summary}\n{where}"
     if not changed.strip():
         return f"{head}No metric differs from `{base}`.\n"
-    # In a code block, where a name is neither mark-up nor a mention.
+    # In a code block, names are read neither as mark-up nor as mentions.
     head += f"<details><summary>Metrics that differ from <code>{base}</code></summary>\n\n{fence}\n"
     tail = f"{fence}\n\n</details>\n"
     lines = changed.strip().splitlines(keepends=True)
-    note = f"… and more: dvc metrics diff {base}\n"
+    note = f"… and more; for the full list: dvc metrics diff {base}\n"
     room = MAX_CHARACTERS - len(head) - len(tail) - len(note)
     kept = []
     for line in lines:

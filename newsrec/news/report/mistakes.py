@@ -1,4 +1,4 @@
-"""The most confident wrong answers of a model, with what its prompts showed."""
+"""A model's most confident wrong answers, with the contents of their prompts."""
 
 from pathlib import Path
 
@@ -19,21 +19,21 @@ _BATCH_ROWS = 10_000
 def most_confident_mistakes(
     candidates: Path, predictions: pd.DataFrame, num: int
 ) -> list[dict[str, object]]:
-    """Up to `num` mistakes of each kind, the most confident first: the furthest from the label.
+    """Up to `num` mistakes of each kind, the most confident (furthest from the label) first.
 
-    The kinds are separate because clicks are rare: in one list the most common kind would displace
-    the others. Ties keep the order of the rows.
+    The kinds are separate because clicks are rare: in a single list the most common kind would
+    displace the others. Ties keep the order of the rows.
 
     Args:
-        candidates: the evaluation set; only the rows that are shown are kept in memory.
-        predictions: a model's predictions table, of the same rows in the same order.
-        num: mistakes of each kind, at most.
+        candidates: the evaluation set; only the rows to be shown are kept in memory.
+        predictions: a model's predictions table, with the same rows in the same order.
+        num: maximum number of mistakes of each kind.
 
     Returns:
-        For each mistake: kind, score, label, text, the keys, and what the prompt showed.
+        For each mistake: kind, score, label, text, the keys, and the contents of the prompt.
 
     Raises:
-        UserError: the tables do not hold the same rows in the same order.
+        UserError: the tables do not have the same rows in the same order.
     """
     answered_yes, clicked = decisions(predictions), predictions["label"] == 1
     wrong_by = (predictions["score"] - predictions["label"]).abs()
@@ -54,7 +54,7 @@ def most_confident_mistakes(
         keys = [*KEYS, "label"]
         if [answer[key] for key in keys] != [shown[row][key] for key in keys]:
             raise UserError(
-                f"{candidates}: row {row} is not that of the predictions; run dvc repro"
+                f"{candidates}: row {row} differs from the predictions' row {row}; run dvc repro"
             )
         mistakes.append({"kind": kind, "score": answer["score"], "text": answer["text"]})
         mistakes[-1] |= shown[row]
@@ -62,7 +62,7 @@ def most_confident_mistakes(
 
 
 def _rows(candidates: Path, wanted: set[int], num_rows: int) -> dict[int, dict[str, object]]:
-    """The wanted rows of an evaluation set by their number."""
+    """The wanted rows of an evaluation set, by row number."""
     file = pq.ParquetFile(candidates)
     if file.metadata.num_rows != num_rows:
         raise UserError(

@@ -30,9 +30,9 @@ from newsrec.report.page import render_page
 from newsrec.report.tables import comparison_rows, count_rows, figure_rows
 from newsrec.report.text import counted, flat, key_words, shortened
 
-# A figure's key in metrics/evaluate.json and its column's head; two tables, to fit a sheet.
+# The key of each figure in metrics/evaluate.json and its column heading; two tables fit a page.
 TABLES = {
-    "Order and answers": {
+    "Ranking and answers": {
         "auc": "AUC",
         "mrr": "MRR",
         "ndcg_at_5": "nDCG@5",
@@ -42,7 +42,7 @@ TABLES = {
         "recall": "recall",
         "f1": "F1",
     },
-    "Probabilities and form": {
+    "Probabilities and answer format": {
         "pooled_auc": "pooled AUC",
         "log_loss": "log loss",
         "brier": "Brier",
@@ -56,8 +56,8 @@ SLICES = {
     "history": "By length of the user's history",
     "user": "By user",
     "news": "By candidate article",
-    "candidates": "By candidates in the impression",
-    "hour": "By hour of the impression",
+    "candidates": "By number of candidates in the impression",
+    "hour": "By hour of day of the impression",
     "topic": "By topic of the candidate",
 }
 AUDIT = {
@@ -70,16 +70,16 @@ AUDIT = {
     "num_unparsed": "answers that are neither Yes nor No",
     "num_thinking": "answers with a <think> tag",
     "num_text_only": "answers without probabilities",
-    "num_unlisted": "prompts of which the server did not list an answer",
+    "num_unlisted": "prompts for which the server did not list an answer",
     "num_unanswered": "prompts that the server did not answer",
     "num_prompts": "prompts (test and validation)",
     "num_shortened": "prompts shortened to fit",
-    "num_items_dropped": "titles left out to shorten them",
-    "longest_prompt": "longest prompt, tokens",
+    "num_items_dropped": "titles dropped to shorten prompts",
+    "longest_prompt": "tokens in the longest prompt",
 }
-GUESS = 0.5  # the share of pairs in the right order by random guessing
-SLICE_WIDTH = 16  # columns of a slice's name beside its number of clicks
-_NO_SPLIT = ("shared", "protocol")  # keys of metrics/preprocess.json beside the splits
+GUESS = 0.5  # the share of pairs that random guessing ranks correctly
+SLICE_WIDTH = 16  # columns for a slice's name, next to its number of clicks
+_NO_SPLIT = ("shared", "protocol")  # keys of metrics/preprocess.json that are not splits
 
 
 def render(
@@ -101,19 +101,19 @@ def render(
     """The whole page; equal input gives equal bytes.
 
     Args:
-        metrics: what metrics/evaluate.json holds.
-        slices: what metrics/slices.json holds: heading, slice, predictor, figure.
-        model: what metrics/fetch_model.json holds.
-        train: what metrics/train.json holds.
-        audits: what metrics/score_<name>.json holds, for base and tuned.
-        timings: measures of score_base and score_tuned.
-        row_counts: what metrics/preprocess.json holds: counts by split, nested at will.
+        metrics: the contents of metrics/evaluate.json.
+        slices: the contents of metrics/slices.json: heading, slice, predictor, figure.
+        model: the contents of metrics/fetch_model.json.
+        train: the contents of metrics/train.json.
+        audits: the contents of metrics/score_<name>.json for base and tuned.
+        timings: the measurements of score_base and score_tuned.
+        row_counts: the contents of metrics/preprocess.json: counts by split, at any nesting depth.
         probe: the leak probe of metrics/baselines.json.
         train_loss: columns step and loss.
         val_loss: columns step and loss; may be empty.
-        roc: of base and tuned, columns false_positive_rate and true_positive_rate.
-        reliability_points: of tuned, columns kind, mean_probability, click_rate and num_rows.
-        mistakes: what `most_confident_mistakes` returns, for the tuned model.
+        roc: for base and tuned, columns false_positive_rate and true_positive_rate.
+        reliability_points: for tuned, columns kind, mean_probability, click_rate and num_rows.
+        mistakes: the return value of `most_confident_mistakes` for the tuned model.
     """
     names, key, tuned = predictors(metrics), deciding(metrics), metrics["tuned"]
     found = verdict(metrics, probe)
@@ -124,8 +124,8 @@ def render(
         Path(__file__).parent,
         "page.html.j2",
         kicker=(
-            "News recommendation on MIND: a language model after fine-tuning with "
-            f"{train['method']}, compared with its base"
+            "News recommendation on MIND: a language model fine-tuned with "
+            f"{train['method']}, compared with its base model"
         ),
         title=found.title,
         lead=found.text,
@@ -178,7 +178,7 @@ def _baselines_svg(metrics: Metrics, names: list[str], key: str) -> str:
     rows = [(name, {"gain": Dot(found.delta, found.low, found.high)}) for name, found in gains]
     return dot_plot(
         rows,
-        title=f"What tuned gains over each predictor, {METRIC_NAMES[key]}",
+        title=f"Gain of the tuned model over each predictor, {METRIC_NAMES[key]}",
         across=f"gain in {METRIC_NAMES[key]}",
         limits=dot_limits((dot for _, dots in rows for dot in dots.values()), 0.0),
         reference=0.0,
@@ -186,7 +186,7 @@ def _baselines_svg(metrics: Metrics, names: list[str], key: str) -> str:
 
 
 def _slice_figures(slices: Mapping[str, Any]) -> list[tuple[str, Markup]]:
-    """A dot plot for each heading, all on one scale."""
+    """A dot plot for each heading, all on the same scale."""
     plots = {
         heading: [
             (
@@ -206,7 +206,7 @@ def _slice_figures(slices: Mapping[str, Any]) -> list[tuple[str, Markup]]:
                 dot_plot(
                     rows,
                     title=SLICES.get(heading, heading),
-                    across="share of pairs in the right order",
+                    across="share of correctly ranked pairs",
                     limits=dot_limits(every, GUESS),
                     reference=GUESS,
                 )
@@ -217,7 +217,7 @@ def _slice_figures(slices: Mapping[str, Any]) -> list[tuple[str, Markup]]:
 
 
 def _by_number(name: str) -> tuple[int, str]:
-    """Slices like "6 to 10" are sorted by their first number, the others come first, by name."""
+    """Sort slices like "6 to 10" by their first number; the others come first, by name."""
     found = re.search("[0-9]{1,9}", name)
     return (int(found[0]) if found else -1, name)
 
@@ -227,7 +227,7 @@ def _reliability_svg(points: pd.DataFrame) -> str:
         points.rename(columns={"click_rate": "positive_rate"}),
         title="Reliability of the tuned model",
         x_label="predicted probability of a click",
-        y_label="share clicked",
+        y_label="share of clicked candidates",
     )
 
 
@@ -242,7 +242,7 @@ def _matrix(name: str, row: Mapping[str, Any]) -> str:
 
 
 def _by_kind(mistakes: list[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]], str]]:
-    """The mistakes of each kind, and what is shown where there are none."""
+    """The mistakes of each kind, and the text to show if there are none."""
     return [
         (
             kind,
@@ -256,8 +256,8 @@ def _by_kind(mistakes: list[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[
 def _speed(
     row: Mapping[str, Any], audit: Mapping[str, Any], timing: Mapping[str, Any]
 ) -> tuple[float, float, float]:
-    """Prompts per second, seconds, and machine hours per thousand impressions of the test set."""
-    # The engine answered validation prompts as well; they are not part of these impressions.
+    """Prompts per second, seconds, and machine hours per 1,000 impressions of the test set."""
+    # The engine also answered validation prompts, which do not belong to these impressions.
     test_seconds = timing["seconds"] * row["num_candidates"] / audit["num_prompts"]
     hours = test_seconds / row["num_impressions"] * 1000 / 3600
     return timing["prompts_per_second"], timing["seconds"], hours

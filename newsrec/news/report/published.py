@@ -1,4 +1,4 @@
-"""The published figures of the Yes/No recipe, with those of this run and of rules without a model.
+"""Published figures of the Yes/No recipe, with those of this run and of rules without a model.
 
 The recipe predicts the last candidate of an impression and shows which of the others were clicked.
 """
@@ -12,19 +12,19 @@ from newsrec.report.text import score
 
 HEADS = ("accuracy", "precision", "recall")
 NOTE = (
-    "Every impression of MIND has a click, so where the prompt shows that no other candidate was "
-    "clicked the answer is Yes. This rule needs no model and uses nothing about the user: a figure "
-    "that it reaches too is no evidence of more. Accuracy alone is even less informative: "
-    "few last candidates are clicked, so an answer that is always No is mostly right."
+    "Every impression in MIND has a click, so if the prompt shows that no other candidate was "
+    "clicked, the answer is Yes. This rule needs no model and no information about the user: a "
+    "figure that the rule also reaches is no evidence of anything more. Accuracy alone is even "
+    "less informative: few last candidates are clicked, so always answering No is mostly right."
 )
-# From other runs on other rows: shown for orientation, no difference may be computed with them.
+# From other runs on other rows: shown for reference only; differences from them have no meaning.
 ELSEWHERE = {
     "published": (
-        "Qwen3-8B after LoRA, on MIND: as reported, not measured here",
+        "Qwen3-8B after LoRA, on MIND: as reported, not measured in this run",
         {"accuracy": 0.981, "precision": 1.000, "recall": 0.821},
     ),
     "rule on MINDsmall": (
-        "\u201cno other click means Yes\u201d, no model: measured on 5,000 impressions of "
+        "\u201cno other click means Yes\u201d, without a model: measured on 5,000 impressions of "
         "MINDsmall, not in this run",
         {"accuracy": 0.979, "precision": 1.000, "recall": 0.811},
     ),
@@ -32,7 +32,7 @@ ELSEWHERE = {
 
 
 class Row(NamedTuple):
-    """A predictor, what it is, and the figure and interval of each of `HEADS`, as printed."""
+    """A predictor, its description, and the figure and interval for each of `HEADS`, as printed."""
 
     name: str
     about: str
@@ -40,17 +40,17 @@ class Row(NamedTuple):
 
 
 def beside_published(metrics: Metrics, rule: str) -> list[Row]:
-    """The published figures, then those of this run; no row where the run has another recipe.
+    """The published figures, then those of this run; no rows if the run uses another recipe.
 
     Args:
-        metrics: what metrics/evaluate.json holds.
-        rule: the leak probe's, in words.
+        metrics: the contents of metrics/evaluate.json.
+        rule: the rule of the leak probe, in words.
     """
     if not is_published_recipe(metrics["protocol"]):
         return []
     about = {
         "tuned": "this run",
-        PROBE: f"this run: \u201c{rule}\u201d, no model",
+        PROBE: f"this run: \u201c{rule}\u201d, without a model",
         "base": "this run, before fine-tuning",
     }
     return [
@@ -66,5 +66,5 @@ def beside_published(metrics: Metrics, rule: str) -> list[Row]:
 
 
 def is_published_recipe(protocol: Mapping[str, str]) -> bool:
-    """Whether a run asks what the published one asked, so that their figures are of one kind."""
+    """Whether a run has the prompts of the published one, so that their figures are comparable."""
     return protocol["feedback"] == "same_impression" and protocol["candidates"] == "last"

@@ -27,11 +27,11 @@ COLUMNS = {
 
 
 def summary_markdown(metrics: Metrics, model: Mapping[str, Any], probe: Probe) -> str:
-    """The verdict, how the baselines do, one row for each predictor and the protocol.
+    """The verdict, a comparison with the baselines, a row for each predictor, and the protocol.
 
     Args:
-        metrics: what metrics/evaluate.json holds.
-        model: what metrics/fetch_model.json holds.
+        metrics: the contents of metrics/evaluate.json.
+        model: the contents of metrics/fetch_model.json.
         probe: the leak probe of metrics/baselines.json.
     """
     names = predictors(metrics)

@@ -1,7 +1,8 @@
 """What the figures of a run show, in sentences.
 
-Every function takes what metrics/evaluate.json holds: figures by predictor, and of the tuned model
-against each other one, under `tuned_vs_<predictor>`, the difference with its 95 % interval and p.
+Every function takes the contents of metrics/evaluate.json: the figures of each predictor and, under
+`tuned_vs_<predictor>`, the difference between the tuned model and that predictor, with its 95 %
+interval and p-value.
 """
 
 import math
@@ -24,29 +25,30 @@ METRIC_NAMES = {
     "accuracy": "accuracy",
 }
 ONE_CLASS = (
-    "No impression has both a click and another candidate, so there is no AUC per impression and "
-    "accuracy is used instead."
+    "No impression has both a clicked and an unclicked candidate, so AUC per impression is not "
+    "defined and accuracy is used instead."
 )
-ARTEFACT = "An artefact: the prompt gives the label away"
-LEAK_TITLE = "No evidence about future clicks: the prompt shows what became of the other candidates"
+ARTEFACT = "An artefact: the prompt reveals the label"
+LEAK_TITLE = "No evidence about future clicks: the prompt shows clicks on the other candidates"
 LEAK_NOTICE = (
-    "It shows feedback from the impression that is being scored: what the user did with the other "
-    "candidates can give the answer away. These figures are no estimate of how well future clicks "
-    "are predicted."
+    "It shows feedback from the same impression that is being scored: the user's reactions to the "
+    "other candidates can reveal the answer. These figures are not an estimate of how well future "
+    "clicks are predicted."
 )
+ONE_BY_ONE = "Each interval is for one comparison, without correction for multiple comparisons."
 
-_MIN_UNPARSED = 0.01  # a share of answers that a difference in accuracy may come from
+_MIN_UNPARSED = 0.01  # the share of answers from which a difference in accuracy may result
 
 
 class Verdict(NamedTuple):
-    """The answer in a few words, and sentences with the figures; without predictors' names."""
+    """A short answer, and sentences with the figures; neither has a name from outside."""
 
     title: str
     text: str
 
 
 def predictors(metrics: Metrics) -> list[str]:
-    """Base, tuned, then the rest by falling AUC (accuracy where there is none), ties by name.
+    """Base, tuned, then the others by decreasing AUC (accuracy if there is none), ties by name.
 
     Raises:
         UserError: base, tuned or the leak probe is missing.
@@ -55,8 +57,8 @@ def predictors(metrics: Metrics) -> list[str]:
     for name in (*MODELS, PROBE):
         if name not in found or (name != "tuned" and f"tuned_vs_{name}" not in metrics):
             raise UserError(
-                f"evaluation metrics: no predictor {name!r} compared with tuned, found: "
-                f"{', '.join(sorted(metrics)) or 'none'}; run dvc repro evaluate"
+                f"evaluation metrics: the predictor {name!r} is missing or was not compared with "
+                f"tuned, found: {', '.join(sorted(metrics)) or 'none'}; run dvc repro evaluate"
             )
     rest = [name for name in found if name not in MODELS]
     key = deciding(metrics)
@@ -64,12 +66,12 @@ def predictors(metrics: Metrics) -> list[str]:
 
 
 def deciding(metrics: Metrics) -> str:
-    """The key of the metric that decides: AUC per impression, or accuracy where there is none."""
+    """The key of the metric that decides: AUC per impression, or accuracy if there is no AUC."""
     return "auc" if "auc" in metrics["tuned_vs_base"] else "accuracy"
 
 
 def is_compared(metrics: Metrics, predictor: str, key: str) -> bool:
-    """Whether the metric exists for both: scores that are no probabilities have no accuracy."""
+    """Whether both have the metric: scores that are not probabilities have no accuracy."""
     return predictor != "tuned" and key in metrics[f"tuned_vs_{predictor}"]
 
 
@@ -79,10 +81,10 @@ def gain(metrics: Metrics, predictor: str, key: str) -> Gain:
 
 
 def verdict(metrics: Metrics, probe: Probe) -> Verdict:
-    """Whether the tuned model is better than its base, and the metrics that show the contrary.
+    """Whether the tuned model is better than its base, and the metrics that contradict this.
 
-    Where the prompt can leak the label, that is the title: no figure of such a run shows how
-    well future clicks are predicted.
+    If the prompt can leak the label, the title states that instead: no figure of such a run shows
+    how well future clicks are predicted.
     """
     key = deciding(metrics)
     name, base, tuned = METRIC_NAMES[key], metrics["base"], metrics["tuned"]
@@ -93,11 +95,11 @@ def verdict(metrics: Metrics, probe: Probe) -> Verdict:
         f"{counted(tuned['num_users'], 'user')}."
     )
     if change.outcome == SAME:
-        title = "No difference shown between tuned and base"
+        title = "No significant difference between tuned and base"
         text = (
-            f"No difference shown: {name} changed by {signed(change.delta)} (95 % interval "
-            f"{score(change.low)} to {score(change.high)}, {p_value(change.p)}), {scope}"
-            f"{_detects(metrics, 'base', key)}"
+            f"No significant difference was found: {name} changed by {signed(change.delta)} "
+            f"(95 % interval {score(change.low)} to {score(change.high)}, {p_value(change.p)}), "
+            f"{scope}{_detects(metrics, 'base', key)}"
         )
     else:
         word = "higher" if change.outcome == BETTER else "lower"
@@ -117,24 +119,24 @@ def verdict(metrics: Metrics, probe: Probe) -> Verdict:
 
 
 def _detects(metrics: Metrics, predictor: str, key: str) -> str:
-    """Which difference from `predictor` the run could have shown, as a sentence with a space."""
+    """A sentence, after a space, about the difference from `predictor` that can be detected."""
     smallest = metrics[f"tuned_vs_{predictor}"].get(f"detectable_{key}")
     if smallest is None:
         return ""
     return (
-        f" A run of this size detects a difference of {score(smallest)} or more four times in "
-        "five; a smaller one may have gone undetected."
+        f" A run of this size detects a difference of {score(smallest)} or more with 80 % power; "
+        "a smaller one may have gone undetected."
     )
 
 
 def sorted_sizes(change: Gain) -> tuple[str, str, str]:
-    """Size of a gain or loss and the ends of its interval, the smaller one first, unsigned."""
+    """The size of a gain or loss and the ends of its interval, smaller end first, unsigned."""
     low, high = sorted((abs(change.low), abs(change.high)))
     return score(abs(change.delta)), score(low), score(high)
 
 
 def _contrary(metrics: Metrics, outcome: str, key: str) -> str:
-    """The other metrics in which the outcome differs from that of the deciding one."""
+    """A sentence, after a space, about the metrics that contradict the deciding one; or empty."""
     changes = []
     for other in METRIC_NAMES:
         if other == key or other not in metrics["tuned_vs_base"]:
@@ -145,11 +147,11 @@ def _contrary(metrics: Metrics, outcome: str, key: str) -> str:
             verb = "rose" if change.outcome == BETTER else "fell"
             name = METRIC_NAMES[other]
             changes.append(f"{name} {verb} by {size} (95 % interval {low} to {high})")
-    return f" But {' and '.join(changes)}." if changes else ""
+    return f" However, {' and '.join(changes)}." if changes else ""
 
 
 def against_baselines(metrics: Metrics) -> list[tuple[str, list[tuple[str, Gain]]]]:
-    """A phrase for each outcome that some baseline has, with those baselines and the gains."""
+    """A phrase for each outcome that occurs, with the baselines it applies to and the gains."""
     key = deciding(metrics)
     gains = [
         (name, gain(metrics, name, key))
@@ -158,8 +160,8 @@ def against_baselines(metrics: Metrics) -> list[tuple[str, list[tuple[str, Gain]
     ]
     phrases = {
         BETTER: f"By {METRIC_NAMES[key]}, the tuned model is better than",
-        SAME: "No difference shown from",
-        WORSE: "The tuned model is worse than",
+        SAME: "It is not significantly different from",
+        WORSE: "It is worse than",
     }
     groups = [
         (phrase, [(name, found) for name, found in gains if found.outcome == outcome])
@@ -168,20 +170,21 @@ def against_baselines(metrics: Metrics) -> list[tuple[str, list[tuple[str, Gain]
     groups = [(phrase, found) for phrase, found in groups if found]
     if groups and groups[0][0] != phrases[BETTER]:
         nothing = (
-            f"By {METRIC_NAMES[key]}, the tuned model is not shown to be better than any baseline."
+            f"By {METRIC_NAMES[key]}, the tuned model is not significantly better than any "
+            "baseline."
         )
         groups.insert(0, (nothing, []))
     if len(gains) > 1:
-        groups.append(("Each interval is for one comparison, not for all of them at once.", []))
+        groups.append((ONE_BY_ONE, []))
     return groups
 
 
 def notices(metrics: Metrics, model: Mapping[str, Any], probe: Probe) -> list[tuple[str, str, str]]:
-    """Kind, title and text of what to know before reading the figures.
+    """The kind, title and text of each notice that readers should see before the figures.
 
     Args:
-        metrics: as everywhere in this module.
-        model: what metrics/fetch_model.json holds.
+        metrics: see the module.
+        model: the contents of metrics/fetch_model.json.
         probe: the rule in words, whether it is a leak, and the best rule on the evaluation set.
     """
     found = [
@@ -194,10 +197,10 @@ def notices(metrics: Metrics, model: Mapping[str, Any], probe: Probe) -> list[tu
 
 
 def is_artefact(metrics: Metrics, probe: Probe) -> bool:
-    """Whether a rule that reads the answer from the prompt explains what fine-tuning gained.
+    """Whether a rule that reads the answer from the prompt explains the gain from fine-tuning.
 
-    It does where the tuned model is better than its base, and the whole 95 % interval of what it
-    has more than the rule is below half of that gain.
+    It does if the tuned model is better than its base, and the whole 95 % interval of its gain over
+    the rule lies below half of its gain over the base.
     """
     key = deciding(metrics)
     over_base, over_rule = gain(metrics, "base", key), gain(metrics, PROBE, key)
@@ -206,54 +209,57 @@ def is_artefact(metrics: Metrics, probe: Probe) -> bool:
 
 
 def against_rule(metrics: Metrics, probe: Probe) -> list[tuple[str, str, str]]:
-    """What it means that the tuned model is not better than a one-line rule; empty where it is."""
+    """The notice that the tuned model is not better than a one-line rule; empty if it is better."""
     key = deciding(metrics)
     found = gain(metrics, PROBE, key)
     rule = f"\u201c{printable(probe['rule'])}\u201d"
     figures = f"{found}, {p_value(found.p)}"
     if is_artefact(metrics, probe):
         text = (
-            f"The rule {rule} reads the answer from the prompt and has {METRIC_NAMES[key]} "
-            f"{score(metrics[PROBE][key])} without a model; tuned minus rule: {figures}. More than "
-            "half of what the tuned model gained over its base is within reach of this rule: the "
-            "gain is no evidence that anything about users was learned."
+            f"The rule {rule} reads the answer from the prompt and reaches an {METRIC_NAMES[key]} "
+            f"of {score(metrics[PROBE][key])} without a model; tuned minus rule: {figures}. More "
+            "than half of the tuned model's gain over its base can be obtained with this rule "
+            "alone, so the gain is no evidence that the model learned anything about users."
         )
         return [("warn", "An artefact.", text)]
     if found.outcome == BETTER:
         return []
-    origin = "which reads the answer from the prompt" if probe["is_leak"] else "a plain one"
-    rule = f"the one-line rule {rule} ({origin}, chosen on the training samples)"
+    origin = "which reads the answer from the prompt and was" if probe["is_leak"] else "which was"
+    rule = f"the one-line rule {rule}, {origin} chosen on the training samples"
     if found.outcome == WORSE:
-        text = f"The tuned model is worse than {rule}: {figures}."
+        text = f"The tuned model is worse than {rule}. Tuned minus rule: {figures}."
         return [("warn", "Worse than a one-line rule.", text)]
-    text = f"No difference was shown between the tuned model and {rule}: {figures}."
-    return [("note", "A one-line rule.", text + _detects(metrics, PROBE, key))]
+    text = (
+        f"No significant difference was found between the tuned model and {rule}. "
+        f"Tuned minus rule: {figures}.{_detects(metrics, PROBE, key)}"
+    )
+    return [("note", "Not significantly better than a one-line rule.", text)]
 
 
 def upper_bound(probe: Probe) -> str:
-    """The best rule on the evaluation set itself, as a sentence that says what it is not."""
+    """Sentences about the best rule on the evaluation set itself, and that it is not a baseline."""
     best = probe["best_on_test"]
     key = "auc" if "auc" in best else "pooled_auc"
     name = METRIC_NAMES.get(key, "pooled AUC")
     return (
-        f"Of all rules, \u201c{printable(best['rule'])}\u201d has the highest {name} on these very "
-        f"impressions, {score(best[key])}: an upper bound, found with their labels, and not a "
-        "predictor to compare with."
+        f"Of all rules, \u201c{printable(best['rule'])}\u201d has the highest {name} on this "
+        f"evaluation set, {score(best[key])}. This is an upper bound, because the rule was found "
+        "with the labels of the evaluation set; it is not a predictor to compare with."
     )
 
 
 def form_notice(metrics: Metrics) -> str:
-    """That accuracy also counts the form of the answers; empty where nearly all have it."""
+    """That accuracy also depends on the form of the answers; empty if nearly all are valid."""
     shares = [metrics[name].get("unparsed_rate", 0.0) for name in MODELS]
     if max(shares) < _MIN_UNPARSED:
         return ""
     base, tuned = (f"{share:.1%}".replace("%", " %") for share in shares)
     return (
-        f"Of the base model's answers {base} are neither, of the tuned model's {tuned}. Accuracy "
-        "counts them as wrong, so that a difference in accuracy can be one of form alone."
+        f"They make up {base} of the base model's answers and {tuned} of the tuned model's. "
+        "Accuracy counts them as wrong, so a difference in accuracy may be one of form alone."
     )
 
 
 def leak_notice(protocol: Mapping[str, str]) -> str:
-    """The warning that the prompt gives the label away; empty where it does not."""
+    """The warning that the prompt can reveal the label; empty if it cannot."""
     return LEAK_NOTICE if protocol["feedback"] == "same_impression" else ""

@@ -1,4 +1,4 @@
-"""Lists that training moved most, for better and for worse, with their products' titles."""
+"""The lists whose target's rank changed most in training, with the titles of their products."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,8 +14,8 @@ from newsrec.report.text import shortened
 Floats = npt.NDArray[np.float64]
 Example = dict[str, Any]
 
-TITLE_WIDTH = 90  # columns of a title that are shown
-NUM_SHOWN = 4  # candidates, the best ones, beside the target
+TITLE_WIDTH = 90  # columns to which a title is shortened
+NUM_SHOWN = 4  # the number of best candidates shown
 KINDS = {
     "higher after training": "No target moved up.",
     "lower after training": "No target moved down.",
@@ -25,17 +25,17 @@ KINDS = {
 def moved_most(
     processed: Path, predictions: Path, before: str, after: str, num: int
 ) -> list[tuple[str, list[Example], str]]:
-    """Of each kind its name, up to `num` lists, and what to say where there is none.
+    """For each kind: its name, up to `num` lists, and the text to show if there are none.
 
     Args:
         processed: folder of the prepared lists and items.
-        predictions: folder of the systems' scores of the test lists.
+        predictions: folder of the systems' scores for the test lists.
         before: the system that training began with.
-        after: what came of it.
-        num: of each kind at most.
+        after: the system after training.
+        num: maximum number of lists of each kind.
 
     Raises:
-        UserError: a file is missing or damaged, or of other lists.
+        UserError: a file is missing, damaged or belongs to other lists.
     """
     lists, items = load_lists(processed), read_items(processed / "items.parquet")
     scores = {name: load_scores(predictions / f"{name}.parquet", lists) for name in (before, after)}
@@ -60,19 +60,19 @@ def moved_most(
 
 
 def target_ranks(scores: Floats, target: npt.NDArray[np.int64]) -> Floats:
-    """The rank of each target, from 1, the mean of those that tie; shape (lists,)."""
+    """The rank of each target, from 1; tied candidates share the mean rank; shape (lists,)."""
     of_target = scores[np.arange(len(scores)), target][:, None]
     ranks: Floats = (scores > of_target).sum(axis=1) + ((scores == of_target).sum(axis=1) + 1) / 2
     return ranks
 
 
 def chosen(before: Floats, after: Floats, num: int) -> list[list[int]]:
-    """For each of `KINDS` the places of up to `num` lists, those that moved most first.
+    """For each of `KINDS`, the positions of up to `num` lists, largest changes first.
 
     Args:
-        before: ranks of the targets, shape (lists,).
-        after: likewise.
-        num: of each kind at most.
+        before: ranks of the targets before training, shape (lists,).
+        after: the same after training.
+        num: maximum number of lists of each kind.
     """
     moved = after - before
     return [
@@ -88,14 +88,14 @@ def chosen(before: Floats, after: Floats, num: int) -> list[list[int]]:
 def example(
     row: Row, items: Mapping[str, Item], before: float, after: float, scores: Sequence[float]
 ) -> Example:
-    """What is shown of a list.
+    """The values that the report shows for one list.
 
     Args:
-        row: of `LISTS_SCHEMA`.
-        items: all that it names, by id.
+        row: a row of `LISTS_SCHEMA`.
+        items: all items that the row refers to, by id.
         before: rank of the target before training.
-        after: and after it.
-        scores: of its candidates after training.
+        after: rank of the target after training.
+        scores: the scores of the candidates after training.
     """
     order = sorted(range(len(scores)), key=lambda place: -scores[place])
 

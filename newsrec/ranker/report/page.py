@@ -24,7 +24,7 @@ from newsrec.report.page import render_page
 from newsrec.report.tables import BETTER, WORSE, Gain, facts
 from newsrec.report.text import DASH, score, shortened, signed
 
-# A figure's key in metrics/evaluate.json and its column's head.
+# The key of each figure in metrics/evaluate.json and its column heading.
 GREEDY = {
     "ndcg_at_1": "NDCG@1",
     "ndcg_at_5": "NDCG@5",
@@ -48,18 +48,18 @@ AUDIT = {
     "end_noise_one": "after",
     "start_noise_group_masked": "64 orders, masked, before",
     "end_noise_group_masked": "after",
-    "divergence": "KL from the start, nats",
-    "clip_share": "clipped ratios",
-    "step_divergence": "KL of a step",
+    "divergence": "KL divergence from the start, nats",
+    "clip_share": "share of clipped ratios",
+    "step_divergence": "KL divergence per step",
     "explained_variance": "explained variance of the critic",
 }
 SLICES = {
-    "history": "By products shown of the history",
-    "target": "By whether anybody bought the target in the period of training",
-    "popularity": "By popularity of the target in training",
+    "history": "By number of history products in the prompt",
+    "target": "By whether anyone bought the target in the training period",
+    "popularity": "By popularity of the target in the training period",
     "category": "By category of the target",
 }
-SLICE_WIDTH = 18  # columns of a slice's name beside its number of lists
+SLICE_WIDTH = 18  # columns for a slice's name, next to its number of lists
 CURVES = {"ndcg": "NDCG@{k}, greedy", "expected_ndcg": "NDCG@{k}, expected"}
 
 
@@ -86,16 +86,16 @@ def render(
 
     Args:
         main: the method that the run is about.
-        metrics: what metrics/evaluate.json holds; slices, probes, teach, compare, train and model
-            (fetch_model) likewise.
-        methods: by method what metrics/rl_METHOD.json holds.
+        metrics: the contents of metrics/evaluate.json; slices, probes, teach, compare, train and
+            model (fetch_model) likewise.
+        methods: for each method, the contents of metrics/rl_METHOD.json.
         curves: the table of plots/learning_curves.tsv.
-        train_loss: of the fine-tuning on answers, columns step and loss.
-        val_loss: the same; may be empty.
-        row_counts: by stage what its metrics hold of rows.
-        examples: kind, lists and what is shown where there is none.
-        k: of the reward, NDCG@k.
-        delta: the difference in NDCG@10 that lists were counted for.
+        train_loss: the loss of fine-tuning on answers, columns step and loss.
+        val_loss: the same for validation; may be empty.
+        row_counts: for each stage, the row counts in its metrics.
+        examples: kind, lists and the text to show if there are none.
+        k: the cut-off of the reward, NDCG@k.
+        delta: the difference in NDCG@10 for which the number of lists was computed.
     """
     found, systems = verdict(metrics, main, probes), metrics["systems"]
     known = [key for key in GREEDY if key in systems[main]]
@@ -103,7 +103,7 @@ def render(
     return render_page(
         Path(__file__).parent,
         "page.html.j2",
-        kicker="Products ranked for a person: a language model trained by reinforcement",
+        kicker="Product ranking for a user: a language model trained with reinforcement learning",
         title=found.title,
         lead=found.text,
         notices=notices(metrics, main, probes, teach, model),
@@ -120,7 +120,7 @@ def render(
         rows=[
             *((name, [_cell(of, key) for key in known]) for name, of in systems.items()),
             (
-                "any order at random",
+                "expectation of a random order",
                 [(score(metrics["random_order"].get(key)), "") for key in known],
             ),
         ],
@@ -146,7 +146,7 @@ def render(
             (f"{name}, {_num_probed(probes[probe])} lists", _probe_rows(probes[probe]))
             for probe, name in (
                 (WRONG_HISTORY, "Another user's history"),
-                (CANDIDATE_ALONE, "The candidate alone, without a history"),
+                (CANDIDATE_ALONE, "The candidate only, without a history"),
             )
             if probes[probe]
         ],
@@ -161,13 +161,13 @@ def render(
         compare=facts(compare),
         loss_svg=Markup(loss_curve(train_loss, val_loss, y_label="loss, nats per token")),
         training=[("fine-tuning on answers", facts(train))]
-        + [(f"reinforcement, {name}", facts(of)) for name, of in methods.items()],
+        + [(f"reinforcement learning, {name}", facts(of)) for name, of in methods.items()],
         row_counts=[(stage, facts(of)) for stage, of in row_counts.items()],
     )
 
 
 def _cell(figures: Mapping[str, Any], key: str) -> tuple[str, str]:
-    """A figure and its interval as printed; a dash where the system has none."""
+    """A figure and its interval as printed; a dash if the system does not have the figure."""
     return _figure(figures[key]) if key in figures else (DASH, "")
 
 
@@ -196,7 +196,7 @@ def _systems(metrics: Metrics) -> str:
 
 
 def _matrix(metrics: Metrics) -> list[tuple[str, list[tuple[str, str] | None]]]:
-    """What each system has more than each after it by NDCG@10, and the class of its cell."""
+    """The difference in NDCG@10 of each system from each later one, and the class of the cell."""
     names = list(metrics["systems"])
     classes = {BETTER: "above", WORSE: "below"}
 
@@ -217,7 +217,7 @@ def _matrix(metrics: Metrics) -> list[tuple[str, list[tuple[str, str] | None]]]:
 
 
 def _plan(metrics: Metrics, main: str) -> list[tuple[str, list[object]]]:
-    """Of each other system the smallest difference that is shown, and the lists that one takes."""
+    """For each other system: the smallest detectable difference, and the number of lists needed."""
     rows: list[tuple[str, list[object]]] = []
     for name in metrics["systems"]:
         for pair in (f"{main} vs {name}", f"{name} vs {main}"):
@@ -232,7 +232,7 @@ def _curves(curves: pd.DataFrame, column: str, head: str) -> str:
         for method in METHODS
         if (curves["method"] == method).any()
     }
-    title = f"{head}, of the validation lists by step"
+    title = f"{head} on the validation lists, by step"
     return step_curves(series, title=title, y_label=head)
 
 
@@ -256,7 +256,7 @@ def _probe_rows(found: Mapping[str, Any]) -> list[tuple[str, list[tuple[str, str
 
 
 def _slices(slices: Mapping[str, Any], main: str) -> list[tuple[str, Markup]]:
-    """A dot plot for each heading, all on one scale."""
+    """A dot plot for each heading, all on the same scale."""
     shown = list(dict.fromkeys(("sft", *METHODS, main)))
     plots = {
         heading: [

@@ -31,10 +31,10 @@ def summary_markdown(
     teach: Mapping[str, Any],
     model: Mapping[str, Any],
 ) -> str:
-    """The verdict, what the method gains over each system, a row for each, and the protocol.
+    """The verdict, the gain of the method over each system, a row for each, and the protocol.
 
     Args:
-        metrics: what metrics/evaluate.json holds; probes, teach and model (fetch_model) likewise.
+        metrics: the contents of metrics/evaluate.json; probes, teach, model (fetch_model) likewise.
         main: the method that the run is about.
     """
     found = verdict(metrics, main, probes)

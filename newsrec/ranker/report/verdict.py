@@ -1,7 +1,7 @@
 """What the figures of a run show, in sentences.
 
-Every function takes what metrics/evaluate.json holds: `systems`, the figures of each with its
-interval, and `pairs`, under "a vs b" what a has more than b.
+Every function takes the contents of metrics/evaluate.json: `systems`, the figures of each system
+with their intervals, and `pairs`, with the differences a minus b under "a vs b".
 """
 
 from collections.abc import Mapping
@@ -23,26 +23,26 @@ HEADS = {
     "hr_at_10": "HR@10",
     "mrr": "MRR",
 }
-_PHRASES = {BETTER: "better than", SAME: "not shown to differ from", WORSE: "worse than"}
-_MANY_TIES = 0.05  # share of the lists whose target ties
+_PHRASES = {BETTER: "better than", SAME: "not significantly different from", WORSE: "worse than"}
+_MANY_TIES = 0.05  # share of lists whose target is tied
 
 KRICHENE = (
-    "Each list has the target and {num} others that were drawn. Figures of drawn candidates are "
-    "higher than those of the whole catalogue, and may even order systems otherwise (Krichene and "
-    "Rendle, 2020, On sampled metrics for item recommendation): these compare with other figures "
-    "on the very same lists, and with no published figure of the full ranking."
+    "Each list contains the target and {num} sampled candidates. Figures for sampled candidates "
+    "are higher than those for the full catalogue, and can even rank systems differently "
+    "(Krichene and Rendle, 2020, On sampled metrics for item recommendation). Compare these "
+    "figures only with others for the same lists, not with published figures for a full ranking."
 )
 
 
 class Verdict(NamedTuple):
-    """The answer in a few words, and sentences with the figures."""
+    """A short answer, and sentences with the figures."""
 
     title: str
     text: str
 
 
 def gain(metrics: Metrics, one: str, other: str, key: str = MAIN) -> Gain | None:
-    """What one system has more than another; None where they have no such figure in common."""
+    """The difference of one system from another; None if one of them does not have the figure."""
     pairs = metrics["pairs"]
     if found := pairs.get(f"{one} vs {other}", {}).get(key):
         return Gain(found["value"], found["low"], found["high"], found["p"])
@@ -52,14 +52,14 @@ def gain(metrics: Metrics, one: str, other: str, key: str = MAIN) -> Gain | None
 
 
 def main_gain(metrics: Metrics, one: str, other: str) -> Gain:
-    """The same by NDCG@10, which every system has."""
+    """The same for NDCG@10, which every system has."""
     found = gain(metrics, one, other)
     assert found is not None, f"no pair of {one} and {other}"
     return found
 
 
 def strongest_baseline(metrics: Metrics) -> str | None:
-    """The one with the highest NDCG@10 of those that are neither our models nor leaks."""
+    """The baseline with the highest NDCG@10, other than the random order and leaks; or None."""
     others = [name for name in metrics["systems"] if name not in (*POLICIES, *LEAKS, RANDOM)]
     return max(others, key=lambda name: value_of(metrics, name), default=None)
 
@@ -70,7 +70,7 @@ def value_of(metrics: Metrics, system: str, key: str = MAIN) -> float:
 
 
 def rivals(metrics: Metrics, main: str) -> dict[str, str]:
-    """What the verdict compares with, by system, in words."""
+    """The systems that the verdict compares with, and their descriptions."""
     strongest = strongest_baseline(metrics)
     found = {
         SFT: "the model that it started from",
@@ -83,18 +83,18 @@ def rivals(metrics: Metrics, main: str) -> dict[str, str]:
 
 
 def verdict(metrics: Metrics, main: str, probes: Mapping[str, Any]) -> Verdict:
-    """Whether training by reinforcement helped, against what, and by how much.
+    """Whether reinforcement learning helped, compared with which systems, and by how much.
 
     Args:
         metrics: see the module.
         main: the method that the run is about.
-        probes: what metrics/probes.json holds.
+        probes: the contents of metrics/probes.json.
     """
     of_main = metrics["systems"][main][MAIN]
     low, high = score(of_main["low"]), score(of_main["high"])
     sentences = [
         f"On {counted(metrics['num_lists'], 'test list')} of {metrics['num_candidates']} "
-        f"candidates, of {counted(metrics['num_users'], 'user')}, the ranker trained by "
+        f"candidates each, from {counted(metrics['num_users'], 'user')}, the ranker trained with "
         f"{in_words(main)} has an NDCG@10 of {score(of_main['value'])} (95 % interval {low} to "
         f"{high}); a random order has {score(metrics['random_order'][MAIN])} on average."
     ]
@@ -107,9 +107,10 @@ def verdict(metrics: Metrics, main: str, probes: Mapping[str, Any]) -> Verdict:
     if of_probe := probes[WRONG_HISTORY].get(main):
         own, probed = of_probe["own"], of_probe["probed"]
         sentences.append(
-            f"On {number(of_probe['num_lists'])} of these lists it has {score(own['value'])} with "
-            f"the user's own history. With another user's history it has {score(probed['value'])} "
-            f"({score(probed['low'])} to {score(probed['high'])})."
+            f"On {number(of_probe['num_lists'])} of these lists, its NDCG@10 is "
+            f"{score(own['value'])} with the user's own history and {score(probed['value'])} "
+            f"(95 % interval {score(probed['low'])} to {score(probed['high'])}) with another "
+            "user's history."
         )
     return Verdict(_title(metrics, main), " ".join(sentences))
 
@@ -124,8 +125,8 @@ def _title(metrics: Metrics, main: str) -> str:
         for outcome in (BETTER, WORSE, SAME)
         if outcome in by_outcome
     ]
-    how = "by softmax" if main == SOFTMAX else "by reinforcement"
-    return f"Trained {how}, the ranker is {_listed(parts, ', and ')}"
+    how = "softmax" if main == SOFTMAX else "reinforcement learning"
+    return f"Trained with {how}, the ranker is {_listed(parts, ', and ')}"
 
 
 def _listed(words: list[str], last: str = " and ") -> str:
@@ -133,7 +134,7 @@ def _listed(words: list[str], last: str = " and ") -> str:
 
 
 def against_softmax(metrics: Metrics, main: str) -> str:
-    """Which of the two is better at what; empty where there is only one of them."""
+    """Which of the two is better by which metrics; empty if there is only one of them."""
     if main == SOFTMAX or SOFTMAX not in metrics["systems"]:
         return ""
     found = {key: gain(metrics, main, SOFTMAX, key) for key in HEADS}
@@ -141,25 +142,27 @@ def against_softmax(metrics: Metrics, main: str) -> str:
     for key, one in found.items():
         if one is not None:
             by_outcome[one.outcome].append(f"{HEADS[key]} ({one})")
-    names = {BETTER: f"{main} is better by", WORSE: "softmax is better by"}
+    phrases = {
+        BETTER: f"{main} is better than softmax",
+        WORSE: f"softmax is better than {main}",
+        SAME: "no significant difference was found",
+    }
     sentences = [
-        f"{words} {_listed(by_outcome[outcome])}."
-        for outcome, words in names.items()
+        f"By {_listed(by_outcome[outcome])}, {phrase}."
+        for outcome, phrase in phrases.items()
         if by_outcome[outcome]
     ]
-    if by_outcome[SAME]:
-        sentences.append(f"No difference is shown by {_listed(by_outcome[SAME])}.")
-    return f"Against softmax, trained alike: {' '.join(sentences)}"
+    return f"{main} and softmax were trained in the same way. {' '.join(sentences)}"
 
 
 def against_others(metrics: Metrics, main: str) -> list[str]:
-    """A sentence for each other system: better, worse, or no difference shown."""
+    """A sentence for each other system: better, worse, or no significant difference."""
     sentences = []
     for name in metrics["systems"]:
         if name != main:
             found = main_gain(metrics, main, name)
             phrase = _PHRASES[found.outcome]
-            sentences.append(f"By NDCG@10 {main} is {phrase} {name} ({in_words(name)}): {found}.")
+            sentences.append(f"By NDCG@10, {main} is {phrase} {name} ({in_words(name)}): {found}.")
     return sentences
 
 
@@ -170,28 +173,27 @@ def notices(
     teach: Mapping[str, Any],
     model: Mapping[str, Any],
 ) -> list[Notice]:
-    """Kind, title and text of what to know before reading the figures.
+    """The kind, title and text of each notice that readers should see before the figures.
 
     Args:
         metrics: see the module.
         main: the method that the run is about.
-        probes: what metrics/probes.json holds.
-        teach: what metrics/teach.json holds.
-        model: what metrics/fetch_model.json holds.
+        probes: the contents of metrics/probes.json.
+        teach: the contents of metrics/teach.json.
+        model: the contents of metrics/fetch_model.json.
     """
     found = [
         ("note", "Tiny model.", tiny_notice(model)),
         _of_teacher(teach),
-        ("note", "Drawn candidates.", KRICHENE.format(num=metrics["num_candidates"] - 1)),
+        ("note", "Sampled candidates.", KRICHENE.format(num=metrics["num_candidates"] - 1)),
         _of_ties(metrics),
         _of_history(main, probes),
         ("note", "PPO.", _of_ppo(metrics)),
     ]
     if "rating_number" in metrics["systems"]:
         text = (
-            "rating_number was counted by the site after the test period, so it knows what was "
-            "bought later: it shows what a leak is worth, and is not among the baselines of the "
-            "verdict."
+            "The site counted rating_number after the test period, so it includes later purchases. "
+            "It shows the effect of a leak, and is not one of the baselines in the verdict."
         )
         found.append(("note", "A leak for comparison.", text))
     return [notice for notice in found if notice[2]]
@@ -200,17 +202,17 @@ def notices(
 def _of_teacher(teach: Mapping[str, Any]) -> Notice:
     train = teach["train"]
     if teach["teacher"] == "none":
-        text = "The labels themselves were the answers of the fine-tuning; no teacher was asked."
+        text = "The model was fine-tuned on the labels themselves; no teacher was queried."
         return "note", "No teacher.", text
     if teach["teacher"] == "url":
         return "note", "", ""
     return (
         "note",
         "A local teacher.",
-        "The teacher was a server of the same machine that knows the labels and plays one: "
-        f"{train['num_right']:,} of its {train['num_asked']:,} answers were right and kept, the "
-        "others wrong, unclear or cut off on purpose. It shows that asking a server works, and "
-        "nothing of what a real teacher knows.",
+        "The teacher was a stand-in on the same machine, a server that knows the labels: "
+        f"{train['num_right']:,} of its {train['num_asked']:,} answers were correct and kept; the "
+        "others were deliberately wrong, unclear or truncated. This shows that querying a server "
+        "works, but nothing about how well a real teacher answers.",
     )
 
 
@@ -222,9 +224,9 @@ def _of_ties(metrics: Metrics) -> Notice:
     }
     listed = ", ".join(f"{name} {100 * rate:.0f} %" for name, rate in tied.items())
     text = (
-        "Lists whose target has exactly the same score as another candidate, of all lists: "
-        f"{listed}. Their figures are the mean over every order of the tied ones; a coarse "
-        "score.dtype ties more."
+        "The share of lists whose target has exactly the same score as another candidate: "
+        f"{listed}. Their figures are averaged over all orders of the tied candidates. A "
+        "score.dtype of lower precision leads to more ties."
     )
     return "warn", "Many exact ties.", text if tied else ""
 
@@ -233,10 +235,10 @@ def _of_history(main: str, probes: Mapping[str, Any]) -> Notice:
     found = probes[WRONG_HISTORY].get(main)
     reads = found is None or found["difference"]["high"] < 0
     text = (
-        "With another user's history in the prompt it is not shown to rank worse: it may follow "
-        "something else, such as popularity."
+        "With another user's history in the prompt, the ranker is not significantly worse: it may "
+        "rely on something else, such as popularity."
     )
-    return "warn", "Not shown to read the history.", "" if reads else text
+    return "warn", "No evidence that the ranker uses the history.", "" if reads else text
 
 
 def _of_ppo(metrics: Metrics) -> str:
@@ -244,7 +246,7 @@ def _of_ppo(metrics: Metrics) -> str:
         return ""
     found = main_gain(metrics, "ppo", SFT)
     return (
-        "PPO with one drawn order of each list and a value head is the published recipe, kept for "
-        "comparison. The noise of its gradient is in the estimator audit of the page. Here it is "
-        f"{_PHRASES[found.outcome]} the model that it started from: {found}."
+        "PPO with one sampled order per list and a value head is the published recipe, included "
+        "for comparison. The estimator audit of the report shows the noise of its gradient. In "
+        f"this run, PPO is {_PHRASES[found.outcome]} the model that it started from: {found}."
     )

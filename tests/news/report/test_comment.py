@@ -30,7 +30,7 @@ def test_a_value_cannot_leave_the_code_block() -> None:
 def test_a_comment_is_never_longer_than_can_be_posted() -> None:
     text = comment("Summary\n", "a metric that changed\n" * 10_000, "main", "")
     assert MAX_CHARACTERS - 100 < len(text) <= MAX_CHARACTERS
-    assert "and more: dvc metrics diff main\n```\n" in text
+    assert "and more; for the full list: dvc metrics diff main\n```\n" in text
 
 
 @pytest.mark.parametrize("words", [[], ["main", "other"]])

@@ -53,7 +53,7 @@ def test_a_hostile_title_or_name_stays_text(given: dict[str, Any]) -> None:
             "(95 % interval 0.180 to 0.220, p = 0.002)",
         ),
         (0.4, "worse than its base: its AUC per impression is lower by 0.100"),
-        (0.51, "No difference shown: AUC per impression changed by +0.010"),
+        (0.51, "No significant difference was found: AUC per impression changed by +0.010"),
     ],
 )
 def test_the_verdict_is_better_worse_or_no_difference(
@@ -111,7 +111,7 @@ def test_a_wide_interval_is_no_proof_that_a_leak_explains_a_gain() -> None:
     metrics["tuned_vs_leak_probe"]["auc"] |= {"low": -0.2, "high": 0.2}
     text = printed(metrics, probe(True, "no liked news means Yes"))
     assert "artefact" not in text.lower()
-    assert "No difference was shown between the tuned model and the one-line rule" in text
+    assert "No significant difference was found between the tuned model and the one-line" in text
     assert "which reads the answer from the prompt" in text
 
 
@@ -127,7 +127,7 @@ def test_no_difference_from_a_rule_comes_with_what_could_have_been_seen() -> Non
     metrics = evaluation(probe=0.69)
     metrics["tuned_vs_leak_probe"]["detectable_auc"] = 0.111
     text = printed(metrics, probe())
-    assert text.count("difference of 0.111 or more four times in five") == 2  # page and summary
+    assert text.count("difference of 0.111 or more with 80 % power") == 2  # page and summary
     assert "better than any" not in text
 
 
@@ -146,13 +146,13 @@ def test_nothing_is_printed_about_a_rule_that_the_model_beats() -> None:
 @pytest.mark.usefixtures("undrawn")
 def test_the_best_rule_on_the_test_set_is_labelled_as_an_upper_bound(given: dict[str, Any]) -> None:
     text = " ".join(render(**given).split())
-    assert "0.634: an upper bound, found with their labels" in text
+    assert "0.634. This is an upper bound, because the rule was found with the labels" in text
 
 
 @pytest.mark.usefixtures("undrawn")
 def test_no_baseline_beaten_is_not_called_a_proof(given: dict[str, Any]) -> None:
     given["metrics"] = evaluation(tuned=0.5, probe=0.5)
-    assert "is not shown to be better than any baseline" in render(**given)
+    assert "is not significantly better than any baseline" in render(**given)
 
 
 @pytest.mark.usefixtures("undrawn")
@@ -293,7 +293,7 @@ def test_answers_of_another_form_are_named_where_accuracy_counts_them(
 ) -> None:
     assert "neither Yes nor No" not in summary(given["metrics"])
     given["metrics"]["base"]["unparsed_rate"] = 0.76
-    words = "Of the base model's answers 76.0 % are neither, of the tuned model's 0.0 %."
+    words = "They make up 76.0 % of the base model's answers and 0.0 % of the tuned model's."
     assert words in summary(given["metrics"])
     assert words.replace("'", "&#39;") in render(**given)
 
@@ -311,6 +311,6 @@ def test_intervals_of_several_comparisons_are_said_to_hold_one_by_one(
 def test_the_step_whose_weights_were_kept_is_named_where_it_is_not_the_last(
     given: dict[str, Any],
 ) -> None:
-    assert "Kept are the weights" not in render(**given)
+    assert "were kept" not in render(**given)
     given["train"]["kept_step"] = 6
-    assert "Kept are the weights of step 6, " in render(**given)
+    assert "The weights of step 6 were kept, " in render(**given)

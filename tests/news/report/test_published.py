@@ -50,7 +50,7 @@ def test_figures_from_elsewhere_are_labelled_as_such_and_have_no_interval(
     leaky: dict[str, Any],
 ) -> None:
     rows = {row.name: row for row in beside_published(leaky["metrics"], RULE)}
-    assert "not measured here" in rows["published"].about
+    assert "not measured in this run" in rows["published"].about
     assert "not in this run" in rows["rule on MINDsmall"].about
     for name in ELSEWHERE:
         assert [interval for _, interval in rows[name].figures] == [""] * len(HEADS)
@@ -60,7 +60,7 @@ def test_figures_from_elsewhere_are_labelled_as_such_and_have_no_interval(
 
 def test_page_and_summary_show_the_table(leaky: dict[str, Any]) -> None:
     page = render(**leaky)
-    assert "Beside the published figures" in page
+    assert "Published figures for reference" in page
     summary = summary_markdown(leaky["metrics"], leaky["model"], leaky["probe"])
     assert "| `published` | 0.981 | 1.000 | 0.821 | " in summary
     assert "| `tuned` | 0.600 | 0.400 | 0.700 | this run |" in summary
@@ -104,14 +104,14 @@ def test_the_headline_of_a_run_without_a_leak_is_what_fine_tuning_did(
 def test_parts_of_the_evaluation_set_are_left_out_where_no_pair_can_be_ordered(
     leaky: dict[str, Any], given: dict[str, Any]
 ) -> None:
-    assert "Parts of the evaluation set" not in render(**leaky)
+    assert "Subsets of the evaluation set" not in render(**leaky)
     given["slices"]["topic"] = {
         "food": {
             model: {"value": 0.6, "low": 0.5, "high": 0.7, "num_clicks": 9}
             for model in ("base", "tuned")
         }
     }
-    assert "Parts of the evaluation set" in render(**given)
+    assert "Subsets of the evaluation set" in render(**given)
 
 
 def test_a_hostile_rule_stays_text(leaky: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""The page and the summary of made-up figures: what they say, and that texts stay texts."""
+"""The page and the summary of synthetic figures: their sentences, and texts that stay texts."""
 
 from copy import deepcopy
 from functools import cache
@@ -146,7 +146,7 @@ def test_the_page_is_alone_and_equal_to_the_byte(given: dict[str, Any]) -> None:
     assert not page.addresses
     assert not {"script", "link", "img", "iframe"} & set(page.tags)
     assert text == render(**given)
-    assert "lists that a difference of 0.015 takes" in text
+    assert "lists needed to detect a difference of 0.015" in text
 
 
 @pytest.mark.slow
@@ -167,15 +167,19 @@ def test_texts_and_names_from_outside_stay_text(given: dict[str, Any]) -> None:
 def test_every_section_is_there_and_the_verdict_is_first(given: dict[str, Any]) -> None:
     text = render(**given)
     for words in (
-        *("Systems", "Greedy order and drawn order", "Every two systems", "Learning curves"),
+        *("Systems", "Greedy and sampled orders", "All pairs of systems", "Learning curves"),
         *(
             "Another user&#39;s history",
             "Correlation with popularity",
             "Estimator audit",
             "Teacher",
         ),
-        *("Krichene and Rendle", "A local teacher.", "PPO with one drawn order", "Fingerprint"),
-        *("Parts of the test lists", "Lists that training moved most", "What these lists can show"),
+        *("Krichene and Rendle", "A local teacher.", "PPO with one sampled order", "Fingerprint"),
+        *(
+            "Subsets of the test lists",
+            "Lists that changed most in training",
+            "Detectable differences",
+        ),
     ):
         assert words in text, words
     assert text.index("the ranker is better than") < text.index("<h2>Systems")
@@ -186,7 +190,7 @@ def test_the_tables_hold_the_figures(given: dict[str, Any]) -> None:
     page = Page(render(**given))
     heads = ["NDCG@1", "NDCG@5", "NDCG@10", "NDCG@20", "HR@5", "HR@10", "MRR", "target ties"]
     rows = page.table("system", *heads)
-    assert [row[0] for row in rows] == [*SKILLS, "any order at random"]
+    assert [row[0] for row in rows] == [*SKILLS, "expectation of a random order"]
     figure = given["metrics"]["systems"]["exact"]["ndcg_at_10"]
     assert rows[0][3] == f"{figure['value']:.3f} {figure['low']:.3f}–{figure['high']:.3f}"
     assert rows[-1][3] == "0.227"
@@ -206,9 +210,9 @@ AUDIT_HEADS = [
     "after",
     "64 orders, masked, before",
     "after",
-    "KL from the start, nats",
-    "clipped ratios",
-    "KL of a step",
+    "KL divergence from the start, nats",
+    "share of clipped ratios",
+    "KL divergence per step",
     "explained variance of the critic",
 ]
 
@@ -217,11 +221,11 @@ AUDIT_HEADS = [
     ("sft", "softmax", "popularity", "title"),
     [
         (0.2, 0.0, 0.2, "better than the model that it started from and the strongest baseline, and"
-         " not shown to differ from softmax"),
+         " not significantly different from softmax"),
         (0.2, 0.2, 0.2, "better than the model that it started from, softmax and the strongest"
          " baseline"),
-        (0.0, -0.2, 0.2, "better than the strongest baseline, worse than softmax, and not shown"
-         " to differ from the model that it started from"),
+        (0.0, -0.2, 0.2, "better than the strongest baseline, worse than softmax, and not"
+         " significantly different from the model that it started from"),
     ],
 )  # fmt: skip
 def test_the_title_says_better_worse_or_neither(
@@ -231,17 +235,20 @@ def test_the_title_says_better_worse_or_neither(
     set_pair(given, "exact vs softmax", softmax)
     set_pair(given, "exact vs popularity", popularity)
     found = verdict(given["metrics"], "exact", given["probes"])
-    assert found.title == f"Trained by reinforcement, the ranker is {title}"
+    assert found.title == f"Trained with reinforcement learning, the ranker is {title}"
     assert found.title in summary(given)
     assert "The model that it started from has 0." in found.text
     assert "Softmax, the supervised baseline, has 0." in found.text
-    assert "With another user's history it has" in found.text
+    assert ") with another user's history." in found.text
 
 
 def test_it_is_said_which_of_the_two_is_better_at_what(given: dict[str, Any]) -> None:
     sentence = against_softmax(given["metrics"], "exact")
-    assert "exact is better by expected NDCG@10 (+" in sentence
-    assert "No difference is shown by NDCG@10 (" in sentence
+    better, same = sentence.split(". ")[1:]
+    assert better.startswith("By expected NDCG@10 (+")
+    assert better.endswith("), exact is better than softmax")
+    assert same.startswith("By NDCG@10 (")
+    assert same.endswith("), no significant difference was found.")
     assert against_softmax(given["metrics"], "softmax") == ""
 
 
@@ -255,17 +262,18 @@ def test_a_pair_is_read_from_either_side(given: dict[str, Any]) -> None:
 
 def test_softmax_is_not_compared_with_itself(given: dict[str, Any]) -> None:
     found = verdict(given["metrics"], "softmax", given["probes"])
-    assert found.title.startswith("Trained by softmax, the ranker is better than the model")
+    assert found.title.startswith("Trained with softmax, the ranker is better than the model")
     assert "supervised baseline" not in found.text
 
 
 def test_the_notices_are_those_of_the_run(given: dict[str, Any]) -> None:
     found = notices_of(given)
     assert list(found) == [
-        *("Tiny model.", "A local teacher.", "Drawn candidates.", "PPO.", "A leak for comparison."),
+        *("Tiny model.", "A local teacher.", "Sampled candidates."),
+        *("PPO.", "A leak for comparison."),
     ]
-    assert "1,600 of its 2,000 answers were right" in found["A local teacher."]
-    assert "not shown to differ from the model that it started from" in found["PPO."]
+    assert "1,600 of its 2,000 answers were correct" in found["A local teacher."]
+    assert "not significantly different from the model that it started from" in found["PPO."]
     given["teach"]["teacher"] = "none"
     given["metrics"]["systems"]["sft"]["tie_rate"]["value"] = 0.6
     of_probe = given["probes"]["wrong_history"]["exact"]
@@ -273,7 +281,7 @@ def test_the_notices_are_those_of_the_run(given: dict[str, Any]) -> None:
     found = notices_of(given)
     assert "No teacher." in found
     assert "sft 60 %" in found["Many exact ties."]
-    assert "Not shown to read the history." in found
+    assert "No evidence that the ranker uses the history." in found
     given["teach"]["teacher"] = "url"
     del given["metrics"]["systems"]["rating_number"], given["metrics"]["systems"]["ppo"]
     assert not {"No teacher.", "A local teacher.", "PPO.", "A leak for comparison."} & {

@@ -40,7 +40,9 @@ def test_page_summary_and_provenance_are_written(tree: Path) -> None:
     report.main()
     page = (tree / "reports/report.html").read_text()
     summary = (tree / "reports/summary.md").read_text()
-    title = "Trained by reinforcement, the ranker is better than the model that it started from"
+    title = (
+        "Trained with reinforcement learning, the ranker is better than the model that it started"
+    )
     assert title in page
     assert title in summary
     assert "<svg" in page
@@ -48,7 +50,7 @@ def test_page_summary_and_provenance_are_written(tree: Path) -> None:
     assert "rank 20" in page or "rank 1" in page  # lists that training moved
     for method in ("exact", "softmax", "group", "ppo"):
         assert f"{method}: 0.300 at step 0, 0.500 at step 10" in page  # a learning curve
-        assert f"reinforcement, {method}" in page
+        assert f"reinforcement learning, {method}" in page
         assert f"| `{method}` |" in summary
     found = json.loads((tree / "metrics/provenance.json").read_text())
     assert set(found["seeds"]) == {"train", "teach", "evaluate", "rl"}
