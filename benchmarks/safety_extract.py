@@ -19,6 +19,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 from python_calamine import CalamineWorkbook
@@ -189,7 +190,10 @@ def _recipe(
         for split, quota in quotas.items():
             frames = []
             for label, number in quota.items():
-                steps = [{"$match": {FIELDS.label: label}}, {"$sample": {"size": number}}]
+                steps: list[dict[str, Any]] = [
+                    {"$match": {FIELDS.label: label}},
+                    {"$sample": {"size": number}},
+                ]
                 frames.append(pd.DataFrame(list(collection.aggregate(steps))))
             frame = pd.concat(frames)
             ids[split] = set(frame["_id"])

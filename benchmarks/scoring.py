@@ -95,7 +95,7 @@ def floor(path: Path, _: Path) -> float:
     num_tokens = unique_tokens(prompts)
     network = load_model(MODEL, "float32")
     embedding = network.get_input_embeddings().weight.numel()
-    operations = 2 * (network.num_parameters() - embedding) * num_tokens
+    operations: float = 2 * (network.num_parameters() - embedding) * num_tokens
     one, other = (torch.randn(1024, 1024) for _ in range(2))
     timer = Timer("one @ other", globals={"one": one, "other": other})
     return operations * timer.blocked_autorange(min_run_time=1.0).median / (2 * 1024**3)
