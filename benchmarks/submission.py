@@ -23,9 +23,10 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.candidates import NUM_CANDIDATES, NUM_NEWS, make_titles, unique_tokens
-from benchmarks.document import Row, save
+from benchmarks.document import save
 from benchmarks.ids import MAX_TOKENS, TOKENIZER
 from benchmarks.packages import fetch_qwen3_tokenizer
+from benchmarks.rows import Row
 from newsrec.chat.tokens import load_tokenizer
 from newsrec.engines.parts import Parts
 from newsrec.engines.request import ANSWERS_SCHEMA, Request
@@ -51,7 +52,7 @@ def main() -> None:
     given = parser.parse_args()
     fetch_qwen3_tokenizer(TOKENIZER)
     shutil.rmtree(WORK, ignore_errors=True)
-    save("submission", [measure(given.share, WORK, TOKENIZER)])
+    save("submission", [measure(given.share, WORK, TOKENIZER)], rounds=1)
 
 
 def measure(share: float, work: Path, tokenizer: Path, num_news: int = NUM_NEWS) -> Row:
@@ -84,9 +85,9 @@ def measure(share: float, work: Path, tokenizer: Path, num_news: int = NUM_NEWS)
     print(f"{disk / num_prompts:.0f} bytes of disk a prompt, {num_unique / num_prompts:.1f} tokens")
     shown = f"{NUM_IMPRESSIONS:,} impressions, {num_prompts / share / 1e6:.0f} million prompts"
     return Row(
-        f"{shown}; from {share:.1%}",
-        f"host {total / 3600:.2f} h",
-        f"one H100 at its peak {on_gpu / 3600:.1f} h",
+        f"{shown}: CPU time of the host, scaled from {share:.1%}",
+        f"{total / 3600:.2f} h",
+        f"one H100 at its peak: {on_gpu / 3600:.1f} h",
         on_gpu / total,
         3,
     )
