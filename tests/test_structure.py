@@ -32,7 +32,7 @@ ALLOWED: dict[str, set[str]] = {
     "training": {"chat", "errors", "files", "models", "running"},
     "engines": {"chat", "errors", "files", "models", "running"},
     "sharing": {"errors", "files", "git", "models", "provenance"},
-    "provenance": {"errors", "git", "preflight"},
+    "provenance": {"engines", "errors", "git", "preflight", "running"},
     "params": {"engines", "errors", "models", "training"},
     "preflight": {"engines", "errors", "files", "models", "params", "running", "training"},
 }
