@@ -10,6 +10,7 @@ import pytest
 
 from newsrec import cli
 from newsrec.params.compose import compose
+from tests.documents import TEXTS, commands
 
 ENGINE = ("--engine", "transformers")
 
@@ -86,6 +87,30 @@ def test_a_file_of_many_and_json_in_and_out(
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
     assert newsrec("rank", "-", "--json", *ENGINE) == 0
     assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == lines
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_readme_rank_their_titles(
+    pipeline: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # vLLM, the default, has a process of its own; the words of the commands are the same.
+    compose(pipeline / "params.yaml", ["engine=transformers", "score.max_model_len=400"])
+    shown = commands(TEXTS["README.md"])
+    place = shown.index(["newsrec", "rank", "-", "--json"])
+    (by_options,) = (words for words in shown if words[:3] == ["newsrec", "rank", "--history"])
+    assert newsrec(*by_options[1:]) == 0
+    _, *rows = capsys.readouterr().out.splitlines()
+    program, request = shown[place - 1]
+    assert program == "echo"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(f"{request}\n".encode())))
+    assert newsrec(*shown[place][1:]) == 0
+    ranked = json.loads(capsys.readouterr().out)
+    assert {one["title"] for one in ranked} == {"Five goals in the derby", "Rates rise"}
+    assert [one["rank"] for one in ranked] == [1, 2]
+    # Both ask the same question.
+    assert [row.split(maxsplit=2) for row in rows] == [
+        [str(one["rank"]), f"{one['probability']:.4f}", one["title"]] for one in ranked
+    ]
 
 
 @pytest.mark.slow
