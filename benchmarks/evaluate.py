@@ -36,7 +36,10 @@ BASELINES = ("popularity", "tfidf", "nrms", "leak_probe", "random")
 MEAN_ROWS = 37  # as MINDsmall dev
 USERS_PER_IMPRESSION = 50_000 / 73_000
 GOAL = 30
-BOUND = "the intervals, which the rival lacks: 1,000 resamples took 40 % of the CPU time of 270,744 rows"
+BOUND = (
+    "the intervals, which the rival lacks: 1,000 resamples took 40 % of the CPU time of 270,744 "
+    "rows"
+)
 
 
 def write_inputs(folder: Path, num_impressions: int, seed: int) -> int:
