@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from benchmarks import (
     candidates,
@@ -24,6 +23,7 @@ from benchmarks import (
 from benchmarks.preprocess_ways import WAYS
 from newsrec.errors import UserError
 from tests import ROOT
+from tests.quick_yaml import safe_load
 
 
 def test_the_host_work_of_a_submission_is_measured_on_a_part_of_it(
@@ -39,7 +39,7 @@ def test_the_host_work_of_a_submission_is_measured_on_a_part_of_it(
 def test_the_row_loop_makes_the_samples_of_preprocess(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(preprocess, "NUM_NEWS", 5_000)
+    monkeypatch.setattr(preprocess, "NUM_NEWS", 2_000)
     preprocess.write_files(tmp_path / "raw", 100, seed=1)
     for name, way in WAYS.items():
         (tmp_path / name).mkdir()
@@ -86,10 +86,11 @@ def test_all_ways_to_token_ids_agree(
 
 
 def test_the_loop_beside_evaluate_reads_what_evaluate_reads(tmp_path: Path) -> None:
-    assert evaluate.write_inputs(tmp_path, 20, seed=1) > 20
+    assert evaluate.write_inputs(tmp_path, 5, seed=1) > 5
     assert evaluate.looped(tmp_path, 3) > 0
 
 
+@pytest.mark.slow  # trains
 def test_every_way_of_the_ranker_takes_a_step() -> None:
     for make in ranker.WAYS.values():
         make(2)()
@@ -132,10 +133,11 @@ def test_training_takes_turns_beside_each_number_of_busy_processes(
 
 
 def test_the_start_of_every_stage_of_the_default_run_is_measured() -> None:
-    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    stages = safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     assert set(graph.STAGES) == set(stages)
 
 
+@pytest.mark.slow  # starts DVC
 def test_a_graph_with_something_to_do_is_not_measured(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

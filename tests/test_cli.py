@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from newsrec import cli
-from newsrec.params.compose import compose
+from tests.compositions import write_params
 from tests.documents import TEXTS, commands
 
 ENGINE = ("--engine", "transformers")
@@ -19,7 +19,7 @@ ENGINE = ("--engine", "transformers")
 def pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_model: Path) -> Path:
     """A folder with params.yaml and a tuned model, which is the tiny one."""
     monkeypatch.chdir(tmp_path)
-    compose(tmp_path / "params.yaml", ["score.max_model_len=400"])
+    write_params(tmp_path / "params.yaml", "score.max_model_len=400")
     shutil.copytree(tiny_model, tmp_path / "models/merged")
     return tmp_path
 
@@ -94,7 +94,7 @@ def test_the_commands_of_the_readme_rank_their_titles(
     pipeline: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # vLLM, the default, has a process of its own; the words of the commands are the same.
-    compose(pipeline / "params.yaml", ["engine=transformers", "score.max_model_len=400"])
+    write_params(pipeline / "params.yaml", "engine=transformers", "score.max_model_len=400")
     shown = commands(TEXTS["README.md"])
     place = shown.index(["newsrec", "rank", "-", "--json"])
     (by_options,) = (words for words in shown if words[:3] == ["newsrec", "rank", "--history"])

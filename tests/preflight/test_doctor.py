@@ -14,11 +14,11 @@ from newsrec.cli import main
 from newsrec.errors import UserError
 from newsrec.news.needs import data_needs
 from newsrec.news.params import Params
-from newsrec.params.compose import compose
 from newsrec.params.load import load_params
 from newsrec.preflight import doctor
 from newsrec.training.advice import LIGHTER
 from tests import ROOT
+from tests.compositions import write_params
 from tests.preflight.conftest import GB, Machine, gpu
 
 pytestmark = pytest.mark.slow
@@ -63,7 +63,7 @@ def test_a_real_model_on_a_machine_without_a_gpu_is_reported_before_it_is_fetche
 
 def params(*overrides: str) -> Params:
     path = Path("params.yaml")
-    compose(path, ["model=qwen3-8b", "data=mind-small", *overrides])
+    write_params(path, "model=qwen3-8b", "data=mind-small", *overrides)
     return load_params(Params, path)
 
 

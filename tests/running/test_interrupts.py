@@ -65,6 +65,7 @@ def test_while_a_program_imports(tmp_path: Path) -> None:
     assert interrupted(tmp_path, body)[:2] == (130, "work: interrupted\n")
 
 
+@pytest.mark.slow  # starts processes
 def test_while_a_worker_is_at_work(tmp_path: Path) -> None:
     body = f"""
         import sys
@@ -80,6 +81,7 @@ def test_while_a_worker_is_at_work(tmp_path: Path) -> None:
     assert_gone(child)
 
 
+@pytest.mark.slow  # starts DVC
 def test_while_dvc_runs_a_stage_for_a_benchmark(tmp_path: Path) -> None:
     # As DVC does: it lets Ctrl-C pass and waits for its stage, whose id this prints.
     dvc = "import signal, subprocess, sys; "
