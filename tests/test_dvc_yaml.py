@@ -121,6 +121,7 @@ def is_reporting(path: str) -> bool:
     return path.startswith(tuple(NOT_A_DEPENDENCY))
 
 
+@cache
 def script(stage: str) -> Path:
     """The file of a stage, by its command; the same one for all that share it."""
     module = re.search(r"python -m (stages[.\w]+)", body(stage)["cmd"])
@@ -129,7 +130,8 @@ def script(stage: str) -> Path:
     return ROOT / f"{module[1].replace('.', '/')}.py"
 
 
-def used_files(stage: str) -> set[str]:
+@cache
+def used_files(stage: str) -> frozenset[str]:
     """The files that a stage reaches by imports, as paths from the root; not through exceptions."""
     seen: set[Path] = set()
     todo = {script(stage)} | {ROOT / used for used in NOT_IMPORTED.get(stage, ())}
@@ -138,7 +140,7 @@ def used_files(stage: str) -> set[str]:
         seen.add(path)
         if path.suffix == ".py" and not is_reporting(path.relative_to(ROOT).as_posix()):
             todo |= set(imported_files(path)) - seen
-    return {path.relative_to(ROOT).as_posix() for path in seen}
+    return frozenset(path.relative_to(ROOT).as_posix() for path in seen)
 
 
 def body(stage: str) -> dict:
@@ -154,12 +156,14 @@ def paths_of(entries: list) -> set[str]:
     }
 
 
+@cache
 def docstring(stage: str) -> str:
     found = ast.get_docstring(ast.parse(script(stage).read_text(encoding="utf-8")))
     assert found is not None
     return found
 
 
+@cache
 def documented(stage: str, heading: str) -> set[str]:
     """The paths that a docstring lists under Reads or Writes, with {a,b} spelled out."""
     section = docstring(stage).split(f"\n{heading} ")[1]
@@ -186,6 +190,7 @@ def matches(documented_path: str, listed: str) -> bool:
     return re.fullmatch(rf"{pattern}(/.*)?", listed) is not None
 
 
+@cache
 def listed(stage: str, heading: str) -> set[str]:
     """The paths that dvc.yaml has of a stage, code aside."""
     if heading == "Writes":
@@ -214,7 +219,7 @@ def test_the_code_dependencies_of_a_stage_are_the_files_that_it_imports(stage: s
 
 
 def test_every_exception_is_imported_by_some_stage_and_has_a_reason() -> None:
-    used = set().union(*map(used_files, STAGES))
+    used = frozenset().union(*map(used_files, STAGES))
     for path, reason in NOT_A_DEPENDENCY.items():
         assert any(one.startswith(path) for one in used), path
         assert reason
