@@ -42,6 +42,17 @@ def test_help_lists_every_command_with_a_line(capsys: pytest.CaptureFixture[str]
         assert f"\n  {command} " in shown
 
 
+def test_help_groups_commands_by_pipeline(capsys: pytest.CaptureFixture[str]) -> None:
+    assert newsrec("--help") == 0
+    sections = capsys.readouterr().out.split("\n\n")
+    for pipeline, command in {"news": "rank", "safety": "classify", "ranker": "reviews"}.items():
+        (section,) = (one for one in sections if one.startswith(f"Commands of the {pipeline} pip"))
+        assert f"\n  {command} " in section
+    (shared,) = (one for one in sections if one.startswith("Commands:\n"))
+    assert "\n  doctor " in shared
+    assert "\n  rank " not in shared
+
+
 def test_no_summary_is_cut_at_80_columns(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,13 +25,13 @@ from newsrec.training.trackers import Tracker, tracker_environment
 # The (step, value) points of one split.
 Curve = list[tuple[int, float]]
 
-# What the Trainer says of a validation besides its loss and the metrics of its worker.
+# What the Trainer reports of a validation besides its loss and the metrics of its worker.
 _SPEED = ("_runtime", "_samples_per_second", "_steps_per_second")
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a finished run says of itself; losses in nats per answer token, or per text."""
+    """What a finished run reports; losses in nats per answer token, or per text."""
 
     num_trainable_parameters: int
     num_steps: int
