@@ -146,6 +146,7 @@ def test_every_choice_and_value_composes(chosen: tuple[str, ...], tmp_path: Path
         load_params(kind, tmp_path / "params.yaml")
 
 
+@pytest.mark.slow  # starts processes
 def test_make_help_and_newsrec_help_list_their_commands() -> None:
     listed = run("make", "help")
     for target in (

@@ -52,6 +52,7 @@ def assert_gone(child: int) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow  # starts a process
 def test_while_a_program_imports(tmp_path: Path) -> None:
     # What is imported may swallow an exception.
     body = """
@@ -101,6 +102,7 @@ def test_while_dvc_runs_a_stage_for_a_benchmark(tmp_path: Path) -> None:
     assert_gone(child)
 
 
+@pytest.mark.slow  # starts a process
 def test_in_a_place_that_swallows_it(tmp_path: Path) -> None:
     body = """
         import time
