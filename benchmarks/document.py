@@ -6,13 +6,15 @@ Run     python -m benchmarks.document      (`save`, with which every benchmark e
 import os
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import psutil
 
+from benchmarks.rows import GPU_ROWS, Row
 from newsrec.files import read_json, write_json, write_text
 from newsrec.report.svg import drawing, inline_svg
 from newsrec.report.tables import markdown_table
@@ -21,32 +23,11 @@ from newsrec.running.stage import run_program
 RESULTS = Path("benchmarks/results")
 DOCUMENT = Path("docs/benchmarks.md")
 PLOT = Path("docs/growth.svg")
+_OF_GROWTH = (
+    "Time and memory grow with size to the power of these exponents: 1 is proportional, less is "
+    "slower."
+)
 _BEGIN, _END = "<!-- written by python -m benchmarks.document -->\n", "<!-- end -->\n"
-
-
-@dataclass(frozen=True)
-class Row:
-    """A line of the table in docs/benchmarks.md.
-
-    Attributes:
-        work: what was done, with its size.
-        ours: our figure, with its unit.
-        rival: what it is compared with, and the figure of that.
-        ratio: how many times as good ours is; below 1 it is worse.
-        goal: the ratio to reach.
-        bound: what keeps the goal from being reached; empty where it is reached.
-    """
-
-    work: str
-    ours: str
-    rival: str
-    ratio: float
-    goal: float
-    bound: str = ""
-
-    @property
-    def reached(self) -> bool:
-        return self.ratio >= self.goal
 
 
 def main() -> None:
@@ -59,14 +40,16 @@ def main() -> None:
 def save(
     name: str,
     rows: Sequence[Row],
+    rounds: int,
     growth: Mapping[str, list[tuple[float, float, float]]] = {},
     device: str = "",
 ) -> None:
-    """Write benchmarks/results/NAME.json, and docs/benchmarks.md anew.
+    """Write benchmarks/results/NAME.json and the tables of docs/benchmarks.md.
 
     Args:
         name: of the benchmark.
-        rows: for the table.
+        rows: for the tables.
+        rounds: how often each way ran; figures are medians over them.
         growth: of each line of the plot, (size, seconds, peak bytes) at each size.
         device: the GPU that was measured, if one was.
     """
@@ -75,6 +58,7 @@ def save(
         {
             "date": datetime.now(UTC).date().isoformat(),
             "machine": ", ".join(filter(None, (machine(), device))),
+            "rounds": rounds,
             "rows": [asdict(row) for row in rows],
             "growth": {line: [list(point) for point in points] for line, points in growth.items()},
         },
@@ -106,34 +90,44 @@ def with_results(text: str) -> str:
 def tables() -> str:
     """Every result beside its goal, then how time and memory grow with size."""
     found = {path.stem: read_json(path) for path in sorted(RESULTS.glob("*.json"))}
-    rows = [
-        (
-            name,
-            row["work"],
-            row["ours"],
-            row["rival"],
-            f"{row['ratio']:.3g} ×",
-            f"{row['goal']:.3g} ×",
-            "yes" if row["ratio"] >= row["goal"] else row["bound"] or "no",
-            result["date"],
-        )
-        for name, result in found.items()
-        for row in result["rows"]
-    ]
-    heads = ("benchmark", "work", "newsrec", "rival", "ratio", "goal", "reached", "measured")
-    parts = [markdown_table(heads, "<<<<>><<", rows)]
+    cells = {False: list[tuple[str, ...]](), True: list[tuple[str, ...]]()}
+    for name, result in found.items():
+        for row in (Row(**values) for values in result["rows"]):
+            cells[row.quality].append(_cells(name, row, result))
+    if "gpu" not in found:
+        cells[False] += [_cells("gpu", row, {}) for row in GPU_ROWS.values()]
+    heads = (
+        "benchmark", "work", "newsrec", "compared with", "result", "goal", "reached", "rounds",
+        "measured",
+    )  # fmt: skip
+    parts = []
+    for title, quality in (("## Speed and memory", False), ("## Quality", True)):
+        parts += [title, markdown_table(heads, "<<<<>><><", cells[quality])]
     growth = [
         (name, line, f"{points[0][0]:,.0f} to {points[-1][0]:,.0f}", *_exponents(points))
         for name, result in found.items()
         for line, points in result["growth"].items()
     ]
     if growth:
-        of_growth = ("benchmark", "way", "sizes", "time grows as size to the", "memory")
-        parts.append(markdown_table(of_growth, "<<<>>", growth))
+        of_growth = (
+            "benchmark", "way", "sizes", "time: exponent over all sizes", "over the last decade",
+            "memory: exponent over all sizes", "over the last decade",
+        )  # fmt: skip
+        parts += ["## Growth with size", _OF_GROWTH, markdown_table(of_growth, "<<<>>>>", growth)]
         parts.append(f"![Time and memory over size]({PLOT.name})")
     machines = sorted({result["machine"] for result in found.values()})
     parts.append("Machine: " + "; ".join(machines) + ".")
     return "\n\n".join(parts) + "\n"
+
+
+def _cells(name: str, row: Row, result: dict[str, Any]) -> tuple[str, ...]:
+    """The cells of a row; those of what was not measured are empty."""
+    if row.figure is None:
+        return (name, row.work, row.ours, row.rival, "", row.shown_goal, "not measured", "", "")
+    reached = "yes" if row.reached else f"no: {row.bound or 'not examined yet'}"
+    rounds = "not recorded" if result["rounds"] is None else str(result["rounds"])
+    what = (name, row.work, row.ours, row.rival, row.shown, row.shown_goal)
+    return (*what, reached, rounds, result["date"])
 
 
 def growth_plot() -> str:
@@ -152,10 +146,18 @@ def growth_plot() -> str:
         return inline_svg(figure, "Time and memory over size")
 
 
-def _exponents(points: list[list[float]]) -> tuple[str, str]:
-    """The slopes of time and memory over size, all as logarithms."""
-    size, seconds, peak = np.log(np.array(points)).T
-    return f"{np.polyfit(size, seconds, 1)[0]:.2f}", f"{np.polyfit(size, peak, 1)[0]:.2f}"
+def _exponents(points: list[list[float]]) -> tuple[str, ...]:
+    """Slopes of time, then of memory, over size, all as logarithms: of all sizes, and the last.
+
+    The last decade is what is at least a tenth of the largest size, up to rounding.
+    """
+    every = np.array(points)
+    last = every[every[:, 0] >= every[-1, 0] / 10.5]
+    return tuple(
+        f"{np.polyfit(np.log(part[:, 0]), np.log(part[:, column]), 1)[0]:.2f}"
+        for column in (1, 2)
+        for part in (every, last)
+    )
 
 
 if __name__ == "__main__":

@@ -19,7 +19,8 @@ from pathlib import Path
 from dvc.repo import Repo
 from dvc.repo.reproduce import plan_repro
 
-from benchmarks.document import Row, save
+from benchmarks.document import save
+from benchmarks.rows import Row
 from benchmarks.side_by_side import run_alternately
 from newsrec.running.stage import run_program
 
@@ -43,13 +44,14 @@ def main() -> None:
     found = run_alternately(ways, options.rounds)
     ours, rival = found["dvc"].median, found["by hand"].median
     row = Row(
-        work="the whole default run: times as long as its stages by hand",
-        ours=f"{ours / rival:.3f} × ({ours:.0f} s)",
-        rival=f"by hand: {rival:.0f} s",
-        ratio=GOAL * rival / ours,
-        goal=1,
+        work="the default run by dvc repro, from scratch",
+        ours=f"{ours:.0f} s",
+        rival=f"its stages by hand: {rival:.0f} s",
+        figure=ours / rival,
+        goal=GOAL,
+        at_most=True,
     )
-    save("end_to_end", [row])
+    save("end_to_end", [row], options.rounds)
 
 
 def run_graph(way: str, folder: Path) -> float:

@@ -24,8 +24,9 @@ import pyarrow.parquet as pq
 from transformers import PreTrainedTokenizerBase
 
 from benchmarks.candidates import NUM_CANDIDATES, write_candidates
-from benchmarks.document import Row, save
+from benchmarks.document import save
 from benchmarks.packages import fetch_qwen3_tokenizer
+from benchmarks.rows import Row
 from benchmarks.side_by_side import run_alternately, run_once
 from newsrec.chat.messages import user_turn
 from newsrec.chat.tokens import chat_text, encode_chat, load_tokenizer
@@ -138,16 +139,14 @@ def compare(given: argparse.Namespace) -> None:
     for size, path in sizes.items():
         report, _ = run_once(f"{size} prompts", command("together", path))
         growth.append((float(size), report["seconds"], float(report["peak"])))
-    work = f"{largest:,} prompts to ids, Qwen3's tokenizer"
+    work = f"{largest:,} prompts to ids, Qwen3's tokenizer, CPU time of one process"
     shown = f"{ours:,.0f} prompts/s"
-    save(
-        "ids",
-        [
-            Row(work, shown, f"one at a time: {plain['one']:,.0f}/s", ours / plain["one"], 20),
-            Row(work, shown, f"in batches: {plain['batches']:,.0f}/s", ours / plain["batches"], 4),
-        ],
-        {"prompts to ids": growth},
-    )
+    names = {"one": "one at a time", "batches": "in batches"}
+    rows = [
+        Row(work, shown, f"{name}, {part:,} of them: {plain[way]:,.0f}/s", ours / plain[way], goal)
+        for (way, name), goal in zip(names.items(), (20, 4), strict=True)
+    ]
+    save("ids", rows, given.rounds, {"prompts to ids": growth})
 
 
 if __name__ == "__main__":

@@ -23,9 +23,10 @@ import numpy as np
 import pyarrow as pa
 
 from benchmarks.candidates import NUM_CANDIDATES, NUM_NEWS, make_titles, unique_tokens
-from benchmarks.document import Row, save
+from benchmarks.document import save
 from benchmarks.ids import MAX_TOKENS, TOKENIZER
 from benchmarks.packages import fetch_qwen3_tokenizer
+from benchmarks.rows import Row
 from newsrec.chat.tokens import load_tokenizer
 from newsrec.engines.parts import Parts
 from newsrec.engines.request import ANSWERS_SCHEMA, Request
@@ -51,41 +52,45 @@ def main() -> None:
     given = parser.parse_args()
     fetch_qwen3_tokenizer(TOKENIZER)
     shutil.rmtree(WORK, ignore_errors=True)
-    num_impressions = round(NUM_IMPRESSIONS * given.share)
-    write_raw(WORK / "raw", num_impressions)
+    save("submission", [measure(given.share, WORK, TOKENIZER)], rounds=1)
+
+
+def measure(share: float, work: Path, tokenizer: Path, num_news: int = NUM_NEWS) -> Row:
+    """Do the host's work for a share of the hidden test in the folder `work`."""
+    num_impressions = round(NUM_IMPRESSIONS * share)
+    write_raw(work / "raw", num_impressions, num_news)
     seconds: dict[str, float] = {}
-    candidates, predictions = WORK / "candidates.parquet", WORK / "predictions.parquet"
-    behaviors = WORK / "raw/unlabelled/behaviors.tsv"
+    candidates, predictions = work / "candidates.parquet", work / "predictions.parquet"
+    behaviors = work / "raw/unlabelled/behaviors.tsv"
     with timed(seconds, "candidates"):
         num_prompts = write_candidates_unlabelled(
-            WORK / "raw", candidates, feedback="none", num_history=3, num_feedback=3, seed=1
+            work / "raw", candidates, feedback="none", num_history=3, num_feedback=3, seed=1
         )
-    prompts = CandidatePrompts(load_tokenizer(TOKENIZER), [candidates], MAX_TOKENS)
+    prompts = CandidatePrompts(load_tokenizer(tokenizer), [candidates], MAX_TOKENS)
     with timed(seconds, "prompts, checked"):
         prompts.audit()
     with timed(seconds, "prompts, streamed and answered"):
-        answer_at_once(prompts, WORK / "answers.parquet")
+        answer_at_once(prompts, tokenizer, work / "answers.parquet", work / "vllm")
     with timed(seconds, "predictions"):
-        write_model_predictions(candidates, WORK / "answers.parquet", predictions)
+        write_model_predictions(candidates, work / "answers.parquet", predictions)
     with timed(seconds, "zip"):
-        write_submission(behaviors, predictions, WORK / "prediction.zip")
-        validate_submission(WORK / "prediction.zip", behaviors)
+        write_submission(behaviors, predictions, work / "prediction.zip")
+        validate_submission(work / "prediction.zip", behaviors)
     num_unique = unique_tokens(prompts)
-    on_gpu = num_unique * 2 * PARAMETERS / OPERATIONS / given.share
-    total = sum(seconds.values()) / given.share
+    on_gpu = num_unique * 2 * PARAMETERS / OPERATIONS / share
+    total = sum(seconds.values()) / share
     for step, spent in seconds.items():
         print(f"{step:32} {1e6 * spent / num_prompts:8.1f} microseconds a prompt")
-    disk = size_folder(WORK) - size_folder(WORK / "raw")
+    disk = size_folder(work) - size_folder(work / "raw")
     print(f"{disk / num_prompts:.0f} bytes of disk a prompt, {num_unique / num_prompts:.1f} tokens")
-    work = f"{NUM_IMPRESSIONS:,} impressions, {num_prompts / given.share / 1e6:.0f} million prompts"
-    row = Row(
-        f"{work}; from {given.share:.1%}",
-        f"host {total / 3600:.2f} h",
-        f"one H100 at its peak {on_gpu / 3600:.1f} h",
+    shown = f"{NUM_IMPRESSIONS:,} impressions, {num_prompts / share / 1e6:.0f} million prompts"
+    return Row(
+        f"{shown}: CPU time of the host, scaled from {share:.1%}",
+        f"{total / 3600:.2f} h",
+        f"one H100 at its peak: {on_gpu / 3600:.1f} h",
         on_gpu / total,
         3,
     )
-    save("submission", [row])
 
 
 @contextmanager
@@ -96,16 +101,15 @@ def timed(seconds: dict[str, float], step: str) -> Iterator[None]:
     seconds[step] = time.process_time() - began
 
 
-def write_raw(folder: Path, num_impressions: int) -> None:
+def write_raw(folder: Path, num_impressions: int, num_news: int) -> None:
     """MIND's files: news, and an unlabelled split of impressions; the other splits are empty."""
     rng = np.random.default_rng(1)
     news = "".join(
         f"N{number}\tnews\tother\t{title}\t\t\t[]\t[]\n"
-        for number, title in enumerate(make_titles(NUM_NEWS, seed=1))
+        for number, title in enumerate(make_titles(num_news, seed=1))
     )
-    drawn = (NUM_NEWS * rng.random((num_impressions, NUM_HISTORY + NUM_CANDIDATES)) ** 3).astype(
-        int
-    )
+    shown = rng.random((num_impressions, NUM_HISTORY + NUM_CANDIDATES)) ** 3
+    drawn = (num_news * shown).astype(int)
     rows = (
         f"{number}\tU{number}\t11/16/2019 10:00:00 AM\t"
         f"{' '.join(f'N{one}' for one in line[:NUM_HISTORY])}\t"
@@ -118,13 +122,12 @@ def write_raw(folder: Path, num_impressions: int) -> None:
     write_text(folder / "unlabelled/behaviors.tsv", "".join(rows))
 
 
-def answer_at_once(prompts: CandidatePrompts, target: Path) -> None:
+def answer_at_once(prompts: CandidatePrompts, model: Path, target: Path, work: Path) -> None:
     """All that is done around an engine: on our side of its stream, and as lists on the other."""
-    parts = Parts(WORK / "vllm", SETTINGS, TOKENIZER, Request(prompts, (1, 2), 1), [])
+    parts = Parts(work, SETTINGS, model, Request(prompts, (1, 2), 1), [])
     rng = np.random.default_rng(1)
     for batch in parts.missing(SETTINGS.batch_size):
-        sink = io.BytesIO()
-        _write_stream([batch], sink)
+        _write_stream([batch], SETTINGS.batch_size, io.BytesIO())
         lists = batch.ids.to_pylist()
         logprobs = np.log(rng.random((len(lists), 2)) / 2).tolist()
         rows = [{"logprobs": pair, "text": "Yes"} for pair in logprobs]

@@ -10,11 +10,17 @@ from newsrec.errors import UserError
 from newsrec.files import requested_lines
 from newsrec.ranker import commands as ranker
 from newsrec.ranking_requests import check_given, print_rankings
+from newsrec.running.help_page import SectionGroup
 from newsrec.running.stage import report_user_error
 from newsrec.safety import commands as safety
 
+# Sections of the help page; a command of none is for every pipeline.
+NEWS, SAFETY = "Commands of the news pipeline", "Commands of the safety pipeline"
+ASSISTANT, RANKER = "Commands of the assistant pipeline", "Commands of the ranker pipeline"
+
 app = typer.Typer(
     name="newsrec",
+    cls=SectionGroup,
     help="Fine-tune language models for recommendation, and use what was trained. The pipeline "
     "itself is DVC's: dvc repro, dvc exp run, dvc metrics diff.",
     no_args_is_help=True,
@@ -22,11 +28,12 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-submission = typer.Typer(help="The leaderboard's file.", no_args_is_help=True)
-app.add_typer(submission, name="submission")
-app.add_typer(ranker.reviews, name="reviews")
+submission = typer.Typer(help="Check a file for the leaderboard.", no_args_is_help=True)
+app.add_typer(submission, name="submission", rich_help_panel=NEWS)
+app.add_typer(ranker.reviews, name="reviews", rich_help_panel=RANKER)
 
 Titles = list[str] | None
+DEFAULT = "default: score.engine of params.yaml"
 
 
 def main() -> None:
@@ -55,12 +62,10 @@ def doctor() -> None:
         report(load_params(SharedParams), None, set(), judge_needs(path))
 
 
-@app.command()
+@app.command(rich_help_panel=NEWS)
 def compare(
-    revision: Annotated[
-        str, typer.Argument(help="a commit, branch or tag, like HEAD~1, or an experiment's name")
-    ],
-    other: Annotated[str, typer.Argument(help="another; workspace: the files here")] = "workspace",
+    revision: Annotated[str, typer.Argument(help="a commit, branch, tag or experiment: HEAD~1")],
+    other: Annotated[str, typer.Argument(help="another, or workspace: these files")] = "workspace",
 ) -> None:
     """Compare the tuned model of two commits or experiments. Both must be measured alike."""
     from newsrec.news.compare import compare as compare_revisions
@@ -88,7 +93,7 @@ def power(
         print(needed(delta, predictions))
 
 
-@app.command(short_help="Register the tuned model if it is shown to be better.")
+@app.command(short_help="Register the tuned model if it is better.", rich_help_panel=NEWS)
 def promote() -> None:
     """Register this commit's tuned model, if it is shown to be better than the last registered."""
     from newsrec.news.params import Params
@@ -99,11 +104,9 @@ def promote() -> None:
     print(register_better(evaluate.num_resamples, evaluate.seed))
 
 
-@app.command()
+@app.command(rich_help_panel=NEWS)
 def publish(
-    to: Annotated[
-        str | None, typer.Option(help="owner/name on the Hugging Face hub; without: nothing leaves")
-    ] = None,
+    to: Annotated[str | None, typer.Option(help="owner/name on the Hugging Face hub")] = None,
 ) -> None:
     """Prepare the tuned model for others; with --to, upload it."""
     from newsrec.news.publish import publish as publish_model
@@ -148,7 +151,7 @@ def verify() -> None:
     verify_shared()
 
 
-@app.command()
+@app.command(rich_help_panel=NEWS)
 def rank(
     requests: Annotated[
         str | None, typer.Argument(help="file of JSON lines, or - for standard input")
@@ -159,7 +162,7 @@ def rank(
     disliked: Annotated[Titles, typer.Option(help="a title that was disliked")] = None,
     model: Annotated[Path, typer.Option(help="folder of the tuned model")] = Path("models/merged"),
     engine: Annotated[
-        str | None, typer.Option(help="vllm, transformers or openai-api; else score.engine")
+        str | None, typer.Option(help="vllm, transformers or openai-api; " + DEFAULT)
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON lines")] = False,
 ) -> None:
@@ -176,11 +179,9 @@ def rank(
 
     given = [tuple(titles or ()) for titles in (candidate, history, liked, disliked)]
     check_given(requests, "--candidate", *given)
-    asked = (
-        iter([RankRequest(*given)])
-        if requests is None
-        else read_requests(requested_lines(requests), requests)
-    )
+    asked = iter([RankRequest(*given)])
+    if requests is not None:
+        asked = read_requests(requested_lines(requests), requests)
     values = load_params(Params)
     settings = values.engine_settings(engine)
 
@@ -202,15 +203,15 @@ def rank(
     print_rankings(rank_in, as_json, "rank  P(Yes)  title", row)
 
 
-app.command()(safety.classify)
+app.command(rich_help_panel=SAFETY)(safety.classify)
 
 
-@app.command()
+@app.command(rich_help_panel=ASSISTANT)
 def ask(
     task: Annotated[
-        str | None, typer.Option(help="a name of tasks.yaml; else the first one chooses")
+        str | None, typer.Option(help="a task of tasks.yaml; default: the first task chooses one")
     ] = None,
-    file: Annotated[Path | None, typer.Option(help="of JSON lines, or a text a line")] = None,
+    file: Annotated[Path | None, typer.Option(help="JSON lines, or texts, one per line")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON lines")] = False,
 ) -> None:
     """Ask the base and the tuned assistant side by side. In the terminal, or from a file."""
@@ -222,7 +223,7 @@ def ask(
 @app.command()
 def serve(
     model: Annotated[Path, typer.Option(help="folder of a whole model")] = Path("models/merged"),
-    port: Annotated[int, typer.Option(help="on this machine alone")] = 8000,
+    port: Annotated[int, typer.Option(help="port on 127.0.0.1")] = 8000,
 ) -> None:
     """Serve a model by vLLM's OpenAI-compatible server. Ctrl-C ends it."""
     from newsrec.engines.serving import serve as serve_model
@@ -235,13 +236,13 @@ def serve(
     serve_model(settings, model, port)
 
 
-app.command()(ranker.rank_products)
+app.command(rich_help_panel=RANKER)(ranker.rank_products)
 app.command()(ranker.generate)
 
 
 @submission.command()
 def check(
-    prediction: Annotated[Path, typer.Argument(help="prediction.txt, or a zip that holds it")],
+    prediction: Annotated[Path, typer.Argument(help="prediction.txt, or a zip file with it")],
     behaviors: Annotated[Path, typer.Argument(help="behaviors.tsv of the split")],
 ) -> None:
     """Check a prediction file against its impressions. Any program may have written it."""

@@ -14,6 +14,7 @@ from typing import Any
 from newsrec.errors import UserError
 from newsrec.git import git
 from newsrec.preflight import machine
+from newsrec.running.light_imports import leave_out_torch
 
 # Whose version can change a figure.
 PACKAGES = (
@@ -42,6 +43,24 @@ def provenance(vllm: Path | None = None) -> dict[str, Any]:
         "cpu": f"{_cpu()}, {os.cpu_count()} logical cores",
         "gpus": [gpu.device for gpu in machine.gpus()],
     }
+
+
+def begin_scoring(engine: str, needs_torch: bool = False) -> dict[str, Any]:
+    """What a scoring that begins now is computed by; see `provenance`.
+
+    vLLM computes in a process of its own: this one does without PyTorch then.
+
+    Args:
+        engine: that scores.
+        needs_torch: whether this process uses PyTorch all the same.
+    """
+    # Stages that train record what computes too, and start faster without this.
+    from newsrec.engines.vllm_engine import vllm_python
+
+    made_by = provenance(vllm_python() if engine == "vllm" else None)
+    if engine == "vllm" and not needs_torch:
+        leave_out_torch()
+    return made_by
 
 
 def _commit() -> dict[str, str | bool | None]:

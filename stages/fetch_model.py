@@ -18,6 +18,7 @@ from newsrec.engines.vllm_reading import check_same_reading
 from newsrec.errors import UserError
 from newsrec.files import atomic_folder, sha256_folder, write_json
 from newsrec.models.checks import check_model
+from newsrec.models.facts import describe_model
 from newsrec.models.hubs import fetch_huggingface, fetch_local, fetch_modelscope
 from newsrec.models.one_form import write_description
 from newsrec.models.tiny import build_tiny
@@ -43,7 +44,8 @@ def main() -> None:
         folder = draft if model.source == "tiny" else _fetch(model)
         if model.source == "tiny":
             _build(model, sys.argv[1], draft)
-        facts = check_model(folder)
+        check_model(folder)
+        facts = describe_model(folder)
         if model.source != "tiny":
             write_description(folder, draft)
         check_usable(draft, folder)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from newsrec.errors import UserError
 from newsrec.files import atomic_folder, read_json, write_json, write_tsv
-from newsrec.models.checks import count_parameters
+from newsrec.models.facts import count_parameters
 from newsrec.params.load import load_params
 from newsrec.params.sections import SharedParams
 from newsrec.params.train import trainer_values

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from newsrec import cli
-from newsrec.params.compose import compose
+from tests.compositions import write_params
+from tests.documents import TEXTS, commands
 
 ENGINE = ("--engine", "transformers")
 
@@ -18,7 +19,7 @@ ENGINE = ("--engine", "transformers")
 def pipeline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_model: Path) -> Path:
     """A folder with params.yaml and a tuned model, which is the tiny one."""
     monkeypatch.chdir(tmp_path)
-    compose(tmp_path / "params.yaml", ["score.max_model_len=400"])
+    write_params(tmp_path / "params.yaml", "score.max_model_len=400")
     shutil.copytree(tiny_model, tmp_path / "models/merged")
     return tmp_path
 
@@ -39,6 +40,17 @@ def test_help_lists_every_command_with_a_line(capsys: pytest.CaptureFixture[str]
     shown = capsys.readouterr().out
     for command in ("doctor", "compare", "power", "params", "rank", "submission"):
         assert f"\n  {command} " in shown
+
+
+def test_help_groups_commands_by_pipeline(capsys: pytest.CaptureFixture[str]) -> None:
+    assert newsrec("--help") == 0
+    sections = capsys.readouterr().out.split("\n\n")
+    for pipeline, command in {"news": "rank", "safety": "classify", "ranker": "reviews"}.items():
+        (section,) = (one for one in sections if one.startswith(f"Commands of the {pipeline} pip"))
+        assert f"\n  {command} " in section
+    (shared,) = (one for one in sections if one.startswith("Commands:\n"))
+    assert "\n  doctor " in shared
+    assert "\n  rank " not in shared
 
 
 def test_no_summary_is_cut_at_80_columns(
@@ -86,6 +98,30 @@ def test_a_file_of_many_and_json_in_and_out(
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
     assert newsrec("rank", "-", "--json", *ENGINE) == 0
     assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == lines
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_readme_rank_their_titles(
+    pipeline: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # vLLM, the default, has a process of its own; the words of the commands are the same.
+    write_params(pipeline / "params.yaml", "engine=transformers", "score.max_model_len=400")
+    shown = commands(TEXTS["README.md"])
+    place = shown.index(["newsrec", "rank", "-", "--json"])
+    (by_options,) = (words for words in shown if words[:3] == ["newsrec", "rank", "--history"])
+    assert newsrec(*by_options[1:]) == 0
+    _, *rows = capsys.readouterr().out.splitlines()
+    program, request = shown[place - 1]
+    assert program == "echo"
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(f"{request}\n".encode())))
+    assert newsrec(*shown[place][1:]) == 0
+    ranked = json.loads(capsys.readouterr().out)
+    assert {one["title"] for one in ranked} == {"Five goals in the derby", "Rates rise"}
+    assert [one["rank"] for one in ranked] == [1, 2]
+    # Both ask the same question.
+    assert [row.split(maxsplit=2) for row in rows] == [
+        [str(one["rank"]), f"{one['probability']:.4f}", one["title"]] for one in ranked
+    ]
 
 
 @pytest.mark.slow

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -24,6 +23,7 @@ from newsrec.ranker.params import Params as RankerParams
 from newsrec.safety.params import Params as SafetyParams
 from tests import ROOT
 from tests.documents import NAMES, TEXTS, blocks, commands, links, of_program, spans
+from tests.quick_yaml import safe_load
 
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 NEWSREC = Path(sys.executable).with_name("newsrec")
@@ -67,7 +67,7 @@ SUFFIXES = (
 
 
 def graph(file: str = "dvc.yaml") -> dict[str, Any]:
-    stages: dict[str, Any] = yaml.safe_load((ROOT / file).read_text(encoding="utf-8"))["stages"]
+    stages: dict[str, Any] = safe_load((ROOT / file).read_text(encoding="utf-8"))["stages"]
     return stages
 
 
@@ -146,6 +146,7 @@ def test_every_choice_and_value_composes(chosen: tuple[str, ...], tmp_path: Path
         load_params(kind, tmp_path / "params.yaml")
 
 
+@pytest.mark.slow  # starts processes
 def test_make_help_and_newsrec_help_list_their_commands() -> None:
     listed = run("make", "help")
     for target in (
@@ -196,10 +197,10 @@ def test_every_key_exists(tmp_path: Path) -> None:
     keys: set[str] = set()
     for choice in (ROOT / "conf/train").glob("*.yaml"):
         compose(tmp_path / "params.yaml", [f"train={choice.stem}"])
-        keys |= set(_flat(yaml.safe_load((tmp_path / "params.yaml").read_text())))
+        keys |= set(_flat(safe_load((tmp_path / "params.yaml").read_text())))
     for pipeline in PIPELINES:
         compose(tmp_path / "params.yaml", [], pipeline)
-        keys |= set(_flat(yaml.safe_load((tmp_path / "params.yaml").read_text())))
+        keys |= set(_flat(safe_load((tmp_path / "params.yaml").read_text())))
     found = {span.partition(":")[0] for text in TEXTS.values() for span in spans(text)}
     named = {name for name in found if re.fullmatch(r"[a-z]\w*(\.[a-z]\w*)+", name)}
     named = {name for name in named if name.rpartition(".")[2] not in SUFFIXES}
@@ -260,7 +261,7 @@ def test_every_document_is_linked_from_the_readme() -> None:
 
 def test_the_defaults_of_a_real_run_are_those_of_conf_with_two_words_changed() -> None:
     def words(text: str) -> list[tuple[str, str | None]]:
-        defaults = yaml.safe_load(text)["defaults"]
+        defaults = safe_load(text)["defaults"]
         pairs = (one if isinstance(one, dict) else {one: None} for one in defaults)
         return [pair for one in pairs for pair in one.items()]
 
@@ -278,7 +279,7 @@ def test_the_second_pipeline_of_the_document_composes_from_what_is_there(tmp_pat
     compose(tmp_path / "params.yaml", [], "second", tmp_path / "conf")
     params = load_params(SharedParams, tmp_path / "params.yaml")
     assert (params.score.engine, params.train.epochs) == ("transformers", 1.0)
-    shown, ours = yaml.safe_load(stages)["stages"]["train"], graph()["train"]
+    shown, ours = safe_load(stages)["stages"]["train"], graph()["train"]
     deps = {dep.removeprefix("../../") for dep in shown["deps"]}
     assert deps - set(ours["deps"]) == {"data/processed"}
     assert set(shown["params"]) == set(ours["params"])

@@ -41,6 +41,17 @@ def test_without_a_gpu_nothing_is_measured(monkeypatch: pytest.MonkeyPatch) -> N
         gpu.measure([])
 
 
+def test_a_row_has_the_goal_of_the_table_and_what_bounds_it() -> None:
+    bench = object.__new__(gpu.Bench)
+    bench.rows = []
+    bench.add("merge", "merge of 16 GB", "60 s", "copying: 20 s", 3.0, "the check")
+    bench.add("merge", "merge of 16 GB", "30 s", "copying: 20 s", 1.5, "the check")
+    assert [(row.goal, row.at_most, row.bound) for row in bench.rows] == [
+        (2, True, "the check"),
+        (2, True, ""),
+    ]
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_the_benchmark_runs_in_tiny_shapes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -56,7 +67,8 @@ def test_the_benchmark_runs_in_tiny_shapes(tmp_path: Path, monkeypatch: pytest.M
     tiny = ["--tiny", "--folder", str(tmp_path), "--steps", "3", "--impressions", "2"]
     rows = gpu.measure(tiny)
     assert sorted(RESULTS.glob("*")) == before  # a figure of tiny shapes is none
-    assert all(row.ratio > 0 for row in rows)
+    assert all(row.figure is not None and row.figure > 0 for row in rows)
+    assert all(row.reached or row.bound for row in rows if row.work.endswith(", checked"))
     works = [row.work.split(" ")[0] for row in rows]
     assert works == ["LoRA,", "LoRA,", "LoRA,", "memory", "memory", "merge", "merge", "74", "74"]
     (rival, published), (own, ours) = trained

@@ -12,7 +12,7 @@ import pytest
 
 from newsrec.preflight import machine
 from newsrec.preflight.machine import Memory
-from newsrec.provenance import provenance, uncommitted
+from newsrec.provenance import begin_scoring, provenance, uncommitted
 from tests.trees import ENV
 
 
@@ -92,3 +92,27 @@ def test_vllm_is_asked_in_its_own_environment(
     monkeypatch.setattr(machine, "packages", lambda python: {"vllm": f"0.32 of {python.name}"})
     assert provenance(Path("other/python"))["packages"]["vllm"] == "0.32 of python"
     assert "vllm" not in provenance()["packages"]
+
+
+@pytest.mark.parametrize(
+    ("engine", "needs_torch", "python", "left_out"),
+    [
+        ("vllm", False, Path("vllm/python"), True),
+        ("vllm", True, Path("vllm/python"), False),
+        ("transformers", False, None, False),
+        ("openai-api", False, None, False),
+    ],
+)
+def test_a_scoring_records_vllm_and_leaves_out_pytorch_where_vllm_computes(
+    engine: str,
+    needs_torch: bool,
+    python: Path | None,
+    left_out: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    called: list[str] = []
+    monkeypatch.setattr("newsrec.engines.vllm_engine.vllm_python", lambda: Path("vllm/python"))
+    monkeypatch.setattr("newsrec.provenance.provenance", lambda given: {"vllm": given})
+    monkeypatch.setattr("newsrec.provenance.leave_out_torch", lambda: called.append("left out"))
+    assert begin_scoring(engine, needs_torch) == {"vllm": python}
+    assert bool(called) == left_out

@@ -32,7 +32,7 @@ ALLOWED: dict[str, set[str]] = {
     "training": {"chat", "errors", "files", "models", "running"},
     "engines": {"chat", "errors", "files", "models", "running"},
     "sharing": {"errors", "files", "git", "models", "provenance"},
-    "provenance": {"errors", "git", "preflight"},
+    "provenance": {"engines", "errors", "git", "preflight", "running"},
     "params": {"engines", "errors", "models", "training"},
     "preflight": {"engines", "errors", "files", "models", "params", "running", "training"},
 }
@@ -65,10 +65,22 @@ STAGES = sorted((ROOT / "stages").rglob("*.py"))
 
 
 @cache
-def imports_of(path: Path) -> tuple[ast.Import | ast.ImportFrom, ...]:
-    """The import statements of one file, anywhere in it."""
-    nodes = ast.walk(ast.parse(path.read_text(encoding="utf-8")))
-    return tuple(node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom))
+def imports_of(path: Path, but_for_types: bool = False) -> tuple[ast.Import | ast.ImportFrom, ...]:
+    """The import statements of one file, anywhere in it, or all but those for types alone."""
+    nodes = [*ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+    for_types = {
+        id(inner)
+        for node in nodes
+        if isinstance(node, ast.If) and getattr(node.test, "id", None) == "TYPE_CHECKING"
+        for statement in node.body
+        for inner in ast.walk(statement)
+    }
+    return tuple(
+        node
+        for node in nodes
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        and not (but_for_types and id(node) in for_types)
+    )
 
 
 @cache
@@ -155,15 +167,11 @@ def distribution_of(requirement: str) -> str:
 
 def imported_libraries(path: Path) -> set[str]:
     """The top-level packages of others that one file imports, but not for types alone."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    for node in ast.walk(tree):
-        if isinstance(node, ast.If) and getattr(node.test, "id", None) == "TYPE_CHECKING":
-            node.body = []
     found = set()
-    for node in ast.walk(tree):
+    for node in imports_of(path, but_for_types=True):
         if isinstance(node, ast.ImportFrom):
             found.add(str(node.module).split(".")[0])
-        elif isinstance(node, ast.Import):
+        else:
             found |= {alias.name.split(".")[0] for alias in node.names}
     return found - sys.stdlib_module_names - {"newsrec", "stages"}
 

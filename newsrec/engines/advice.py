@@ -8,10 +8,10 @@ from newsrec.running.processes import Finished
 
 def explain_vllm(finished: Finished, log: Path) -> str:
     """Why vLLM ended and what to do about it, in one line."""
-    if finished.says("KV cache", "max seq len") and finished.says("max_model_len"):
+    if finished.printed("KV cache", "max seq len") and finished.printed("max_model_len"):
         knobs = "raise score.cpu_kv_cache_gib or score.gpu_memory_utilization, or lower "
         return f"vLLM's cache is too small for one prompt; {knobs}score.max_model_len (log: {log})"
-    if finished.ran_out_of_memory or finished.says("Free memory on device"):
+    if finished.ran_out_of_memory or finished.printed("Free memory on device"):
         return (
             "vLLM ran out of memory; end other processes on the GPU (nvidia-smi), then lower, in "
             "this order: score.gpu_memory_utilization, score.max_model_len, score.cpu_kv_cache_gib"

@@ -1,14 +1,12 @@
 """Whether a folder holds a model that can be used, read from its headers alone."""
 
 import json
-from collections import Counter
-from collections.abc import Iterable
 from pathlib import Path
 
 from newsrec.errors import UserError
 from newsrec.files import read_json
-from newsrec.models.heads import ARCHITECTURE_SUFFIX, Head, known_architectures
-from newsrec.models.weights import ANOTHER_MODEL, Header, present, read_header, read_weights
+from newsrec.models.heads import ARCHITECTURE_SUFFIX, Head, architectures_with, known_architectures
+from newsrec.models.weights import ANOTHER_MODEL, present, read_weights
 
 # The first bytes of what Git LFS leaves in place of a file that was not fetched.
 _POINTER = b"version https://git-lfs.github.com/spec/"
@@ -16,55 +14,21 @@ _POINTER = b"version https://git-lfs.github.com/spec/"
 _QUANTIZED = ("quantize_config.json", "quant_config.json", "hf_quant_config.json")
 
 
-def check_model(folder: Path, head: Head = "causal-lm") -> dict[str, int | str]:
+def check_model(folder: Path, head: Head = "causal-lm") -> None:
     """Check that `folder` holds a whole model with this head, without loading its weights.
 
     A language model must have a chat template.
-
-    Returns its "architecture", "num_parameters" and the "dtype" most of them have (as safetensors
-    writes it).
 
     Raises:
         UserError: a file is missing or broken, or the model is of a kind that is not supported.
     """
     _check_no_pointers(folder)
     _check_no_adapter(folder)
-    architecture = _check_config(present(folder, "config.json"), head)
+    _check_config(present(folder, "config.json"), head)
     _check_tokenizer(folder)
     if head == "causal-lm":
         _check_chat_template(folder)
-    headers = list(read_weights(folder).values())
-    elements: Counter[str] = Counter()
-    for header in headers:
-        for tensor in header.values():
-            elements[tensor.dtype] += tensor.size
-    return {
-        "architecture": architecture,
-        "num_parameters": _count(headers, _is_tied(folder)),
-        "dtype": elements.most_common(1)[0][0],
-    }
-
-
-def count_parameters(folder: Path) -> int:
-    """The number of parameters of the model in `folder`, from the headers of its safetensors files.
-
-    A head that is the embeddings (tie_word_embeddings) counts once, even if it is stored twice.
-    """
-    headers = [read_header(path) for path in sorted(folder.glob("*.safetensors"))]
-    return _count(headers, _is_tied(folder))
-
-
-def _is_tied(folder: Path) -> bool:
-    return bool(read_json(folder / "config.json").get("tie_word_embeddings", False))
-
-
-def _count(headers: Iterable[Header], tied: bool) -> int:
-    return sum(
-        tensor.size
-        for header in headers
-        for name, tensor in header.items()
-        if not (tied and name == "lm_head.weight")
-    )
+    read_weights(folder)
 
 
 def _check_no_pointers(folder: Path) -> None:
@@ -96,12 +60,11 @@ def _check_no_adapter(folder: Path) -> None:
     )
 
 
-def _check_config(path: Path, head: Head) -> str:
+def _check_config(path: Path, head: Head) -> None:
     config = read_json(path)
-    listed = config.get("architectures") or []
-    suffix = ARCHITECTURE_SUFFIX[head]
-    fitting = [str(name) for name in listed if str(name).endswith(suffix)]
+    fitting = architectures_with(head, config)
     if not fitting:
+        listed, suffix = config.get("architectures") or [], ARCHITECTURE_SUFFIX[head]
         raise UserError(
             f"{path}: architectures is {json.dumps(listed)}; expected one *{suffix}, a model "
             f"that reads text alone and continues it: {ANOTHER_MODEL}"
@@ -121,7 +84,6 @@ def _check_config(path: Path, head: Head) -> str:
                 f"model: {ANOTHER_MODEL}"
             )
     _check_not_quantized(path, config)
-    return fitting[0]
 
 
 def _check_not_quantized(path: Path, config: dict[str, object]) -> None:

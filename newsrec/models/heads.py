@@ -1,5 +1,6 @@
 """The output of a model's last layer: the next token, or the class of the whole text."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
@@ -11,6 +12,12 @@ ARCHITECTURE_SUFFIX: dict[Head, str] = {
     "causal-lm": "ForCausalLM",
     "sequence-classification": "ForSequenceClassification",
 }
+
+
+def architectures_with(head: Head, config: Mapping[str, Any]) -> list[str]:
+    """The architectures in a model's config.json that have this head."""
+    listed = map(str, config.get("architectures") or [])
+    return [name for name in listed if name.endswith(ARCHITECTURE_SUFFIX[head])]
 
 
 def auto_class(head: Head) -> Any:

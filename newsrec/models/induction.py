@@ -1,7 +1,7 @@
 """Weights with which a tiny Qwen3 can copy before it has learned anything.
 
 A large model learns to copy: a head of one layer notes at each token which one is before it, and a
-head of the next looks for the note of the token at hand and writes what stands there, the
+head of the next looks for the note of the token at hand and writes what is there, the
 induction heads of Olsson et al., "In-context Learning and Induction Heads" (2022),
 https://arxiv.org/abs/2209.11895. In the steps that a tiny model has, none emerge (docs/LOG.md), so
 they are drawn into its first two layers, weakly, for the training to make use of.

@@ -8,7 +8,7 @@ from importlib.metadata import distributions
 from pathlib import Path
 from typing import NamedTuple
 
-import psutil  # type: ignore[import-untyped,unused-ignore]
+import psutil
 import requests
 from dvc.exceptions import DvcException
 from dvc.fs import generic

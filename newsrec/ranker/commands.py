@@ -28,10 +28,11 @@ def rank_products(
     history: Annotated[Titles, typer.Option(help="a product that was bought; oldest first")] = None,
     candidate: Annotated[Titles, typer.Option(help="the title of a product to rank")] = None,
     model: Annotated[
-        Path | None, typer.Option(help="folder of a whole model; else what rl.method trained")
+        Path | None, typer.Option(help="folder of a whole model; default: what rl.method trained")
     ] = None,
     engine: Annotated[
-        str | None, typer.Option(help="vllm, transformers or openai-api; else score.engine")
+        str | None,
+        typer.Option(help="vllm, transformers or openai-api; default: score.engine of params.yaml"),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON lines")] = False,
 ) -> None:
@@ -74,9 +75,9 @@ def rank_products(
 
 
 def generate(
-    text: Annotated[str, typer.Argument(help="of one message, or - for standard input")],
+    text: Annotated[str, typer.Argument(help="text of one message, or - for standard input")],
     model: Annotated[Path, typer.Option(help="folder of a model")] = Path("models/merged"),
-    max_tokens: Annotated[int, typer.Option(min=1, help="of the answer")] = 256,
+    max_tokens: Annotated[int, typer.Option(min=1, help="length of the answer, at most")] = 256,
 ) -> None:
     """Print what a model answers to one message. Greedy, by transformers, thinking off."""
     from newsrec.chat.messages import user_turn

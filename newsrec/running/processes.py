@@ -64,7 +64,7 @@ class Finished:
     code: int
     tail: str
 
-    def says(self, *signs: str) -> bool:
+    def printed(self, *signs: str) -> bool:
         """Whether the end of the output holds one of `signs`, in any case."""
         tail = self.tail.lower()
         return any(sign.lower() in tail for sign in signs)
@@ -72,7 +72,7 @@ class Finished:
     @property
     def ran_out_of_memory(self) -> bool:
         """Whether it ended for want of memory: by its own word, or killed by the kernel."""
-        return self.code in (-signal.SIGKILL, 128 + signal.SIGKILL) or self.says(
+        return self.code in (-signal.SIGKILL, 128 + signal.SIGKILL) or self.printed(
             *OUT_OF_MEMORY,
             "OutOfMemoryError",
             "MemoryError",
@@ -83,7 +83,7 @@ class Finished:
     @property
     def ran_out_of_disk(self) -> bool:
         """Whether it ended because a disk was full."""
-        return self.says(*FULL)
+        return self.printed(*FULL)
 
     @property
     def last_line(self) -> str:
@@ -132,7 +132,7 @@ def run_shown(
                 tail = (tail + text)[-_TAIL_CHARS:]
             code = process.wait()
         except BaseException:
-            process.stdout.close()  # what it says at its end is of no use, and must not block it
+            process.stdout.close()  # what it prints at its end is of no use, and must not block it
             _end(process)
             raise
     return Finished(code, tail)
@@ -154,7 +154,7 @@ def _fed(
             with stream:
                 feed(stream)
         except BrokenPipeError:
-            pass  # the process has ended, and says why
+            pass  # the process has ended, and its output has the reason
         except BaseException as error:
             faults.append(error)
             _end(process)
@@ -197,7 +197,7 @@ def running(
 def running_with_pipes(
     command: Sequence[str | Path], log: Path
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """The same with input and output as pipes; what it says as errors goes to `log`.
+    """The same with input and output as pipes; what it prints as errors goes to `log`.
 
     Ctrl-C in a terminal does not reach it: what that ends is for this process to say.
     """

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 def classify(
     text: Annotated[
-        str | None, typer.Argument(help="a text, or - for standard input, a text a line")
+        str | None, typer.Argument(help="a text, or - for standard input, one per line")
     ] = None,
-    file: Annotated[Path | None, typer.Option(help="of texts, one a line")] = None,
+    file: Annotated[Path | None, typer.Option(help="file of texts, one per line")] = None,
     output: Annotated[
-        Path | None, typer.Option(help="file of JSON lines to write; else standard output")
+        Path | None, typer.Option(help="file of JSON lines to write; default: standard output")
     ] = None,
     threshold: Annotated[
         float | None,
@@ -29,7 +29,8 @@ def classify(
     ] = None,
     model: Annotated[Path, typer.Option(help="folder of the classifier")] = Path("models/merged"),
     engine: Annotated[
-        str | None, typer.Option(help="vllm, transformers or onnx; else score.engine")
+        str | None,
+        typer.Option(help="vllm, transformers or onnx; default: score.engine of params.yaml"),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON lines")] = False,
 ) -> None:

@@ -18,13 +18,11 @@ from newsrec.assistant.params import Params
 from newsrec.assistant.scoring import score_rows
 from newsrec.assistant.tasks import read_tasks
 from newsrec.engines.settings import settings_of_model
-from newsrec.engines.vllm_engine import vllm_python
 from newsrec.errors import UserError
 from newsrec.files import read_json, sha256_folder, write_json
 from newsrec.params.load import load_params
 from newsrec.preflight.doctor import check_machine
-from newsrec.provenance import provenance
-from newsrec.running.light_imports import leave_out_torch
+from newsrec.provenance import begin_scoring
 from newsrec.running.stage import run_stage
 
 ROWS = Path("data/processed/test.parquet")
@@ -42,9 +40,7 @@ def main() -> None:
     check_machine(params, "score")
     tasks, protocol = read_tasks(), read_json(PROTOCOL)
     engine = params.score.engine
-    made_by = provenance(vllm_python() if engine == "vllm" else None)
-    if engine == "vllm":  # which computes in a process of its own
-        leave_out_torch()
+    made_by = begin_scoring(engine)
     target = Path(f"data/predictions/{name}.parquet")
     work = Path(".work") / f"score_{name}"
     work.mkdir(parents=True, exist_ok=True)  # what an interrupted run had answered is not lost

@@ -20,7 +20,7 @@ import yaml
 
 from newsrec.errors import UserError, unknown_choice
 from newsrec.files import atomic_folder, read_json, sha256_folder, write_json, write_text, write_tsv
-from newsrec.models.checks import count_parameters
+from newsrec.models.facts import count_parameters
 from newsrec.models.merging import check_fidelity, export_model, merge_adapter
 from newsrec.params.load import load_params
 from newsrec.provenance import provenance

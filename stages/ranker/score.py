@@ -16,16 +16,14 @@ import time
 from pathlib import Path
 
 from newsrec.engines.settings import settings_of_model
-from newsrec.engines.vllm_engine import vllm_python
 from newsrec.errors import UserError
 from newsrec.files import read_json, write_json
 from newsrec.params.load import load_params
 from newsrec.preflight.doctor import check_machine
-from newsrec.provenance import provenance
+from newsrec.provenance import begin_scoring
 from newsrec.ranker.params import Params
 from newsrec.ranker.probe_lists import write_probe
 from newsrec.ranker.scoring import score_lists
-from newsrec.running.light_imports import leave_out_torch
 from newsrec.running.stage import run_stage
 
 DATA = Path("data/processed")
@@ -40,9 +38,7 @@ def main() -> None:
     params = load_params(Params)
     check_machine(params, "score")
     engine = params.score.engine
-    made_by = provenance(vllm_python() if engine == "vllm" else None)
-    if engine == "vllm":  # which computes in a process of its own
-        leave_out_torch()
+    made_by = begin_scoring(engine)
     work = Path(".work") / f"score_{name}"
     work.mkdir(parents=True, exist_ok=True)  # what an interrupted run had answered is not lost
     target = PREDICTIONS / f"{name}.parquet"

@@ -16,13 +16,11 @@ import sys
 import time
 from pathlib import Path
 
-from newsrec.engines.vllm_engine import vllm_python
 from newsrec.errors import UserError
 from newsrec.files import sha256_file, write_json
 from newsrec.params.load import load_params
 from newsrec.preflight.doctor import check_machine
-from newsrec.provenance import provenance
-from newsrec.running.light_imports import leave_out_torch
+from newsrec.provenance import begin_scoring
 from newsrec.running.stage import run_stage
 from newsrec.safety.params import Params
 from newsrec.safety.scoring import score_classifier, score_judge
@@ -42,9 +40,8 @@ def main() -> None:
     score, cutoff = params.score, params.train.cutoff_len
     # ONNX is for the head of a classifier.
     engine = "transformers" if name != "tuned" and score.engine == "onnx" else score.engine
-    made_by = provenance(vllm_python() if engine == "vllm" else None)
-    if engine == "vllm" and name != "tuned":  # a classifier is checked by its class in Transformers
-        leave_out_torch()
+    # A classifier is checked by its class in Transformers.
+    made_by = begin_scoring(engine, needs_torch=name == "tuned")
     work = Path(".work") / f"score_{name}"
     work.mkdir(parents=True, exist_ok=True)  # what an interrupted run had answered is not lost
     tables = {ROWS / f"{of}.parquet": PREDICTIONS / of / f"{name}.parquet" for of in SETS}

@@ -14,7 +14,7 @@ import shutil
 from pathlib import Path
 
 from newsrec.files import atomic_folder, read_json, sha256_file, write_json, write_tsv
-from newsrec.models.checks import count_parameters
+from newsrec.models.facts import count_parameters
 from newsrec.params.load import load_params
 from newsrec.params.train import trainer_values
 from newsrec.preflight.doctor import check_machine

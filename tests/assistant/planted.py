@@ -16,6 +16,7 @@ from newsrec.assistant.tables import BASELINES, ROWS_SCHEMA
 from newsrec.assistant.tasks import Task
 from newsrec.models.names import MODELS
 from tests import ROOT
+from tests.quick_yaml import safe_dump, safe_load
 
 LABELS = ("甲类", "乙类", "丙类")
 TASKS = {
@@ -92,10 +93,10 @@ def write_tree(
         test: rows of the test split.
         sections: values of params.yaml that are other than those of the pipeline.
     """
-    params = yaml.safe_load((ROOT / "pipelines/assistant/params.yaml").read_text())
+    params = safe_load((ROOT / "pipelines/assistant/params.yaml").read_text())
     for name, section in {"evaluate": {"num_resamples": 30}, **sections}.items():
         params[name] = section if section is None else {**(params[name] or {}), **section}
-    (folder / "params.yaml").write_text(yaml.safe_dump(params), encoding="utf-8")
+    (folder / "params.yaml").write_text(safe_dump(params), encoding="utf-8")
     tasks = [
         {
             "name": task.name,

@@ -7,7 +7,6 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-import yaml
 
 from newsrec.assistant.prompts import user_message
 from newsrec.assistant.tables import ROWS_SCHEMA, SAMPLES
@@ -16,6 +15,7 @@ from newsrec.errors import UserError
 from newsrec.training.dataset import SampleSet, read_samples
 from stages.assistant import prepare
 from tests import ROOT
+from tests.quick_yaml import safe_dump, safe_load
 
 PIPELINE = ROOT / "pipelines/assistant"
 NAMES = ["scenario", "kind", "answer", "file_name"]
@@ -33,9 +33,9 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def set_values(**prepare: Any) -> None:
-    values = yaml.safe_load((PIPELINE / "params.yaml").read_text())
+    values = safe_load((PIPELINE / "params.yaml").read_text())
     values["prepare"] |= prepare
-    Path("params.yaml").write_text(yaml.safe_dump(values))
+    Path("params.yaml").write_text(safe_dump(values))
 
 
 def figures() -> dict[str, Any]:
@@ -156,9 +156,9 @@ def test_another_task_is_an_entry_and_a_file(
     project: Path, capsys: pytest.CaptureFixture[str], answer: str
 ) -> None:
     entry, outputs = FIFTH[answer]
-    table = yaml.safe_load(Path("tasks.yaml").read_text())
+    table = safe_load(Path("tasks.yaml").read_text())
     table["tasks"].append({"name": "fifth", "instruction": "任务: 第五", "answer": answer, **entry})
-    Path("tasks.yaml").write_text(yaml.safe_dump(table))
+    Path("tasks.yaml").write_text(safe_dump(table))
     texts = (
         "马上要用",
         "下个月再说",

@@ -39,7 +39,20 @@ def check_whole(tokenizer: PreTrainedTokenizerBase, messages: pa.ListArray) -> N
     assert found == [encode_chat(tokenizer, user_turn(text)) for text in texts]
 
 
-@given(titles=st.lists(st.lists(TITLES, max_size=5), min_size=1, max_size=5))
+MESSAGES = st.lists(st.lists(TITLES, max_size=5), min_size=1, max_size=5)
+
+
+@given(titles=MESSAGES)
+@settings(max_examples=12, deadline=None)
+def test_lines_of_some_titles_have_the_ids_of_the_whole(
+    titles: list[list[str]], tokenizers: list[PreTrainedTokenizerBase]
+) -> None:
+    for tokenizer in tokenizers:
+        check_whole(tokenizer, as_pieces(*map(lines, titles)))
+
+
+@pytest.mark.slow  # seconds
+@given(titles=MESSAGES)
 @settings(max_examples=60, deadline=None)
 def test_lines_of_any_titles_have_the_ids_of_the_whole(
     titles: list[list[str]], tokenizers: list[PreTrainedTokenizerBase]

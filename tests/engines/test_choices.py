@@ -96,10 +96,10 @@ def test_both_engines_choose_alike_and_only_where_choices_are_given(
     assert not any(free[row] in choices for row, choices in enumerate(CHOICES) if choices)
 
 
-def test_a_model_with_a_prefix_chooses_too(tiny_model: Path, tmp_path: Path) -> None:
+def test_a_model_with_a_prefix_chooses_too(base: Path, tmp_path: Path) -> None:
     folder = tmp_path / "prefix"
     folder.mkdir()
-    trained_prefix(tiny_model, tmp_path / "adapter")
-    export_adapter(tiny_model, tmp_path / "adapter", folder)
+    trained_prefix(base, tmp_path / "adapter")
+    export_adapter(base, tmp_path / "adapter", folder)
     found = texts("transformers", folder, tmp_path / "work", CHOICES)
     assert all(found[row] in choices for row, choices in enumerate(CHOICES) if choices)

@@ -46,6 +46,7 @@ def test_the_port_is_in_use(tiny_model: Path) -> None:
             serve(VLLM, tiny_model, port)
 
 
+@pytest.mark.slow  # starts a process
 def test_vllm_ends_at_once(tiny_model: Path) -> None:
     # This environment has no vLLM.
     with pytest.raises(UserError, match=r"vLLM's server ended with exit code 1: .*vllm.*\(log: "):

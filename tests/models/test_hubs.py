@@ -23,7 +23,8 @@ from huggingface_hub import HfApi
 from safetensors.numpy import save
 
 from newsrec.errors import UserError
-from newsrec.models.checks import check_model, count_parameters
+from newsrec.models.checks import check_model
+from newsrec.models.facts import count_parameters, describe_model
 from newsrec.models.hubs import fetch_huggingface, fetch_local, fetch_modelscope
 from newsrec.models.one_form import write_description
 from newsrec.models.weights import copy_weights
@@ -136,7 +137,8 @@ def test_a_model_arrives_whole_and_without_pickles_or_code(
     assert tmp_path / "work" in folder.parents
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == model_files()
     assert {name for name, _ in hub.sent} == WANTED
-    assert check_model(folder) == {
+    check_model(folder)
+    assert describe_model(folder) == {
         "architecture": "Qwen3ForCausalLM",
         "num_parameters": 40_007,
         "dtype": "F32",
@@ -363,8 +365,8 @@ def test_weights_in_one_file_need_no_index(model: Path) -> None:
     for name in (INDEX, *SHARDS):
         (model / name).unlink()
     (model / "model.safetensors").write_bytes(save({"a": np.zeros((2, 3), dtype=np.float16)}))
-    assert check_model(model)["num_parameters"] == 6
-    assert check_model(model)["dtype"] == "F16"
+    assert describe_model(model)["num_parameters"] == 6
+    assert describe_model(model)["dtype"] == "F16"
 
 
 @pytest.mark.parametrize(("tied", "num_parameters"), [(True, 6), (False, 12)])
@@ -377,7 +379,7 @@ def test_a_head_that_is_the_embeddings_counts_once(
     (model / "model.safetensors").write_bytes(save(weights))
     config = json.loads((model / "config.json").read_text())
     (model / "config.json").write_text(json.dumps(config | {"tie_word_embeddings": tied}))
-    assert check_model(model)["num_parameters"] == num_parameters
+    assert describe_model(model)["num_parameters"] == num_parameters
     assert count_parameters(model) == num_parameters
 
 

@@ -10,6 +10,7 @@ from transformers import Qwen3Config, Qwen3ForCausalLM
 from newsrec.chat.messages import user_turn
 from newsrec.chat.tokens import encode_chat, load_tokenizer
 from newsrec.models.checks import check_model
+from newsrec.models.facts import describe_model
 from newsrec.models.tiny import (
     Encoded,
     Example,
@@ -55,7 +56,8 @@ def test_a_corpus_of_plain_texts_is_learned(tmp_path: Path) -> None:
     first = build(tmp_path / "first", TEXTS, steps=1)
     last = build(tmp_path / "last", TEXTS, steps=60)
     assert last < 1 < 4 < first
-    assert check_model(tmp_path / "last")["architecture"] == "Qwen3ForCausalLM"
+    check_model(tmp_path / "last")
+    assert describe_model(tmp_path / "last")["architecture"] == "Qwen3ForCausalLM"
     tokenizer = load_tokenizer(tmp_path / "last")
     assert len(tokenizer.encode(" follows")) == 1
     ((ids, num_prompt),) = _encode(tokenizer, TEXTS[:1])

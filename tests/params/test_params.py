@@ -2,13 +2,12 @@
 
 import re
 import shutil
-from functools import cache
 from itertools import combinations, permutations, product
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 import yaml
+from omegaconf import OmegaConf
 
 from newsrec.assistant.params import Params as AssistantParams
 from newsrec.errors import UserError
@@ -22,6 +21,7 @@ from newsrec.ranker.rl.training import Lists, describe
 from newsrec.safety.params import Params as SafetyParams
 from newsrec.training.methods import UNMERGEABLE
 from tests import ROOT
+from tests.compositions import composed, write_params
 
 GROUPS = {
     name: sorted(
@@ -123,7 +123,7 @@ def test_params_outside_a_project_is_one_line(
 
 def test_a_stage_of_every_pipeline_passes_over_the_sections_of_one(tmp_path: Path) -> None:
     path = tmp_path / "params.yaml"
-    compose(path, [])
+    write_params(path)
     shared, whole = load_params(SharedParams, path), load_params(Params, path)
     assert (shared.train, shared.fetch_model) == (whole.train, whole.fetch_model)
     assert not hasattr(shared, "prompt")
@@ -308,7 +308,10 @@ def test_values_that_do_not_fit_together_are_reported(
     overrides: list[str], words: list[str], tmp_path: Path
 ) -> None:
     path = tmp_path / "params.yaml"
-    compose(path, overrides)
+    choices = [one for one in overrides if one.startswith("+") or "." not in one.partition("=")[0]]
+    write_params(path, *choices)
+    values = OmegaConf.from_dotlist([one for one in overrides if one not in choices])
+    OmegaConf.save(OmegaConf.merge(OmegaConf.load(path), values), path)
     with pytest.raises(UserError) as caught:
         load_params(Params, path)
     for word in [*words, str(path)]:
@@ -353,18 +356,10 @@ def test_a_fault_names_the_key_and_what_was_expected(
 
 
 def edited(folder: Path, old: str, new: str) -> Path:
-    path, text = folder / "params.yaml", default()
+    path, text = folder / "params.yaml", composed()
     assert text.count(old) >= 1
     path.write_text(text.replace(old, new, 1))
     return path
-
-
-@cache
-def default() -> str:
-    """The composition, not the file in the root: an experiment may have changed that one."""
-    with TemporaryDirectory() as folder:
-        compose(Path(folder) / "params.yaml", [])
-        return (Path(folder) / "params.yaml").read_text()
 
 
 HOMES = {"news": Path(), **{name: Path("pipelines") / name for name in OTHERS}}

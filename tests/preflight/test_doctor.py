@@ -14,11 +14,11 @@ from newsrec.cli import main
 from newsrec.errors import UserError
 from newsrec.news.needs import data_needs
 from newsrec.news.params import Params
-from newsrec.params.compose import compose
 from newsrec.params.load import load_params
 from newsrec.preflight import doctor
 from newsrec.training.advice import LIGHTER
 from tests import ROOT
+from tests.compositions import write_params
 from tests.preflight.conftest import GB, Machine, gpu
 
 pytestmark = pytest.mark.slow
@@ -70,7 +70,7 @@ def ended() -> object:
 
 def params(*overrides: str) -> Params:
     path = Path("params.yaml")
-    compose(path, ["model=qwen3-8b", "data=mind-small", *overrides])
+    write_params(path, "model=qwen3-8b", "data=mind-small", *overrides)
     return load_params(Params, path)
 
 
@@ -165,11 +165,11 @@ def test_a_judge_without_a_server_is_reported_before_it_is_asked(
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["newsrec", "doctor"])
     monkeypatch.delenv("NEWSREC_API_URL", raising=False)
-    compose(Path("params.yaml"), [], "assistant")
+    write_params(Path("params.yaml"), config="assistant")
     plenty.has(stale_stages={"judge", "evaluate"})
     assert ended() == 0
     assert "judge" not in capsys.readouterr().out
-    compose(Path("params.yaml"), ["judge.model=a-judge"], "assistant")
+    write_params(Path("params.yaml"), "judge.model=a-judge", config="assistant")
     assert ended() == 2
     assert "problem: judge.model: NEWSREC_API_URL is not set" in capsys.readouterr().out
     plenty.has(stale_stages={"report"})  # it was asked

@@ -7,11 +7,11 @@ import pytest
 from newsrec.models.shape import Shape
 from newsrec.news.needs import data_needs
 from newsrec.news.params import Params
-from newsrec.params.compose import compose
 from newsrec.params.load import load_params
 from newsrec.preflight import needs
 from newsrec.preflight.needs import GB
 from tests import ROOT
+from tests.compositions import write_params
 from tests.preflight.shapes import LORA, QLORA, SHIPPED
 
 BFLOAT16 = 2
@@ -22,7 +22,7 @@ MAX_MODEL_LEN, UTILIZATION = 1088, 0.9
 def data(tmp_path_factory: pytest.TempPathFactory) -> int:
     """Bytes that MINDsmall takes."""
     path = tmp_path_factory.mktemp("mind") / "params.yaml"
-    compose(path, ["data=mind-small"])
+    write_params(path, "data=mind-small")
     return data_needs(load_params(Params, path).fetch_mind).disk
 
 

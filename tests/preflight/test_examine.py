@@ -9,12 +9,12 @@ from typing import Any, get_args
 import pytest
 
 from newsrec.engines.vllm_engine import vllm_python
-from newsrec.params.compose import compose
 from newsrec.params.load import load_params
 from newsrec.params.sections import SharedParams
 from newsrec.preflight.examine import PACKAGES, DataNeeds, Finding, Step, examine
 from newsrec.preflight.machine import Memory
 from newsrec.running import places
+from tests.compositions import write_params
 from tests.preflight.conftest import GB, Machine, gpu, pinned
 
 STEPS = set(get_args(Step))
@@ -25,7 +25,7 @@ RAM = Memory("RAM", 64 * GB, 60 * GB)
 def composed(*overrides: str) -> SharedParams:
     with TemporaryDirectory() as folder:
         path = Path(folder) / "params.yaml"
-        compose(path, overrides)
+        write_params(path, *overrides)
         return load_params(SharedParams, path)
 
 

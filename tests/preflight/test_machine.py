@@ -163,6 +163,7 @@ def test_without_a_project_nothing_is_stored_twice_and_dvc_cannot_tell_what_is_s
     assert machine.stale_stages() is None
 
 
+@pytest.mark.slow  # runs stages
 @pytest.mark.filterwarnings("ignore:_NoneStep.value:DeprecationWarning")  # DVC's own
 @pytest.mark.filterwarnings("ignore:_NoneStep:DeprecationWarning")  # of DVC's own
 def test_a_stage_is_stale_until_it_ran_and_not_where_it_only_has_to_be_checked_out(

@@ -52,6 +52,7 @@ def assert_gone(child: int) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow  # starts a process
 def test_while_a_program_imports(tmp_path: Path) -> None:
     # What is imported may swallow an exception.
     body = """
@@ -65,6 +66,7 @@ def test_while_a_program_imports(tmp_path: Path) -> None:
     assert interrupted(tmp_path, body)[:2] == (130, "work: interrupted\n")
 
 
+@pytest.mark.slow  # starts processes
 def test_while_a_worker_is_at_work(tmp_path: Path) -> None:
     body = f"""
         import sys
@@ -80,6 +82,7 @@ def test_while_a_worker_is_at_work(tmp_path: Path) -> None:
     assert_gone(child)
 
 
+@pytest.mark.slow  # starts DVC
 def test_while_dvc_runs_a_stage_for_a_benchmark(tmp_path: Path) -> None:
     # As DVC does: it lets Ctrl-C pass and waits for its stage, whose id this prints.
     dvc = "import signal, subprocess, sys; "
@@ -99,6 +102,7 @@ def test_while_dvc_runs_a_stage_for_a_benchmark(tmp_path: Path) -> None:
     assert_gone(child)
 
 
+@pytest.mark.slow  # starts a process
 def test_in_a_place_that_swallows_it(tmp_path: Path) -> None:
     body = """
         import time

@@ -22,6 +22,7 @@ def test_output_is_shown_and_kept(tmp_path: Path, capsys: pytest.CaptureFixture[
     assert capsys.readouterr().out == (tmp_path / "log").read_text() == "one\ntwo\n"
 
 
+@pytest.mark.slow  # starts a process
 def test_a_process_gets_what_it_is_fed(tmp_path: Path) -> None:
     lines = b"".join(b"%d\n" % number for number in range(100_000))  # more than a pipe holds
     code = "import sys; print(sum(map(int, sys.stdin)))"
@@ -30,6 +31,7 @@ def test_a_process_gets_what_it_is_fed(tmp_path: Path) -> None:
     assert (finished.code, finished.tail) == (0, f"{sum(range(100_000))}\n")
 
 
+@pytest.mark.slow  # starts a process
 def test_a_process_that_ends_before_it_has_read_all_says_why(tmp_path: Path) -> None:
     def feed(sink: IO[bytes]) -> None:
         with pa.ipc.new_stream(sink, pa.schema([("number", pa.int64())])) as stream:

@@ -32,6 +32,7 @@ def libgomp_of(package: str) -> Path:
     return next(folders[package].glob("libgomp*"))
 
 
+@pytest.mark.slow  # starts a process
 @pytest.mark.parametrize("package", ["torch", "sklearn"])
 def test_openmp_of_a_package_sleeps_at_once_where_newsrec_was_imported(package: str) -> None:
     load = f"import ctypes; ctypes.CDLL({str(libgomp_of(package))!r})"

@@ -1,25 +1,15 @@
 """The values of the safety pipeline as `conf/` composes them, with changes."""
 
-import tempfile
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from newsrec.params.compose import compose
-
-
-@cache
-def _composed() -> str:
-    with tempfile.TemporaryDirectory() as folder:
-        compose(Path(folder) / "params.yaml", (), "safety")
-        return (Path(folder) / "params.yaml").read_text(encoding="utf-8")
+from tests.compositions import composed
+from tests.quick_yaml import safe_dump, safe_load
 
 
 def write_params(folder: Path, **sections: dict[str, Any]) -> None:
     """Write params.yaml into `folder`, where the keys of `sections` win."""
-    values = yaml.safe_load(_composed())
+    values = safe_load(composed(config="safety"))
     for name, section in sections.items():
         values[name] |= section
-    (folder / "params.yaml").write_text(yaml.safe_dump(values), encoding="utf-8")
+    (folder / "params.yaml").write_text(safe_dump(values), encoding="utf-8")

@@ -2,10 +2,9 @@
 
 import re
 
-import yaml
-
 from tests import ROOT
 from tests.documents import TEXTS, commands
+from tests.quick_yaml import safe_load
 
 TEXT = TEXTS["docs/sharing.md"]
 
@@ -23,7 +22,7 @@ def test_every_documented_remote_verifies_what_is_pulled() -> None:
 
 
 def test_the_table_shares_what_the_graph_does() -> None:
-    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    stages = safe_load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
     outs = [
         one if isinstance(one, dict) else {one: {}}
         for stage in stages.values()

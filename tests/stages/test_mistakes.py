@@ -12,9 +12,9 @@ import pytest
 import yaml
 
 from newsrec.errors import UserError
-from newsrec.params.compose import compose
 from stages import fetch_mind, fetch_model, preprocess
 from tests import ROOT
+from tests.compositions import write_params
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def test_a_fault_in_local_files_leaves_no_output(
         (workplace / "mine" / file).unlink()
     else:
         edit(workplace / "mine" / file, change)
-    compose(workplace / "params.yaml", ["data=local", "fetch_mind.path=mine"])
+    write_params(workplace / "params.yaml", "data=local", "fetch_mind.path=mine")
     before = {path: path.read_bytes() for path in (workplace / "mine").rglob("*.tsv")}
     message = reported(fetch_mind.main)
     assert str(Path("mine") / file) in message
@@ -100,16 +100,16 @@ def test_a_fault_in_local_files_leaves_no_output(
 
 
 def test_a_local_folder_goes_through_and_stays_as_it_was(raw: Path, workplace: Path) -> None:
-    compose(workplace / "params.yaml", ["data=local", f"fetch_mind.path={raw}"])
+    write_params(workplace / "params.yaml", "data=local", f"fetch_mind.path={raw}")
     fetch_mind.main()
     for path in raw.rglob("*.tsv"):
         assert (workplace / "data/raw" / path.relative_to(raw)).read_bytes() == path.read_bytes()
 
 
 def test_a_folder_that_is_not_there_is_reported(workplace: Path) -> None:
-    compose(workplace / "params.yaml", ["data=local", "fetch_mind.path=nowhere"])
+    write_params(workplace / "params.yaml", "data=local", "fetch_mind.path=nowhere")
     assert "nowhere: no such folder" in reported(fetch_mind.main)
-    compose(workplace / "params.yaml", ["model=local", "fetch_model.path=nowhere"])
+    write_params(workplace / "params.yaml", "model=local", "fetch_model.path=nowhere")
     assert "nowhere: no such folder" in reported(fetch_model.main)
     assert not list((workplace / "models").iterdir())
 
@@ -117,7 +117,7 @@ def test_a_folder_that_is_not_there_is_reported(workplace: Path) -> None:
 def test_a_local_model_is_taken_without_its_pickles(tiny_model: Path, workplace: Path) -> None:
     shutil.copytree(tiny_model, workplace / "mine")
     (workplace / "mine/training_args.bin").write_bytes(b"pickle")
-    compose(workplace / "params.yaml", ["model=local", "fetch_model.path=mine"])
+    write_params(workplace / "params.yaml", "model=local", "fetch_model.path=mine")
     fetch_model.main()
     names = {path.name for path in (workplace / "models/base").iterdir()}
     assert names == {path.name for path in tiny_model.iterdir()}
@@ -129,7 +129,7 @@ def test_a_misspelled_template_is_answered_with_the_nearest_one(
 ) -> None:
     shutil.copytree(tiny_model, workplace / "mine")
     choices = ["model=local", "fetch_model.path=mine", "model.template=qwen_3"]
-    compose(workplace / "params.yaml", choices)
+    write_params(workplace / "params.yaml", *choices)
     assert "did you mean 'qwen3'?" in reported(fetch_model.main)
     assert not list((workplace / "models").iterdir())
 
@@ -144,7 +144,7 @@ def test_a_model_of_the_other_version_of_transformers_is_copied_in_this_ones_for
     rope = {"rope_theta": 1_000_000.0, "rope_type": "default"}
     path.write_text(json.dumps(config | {"rope_parameters": rope}))
     before = path.read_bytes()
-    compose(workplace / "params.yaml", ["model=local", "fetch_model.path=mine"])
+    write_params(workplace / "params.yaml", "model=local", "fetch_model.path=mine")
     fetch_model.main()
     copied = json.loads((workplace / "models/base/config.json").read_text())
     assert (copied["rope_theta"], "rope_parameters" in copied) == (1_000_000.0, False)
@@ -154,7 +154,7 @@ def test_a_model_of_the_other_version_of_transformers_is_copied_in_this_ones_for
 def test_a_model_cut_short_is_reported_and_not_taken(tiny_model: Path, workplace: Path) -> None:
     shutil.copytree(tiny_model, workplace / "mine")
     edit(workplace / "mine/model.safetensors", lambda data: data[: len(data) // 2])
-    compose(workplace / "params.yaml", ["model=local", "fetch_model.path=mine"])
+    write_params(workplace / "params.yaml", "model=local", "fetch_model.path=mine")
     message = reported(fetch_model.main)
     assert "mine/model.safetensors: broken safetensors file" in message
     assert not list((workplace / "models").iterdir())
@@ -164,7 +164,7 @@ def test_a_model_cut_short_is_reported_and_not_taken(tiny_model: Path, workplace
 def test_the_published_recipe_warns_that_it_leaks(
     raw: Path, workplace: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    compose(workplace / "params.yaml", ["prompt.feedback=same_impression"])
+    write_params(workplace / "params.yaml", "prompt.feedback=same_impression")
     shutil.copytree(raw, workplace / "data/raw")
     (workplace / "metrics").mkdir()
     (workplace / "metrics/fetch_mind.json").write_text('{"protocol": {}}')
@@ -190,14 +190,14 @@ def test_the_pipeline_keeps_the_data_sets_rows_to_itself() -> None:
 
 
 def test_a_stage_whose_input_is_missing_leaves_nothing(workplace: Path) -> None:
-    compose(workplace / "params.yaml", [])
+    write_params(workplace / "params.yaml")
     assert "data/raw/train/news.tsv: no such file" in reported(preprocess.main)
     assert not list((workplace / "data").iterdir())
 
 
 @pytest.mark.slow
 def test_at_the_command_line_a_mistake_is_one_line_and_exit_code_2(workplace: Path) -> None:
-    compose(workplace / "params.yaml", [])
+    write_params(workplace / "params.yaml")
     edit(
         workplace / "params.yaml", lambda data: data.replace(b"  source: synth", b"  sauce: synth")
     )

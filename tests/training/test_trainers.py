@@ -253,7 +253,7 @@ def check_parts(outcome: runs.Outcome) -> None:
 def test_every_other_method_trains_what_it_says(
     name: str, tiny_model: Path, finished: Mapping[str, Finished]
 ) -> None:
-    from newsrec.models.checks import count_parameters
+    from newsrec.models.facts import count_parameters
     from newsrec.models.folders import kind_of
 
     outcome, folder = finished[name].outcome, finished[name].run.whole

@@ -1,7 +1,7 @@
 """A language model behind a server that ranks a whole list at once.
 
-It is shown what our models are, in an order of its own for each list: where a target always stands
-at the same place, a place is all that there is to learn.
+It is shown what our models are, in an order of its own for each list: if the target were always at
+the same place, a place would be all that there is to learn.
 """
 
 import hashlib
@@ -27,7 +27,7 @@ _ANSWER = re.compile(r"<answer>([\d\s,>]+)</answer>")
 
 
 def order_of(list_id: str, num_candidates: int, seed: int) -> list[int]:
-    """Which candidate stands at each place, from the first on; follows from the list and seed."""
+    """Which candidate is at each place, from the first on; follows from the list and seed."""
     digest = hashlib.sha256(f"{seed}\0{list_id}".encode()).digest()
     rng = np.random.default_rng(int.from_bytes(digest[:8], "big"))
     return [int(place) for place in rng.permutation(num_candidates)]

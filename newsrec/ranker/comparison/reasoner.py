@@ -85,12 +85,12 @@ def rank_lists(
         ("item", [text + ITEM_TASK + ending for text in parts.values()], max_item_tokens),
     ):
         (folder := work / name).mkdir(exist_ok=True)
-        said = _write(texts, checkpoint.folder, settings, folder, max_tokens)
+        reasoning = _write(texts, checkpoint.folder, settings, folder, max_tokens)
         if embedding_token is not None:
-            said = [text.partition(embedding_token)[0] for text in said]
-        num_silent += sum(not text for text in said) if max_tokens else 0
+            reasoning = [text.partition(embedding_token)[0] for text in reasoning]
+        num_silent += sum(not text for text in reasoning) if max_tokens else 0
         engine = TransformersSettings(dtype, batch_size)
-        embedded[name] = _embed(texts, said, checkpoint.folder, engine, embedding_token)
+        embedded[name] = _embed(texts, reasoning, checkpoint.folder, engine, embedding_token)
     if checkpoint.normalised:
         embedded = {
             name: found / np.linalg.norm(found, axis=1, keepdims=True)
@@ -142,7 +142,7 @@ def _write(
 
 def _embed(
     texts: Sequence[str],
-    said: Sequence[str],
+    reasoning: Sequence[str],
     model: Path,
     settings: TransformersSettings,
     embedding_token: str | None,
@@ -157,11 +157,11 @@ def _embed(
         ends = [end_of_turn(tokenizer)]
     elif embedding_token in (added := tokenizer.get_added_vocab()):
         ends = [added[embedding_token]]
-    else:  # tokens of text, which may join with what stands before, as where it was trained
-        said = [text + embedding_token for text in said]
+    else:  # tokens of text, which may join with the text before, as where it was trained
+        reasoning = [text + embedding_token for text in reasoning]
     prompts = encode_chats(tokenizer, [user_turn(text) for text in texts])
     # What was written is text, whatever control token it may spell.
-    answers = tokenizer(list(said), add_special_tokens=False, split_special_tokens=True)
+    answers = tokenizer(list(reasoning), add_special_tokens=False, split_special_tokens=True)
     ids = [
         [*prompt, *written, *ends]
         for prompt, written in zip(prompts, answers["input_ids"], strict=True)

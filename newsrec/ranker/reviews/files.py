@@ -41,7 +41,7 @@ Rating = tuple[str, str, float, int]  # user, item, stars, ms
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
-    """What a row of metadata says of an item; text as it stands there.
+    """What a row of metadata says of an item; text is unchanged.
 
     Attributes:
         item: its id.

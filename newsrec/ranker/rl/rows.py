@@ -1,4 +1,4 @@
-"""Lists as rows of token ids: what a list's prompts begin with stands once in its row.
+"""Lists as rows of token ids: what a list's prompts begin with is in its row once.
 
 A row is the shared prefix, what each prompt has beside it but for its last token, and the last
 tokens, one of each prompt, at the row's end. By a mask and by positions of its own, a prompt sees

@@ -146,8 +146,8 @@ def _running(python: Path, work: Path, options: list[str], *, keep: bool) -> Ite
             break
     last = (read_tail(log).strip().splitlines() or ["no output"])[-1]
     raise UserError(
-        f"the embedded MongoDB server did not start: {last[:300]} (log: {log}); make its "
-        f"environment anew: remove {python.parents[1]} and run make env"
+        f"the embedded MongoDB server did not start: {last[:300]} (log: {log}); create its "
+        f"environment again: remove {python.parents[1]} and run make env"
     )
 
 

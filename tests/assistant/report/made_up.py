@@ -17,6 +17,7 @@ from newsrec.assistant.tasks import Task, read_tasks
 from newsrec.models.names import MODELS
 from newsrec.params.compose import compose
 from tests import ROOT
+from tests.quick_yaml import safe_load
 
 TASKS = read_tasks(ROOT / "pipelines/assistant/tasks.yaml")
 NONE = str(TASKS["file_name"].none)
@@ -305,7 +306,7 @@ def _write_table(table: pd.DataFrame, schema: pa.Schema, target: Path) -> None:
 def with_task(folder: Path, **entry: object) -> dict[str, Task]:
     """The table of tasks with one more."""
     source = ROOT / "pipelines/assistant/tasks.yaml"
-    table = yaml.safe_load(source.read_text(encoding="utf-8"))
+    table = safe_load(source.read_text(encoding="utf-8"))
     table["tasks"].append(entry)
     (folder / "tasks.yaml").write_text(yaml.safe_dump(table, allow_unicode=True), encoding="utf-8")
     return dict(read_tasks(folder / "tasks.yaml"))

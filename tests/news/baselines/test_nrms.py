@@ -83,6 +83,7 @@ def test_a_title_is_read_to_its_twentieth_word_or_64th_ngram() -> None:
     assert ids[2].max() == 1, "the run is the 31st word"
 
 
+@pytest.mark.slow  # trains
 def test_random_numbers_and_threads_of_the_caller_stay(
     mind: Path, candidates: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -208,7 +208,7 @@ def test_hostile_titles_and_empty_histories_get_a_score(scores: Scores, tmp_path
     assert ((found >= 0) & (found <= 1)).all()
 
 
-@both
+@pytest.mark.parametrize("scores", [tfidf, pytest.param(nrms, marks=pytest.mark.slow)])
 def test_a_row_is_scored_alike_whatever_is_beside_it(
     scores: Scores, mind: Path, candidates: pd.DataFrame
 ) -> None:

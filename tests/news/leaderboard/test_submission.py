@@ -303,7 +303,7 @@ def test_external_ranks_become_scores_of_the_drawn_impressions(behaviors: Path) 
         (GOOD.replace("\n", "\r\n"), "prediction.txt, line 1: ends in \\r\\n (Windows)"),
     ],
 )
-def test_a_strangers_file_that_does_not_fit_is_reported(
+def test_an_external_file_that_does_not_fit_is_reported(
     text: str, reported: str, behaviors: Path
 ) -> None:
     path = behaviors.with_name("prediction.txt")

@@ -148,7 +148,7 @@ def test_the_tables_hold_the_figures(given: dict[str, Any]) -> None:
     assert [row[0] for row in rows] == list(PREDICTORS)
     audit = page.table("text", "label", "suggested", "quality of the label", "id")
     assert audit == [["炸药", BENIGN, "暴恐", "0.010", "t1"]]
-    assert page.table("splits", "clusters in both", "near copies found anew") == [
+    assert page.table("splits", "clusters in both", "near copies found again") == [
         ["train and test", "0", "0"]
     ]
 
