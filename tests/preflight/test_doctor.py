@@ -152,7 +152,7 @@ def test_data_of_the_users_that_are_missing_are_reported_in_every_pipeline(
     # Nothing is left to run: DVC would fail all the same.
     plenty.has(stale_stages=set())
     monkeypatch.setattr(sys, "argv", ["newsrec", "doctor"])
-    compose(Path("params.yaml"), [f"data={choice}", f"{setting}=own"], config)
+    write_params(Path("params.yaml"), f"data={choice}", f"{setting}=own", config=config)
     assert ended() == 2
     assert f"problem: {key}: own: not found; make it, or correct {key}\n" in capsys.readouterr().out
     Path("own").touch()
