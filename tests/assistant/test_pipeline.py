@@ -45,16 +45,17 @@ def test_the_tuned_model_is_above_its_base_on_every_task(folder: Path) -> None:
         assert systems["base"]["free_accuracy"]["value"] < 0.1
 
 
-def test_the_tuned_model_reaches_the_goals(folder: Path) -> None:
-    # Goals, not what it reaches, which moves by hundredths with the type of CPU: 0.97 of the
-    # labels, 0.97 of the file names, 0.018 invented, chrF 72 against 53.
-    found = tasks(folder)
-    of = {name: found[name]["systems"]["tuned"] for name in found}
-    assert of["scenario"]["accuracy"]["value"] >= 0.9
-    assert of["kind"]["accuracy"]["value"] >= 0.9
-    assert of["file_name"]["exact"]["value"] >= 0.9
-    assert of["file_name"]["invented"]["value"] <= 0.05
-    assert found["answer"]["gains"]["nearest"]["chrf"]["value"] > 0
+def test_the_tuned_model_reaches_the_goals_on_unseen_rows(folder: Path) -> None:
+    # Below what it reaches, which moves by hundredths with the type of CPU (docs/LOG.md).
+    text = (folder / "metrics/slices.json").read_text(encoding="utf-8")
+    unseen = [one for one in json.loads(text) if one["slice"] == "unseen"]
+    of = {(one["task"], one["metric"]): one for one in unseen if one["system"] == "tuned"}
+    (nearest,) = (one for one in unseen if (one["task"], one["system"]) == ("answer", "nearest"))
+    assert of["scenario", "accuracy"]["value"] >= 0.9
+    assert of["kind", "accuracy"]["value"] >= 0.9
+    assert of["file_name", "exact"]["value"] >= 0.9
+    assert of["file_name", "invented"]["value"] <= 0.05
+    assert nearest["gain"]["low"] > 0
 
 
 def test_no_input_has_a_near_copy_in_another_split(folder: Path) -> None:
