@@ -52,7 +52,7 @@ def test_labels_that_were_changed_are_found(folder: Path) -> None:
     wrong = set(rows["id"][rows["label"] != rows["id"].map(true)])
     suspect = set(pd.read_parquet(folder / "data/audit.parquet")["id"])
     assert len(wrong) > 100
-    # Measured: 0.81 and 0.91 (docs/LOG.md); the model differs a little by type of CPU.
+    # Measured: 0.80 and 0.905 (docs/LOG.md); the model differs a little by type of CPU.
     assert len(suspect & wrong) >= 0.75 * len(suspect)
     assert len(suspect & wrong) >= 0.85 * len(wrong)
 
