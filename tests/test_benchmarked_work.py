@@ -25,6 +25,8 @@ from newsrec.errors import UserError
 from tests import ROOT
 from tests.quick_yaml import safe_load
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_host_work_of_a_submission_is_measured_on_a_part_of_it(
     tiny_model: Path, tmp_path: Path

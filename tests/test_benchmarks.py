@@ -135,6 +135,7 @@ def test_the_audit_is_measured_on_what_the_generator_made_wrong() -> None:
     assert audit_figures(rows, true_label, []) == (0, 0)
 
 
+@pytest.mark.slow
 def test_planted_near_copies_are_found() -> None:
     made = list(documents(1_500, seed=3))
     assert share_of_copies_found(made, 0.8, seed=44) >= 0.95

@@ -288,6 +288,7 @@ def project(folder: str) -> Project:
     return Project(files, outs, deps)
 
 
+@pytest.mark.slow
 def test_the_root_project_has_no_stage_that_the_default_run_leaves_out() -> None:
     # `dvc commit` and `dvc exp save` ask for the outputs of every dvc.yaml that DVC collects.
     assert project(".").files == {"dvc.yaml"}

@@ -85,7 +85,10 @@ def test_the_command_composes_the_pipeline_of_this_folder(
 CONFIGS = ("config", "safety", "assistant", "ranker")
 
 
-@pytest.mark.parametrize("config", CONFIGS)
+@pytest.mark.parametrize(
+    "config",
+    ["config", *(pytest.param(name, marks=pytest.mark.slow) for name in CONFIGS[1:])],
+)
 @pytest.mark.parametrize(
     ("override", "expected"),
     [
