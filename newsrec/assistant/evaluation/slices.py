@@ -71,11 +71,16 @@ def measure_slices(
         for system, one in measured.items():
             of_row = {metric: one.rows[metric][places] for metric in metrics}
             parts[system] = measure_rows(of_row, cluster, bootstrap.of(places))
+        gained = {
+            system: gains(parts["tuned"], part)
+            for system, part in parts.items()
+            if system != "tuned"
+        }
         for metric in metrics:
             for system, part in parts.items():
                 keys = {"task": task.name, "slice": name, "system": system, "metric": metric}
                 values = {**keys, **part.figures[metric], "num_rows": len(places)}
-                if system != "tuned":
-                    values["gain"] = gains(parts["tuned"], part)[metric]
+                if system in gained:
+                    values["gain"] = gained[system][metric]
                 found.append(values)
     return found
