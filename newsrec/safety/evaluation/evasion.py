@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from newsrec.errors import UserError
-from newsrec.metrics.rates import exact_rate
+from newsrec.metrics.intervals import unseen_share
 from newsrec.metrics.significance import ClusterBootstrap, interval
 from newsrec.safety.evaluation.unsafe import bounded, rate_key, unsafe_score
 from newsrec.safety.labels import BENIGN
@@ -88,13 +88,8 @@ def _change(
     change = after.astype(float) - before
     low, high = interval(bootstrap.mean(change))
     if change.min() == change.max():  # resamples have no spread, which would claim certainty
-        num = len(bootstrap.clusters)
-        same, some = exact_rate(num, num), exact_rate(0, num)
-        low, high = {
-            -1: (-1.0, -same.low),
-            0: (-some.high, some.high),  # whichever direction a row would change in
-            1: (same.low, 1.0),
-        }[int(change[0])]
+        unseen, value = unseen_share(len(bootstrap.clusters)), float(change[0])
+        low, high = max(-1.0, value - unseen), min(1.0, value + unseen)
     return {
         **bounded(f"{name}_before", before),
         **bounded(f"{name}_after", after),
