@@ -82,10 +82,9 @@ def measure_slices(
 ) -> dict[str, dict[str, dict[str, dict[str, Any]]]]:
     """heading → slice → predictor → figures.
 
-    accuracy has its interval by resampled cluster as low and high, exact where all rows are right
-    or all wrong (see `newsrec.metrics.intervals.share_interval`); the share of benign rows that are
-    given another class, and of unsafe rows that are, has exact bounds. A slice of fewer than two
-    clusters is left out: it has no interval.
+    accuracy has its interval as low and high, by `newsrec.metrics.intervals.share_interval`; the
+    share of benign rows that are given another class, and of unsafe rows that are, has exact
+    bounds. A slice of fewer than two clusters is left out: it has no interval.
 
     Args:
         tables: of each predictor the predictions of the test rows.

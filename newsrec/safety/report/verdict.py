@@ -129,8 +129,7 @@ def calibration(tuned: Metrics) -> str:
     """
     before, after = score(tuned["ece"]), score(tuned["ece_calibrated"])
     worse = (
-        " On these test texts the calibrated probabilities are worse than the raw ones: do not "
-        "apply the temperature."
+        " On these test texts the calibrated probabilities have a higher ECE than the raw ones."
         if float(after) > float(before)
         else ""
     )
@@ -214,11 +213,11 @@ def notices(
 
 
 def against_others(metrics: Metrics) -> list[str]:
-    """A sentence for each other predictor: better, worse, or no difference shown."""
+    """A sentence for each other predictor: better, worse, or not significantly different."""
     words = {
         BETTER: "better than {}",
         WORSE: "worse than {}",
-        SAME: "not shown to differ from {}",
+        SAME: "not significantly different from {}",
     }
     sentences = []
     for name in OTHERS:

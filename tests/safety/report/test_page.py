@@ -278,7 +278,7 @@ def test_a_temperature_that_makes_probabilities_worse_is_named(
     given["metrics"]["tuned"] |= {"ece": 0.04, "ece_calibrated": after}
     page = render(**given)
     assert f"ECE 0.040 before, {after:.3f} after." in page
-    assert ("are worse than the raw ones: do not apply the temperature" in page) == is_said
+    assert ("the calibrated probabilities have a higher ECE than the raw ones." in page) == is_said
 
 
 def test_the_curve_that_the_checkpoint_is_chosen_by_is_drawn() -> None:
