@@ -57,7 +57,7 @@ pass its rows on. Written by `make real MIND=…`.
 {table}
 
 Tuned against base, AUC per impression: {delta:+.4f}, 95 % interval {low:+.4f} to {high:+.4f},
-p = {p:.3f}. A run of this size detects a difference of {detectable:.3f} or more four times in five.
+p = {p:.3f}. A run of this size detects a difference of {detectable:.3f} or more with 80 % power.
 
 Against the baselines, tuned minus baseline:
 

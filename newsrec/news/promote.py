@@ -59,7 +59,11 @@ def promote(num_resamples: int, seed: int) -> str:
         other, found = _named(last), _gain_over(last, metrics, key, num_resamples, seed)
     figures = f"{METRIC_NAMES[key]} {found}, {p_value(found.p)}"
     if found.outcome != BETTER:
-        shown = "no difference is shown from" if found.outcome == SAME else "it is worse than"
+        shown = (
+            "it is not significantly different from"
+            if found.outcome == SAME
+            else "it is worse than"
+        )
         raise UserError(f"{ARTIFACT} is not registered: {shown} {other}: {figures}")
     tag = register(ARTIFACT, f"{ARTIFACT}: better than {other}: {figures}")
     return f"{tag}: better than {other}: {figures}. To share it: git push origin {tag}"

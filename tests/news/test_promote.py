@@ -50,14 +50,14 @@ def test_a_later_version_is_better_than_the_last_one_by_the_paired_test(project:
 def test_what_is_not_shown_to_be_better_is_not_registered(project: Path) -> None:
     promote(200, 1)
     commit(project, "documents alone")
-    refused("no difference is shown from v0.0.1", project)
+    refused("it is not significantly different from v0.0.1", project)
     finish_run(project, metrics(tuned=0.68))
     refused("it is worse than v0.0.1", project)
 
 
 def test_a_first_model_that_is_not_better_than_its_base_is_not_registered(project: Path) -> None:
     finish_run(project, metrics(tuned=0.51))
-    refused("no difference is shown from its base", project)
+    refused("it is not significantly different from its base", project)
     finish_run(project, metrics(tuned=0.4))
     refused("it is worse than its base", project)
 

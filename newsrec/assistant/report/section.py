@@ -227,7 +227,8 @@ def _gains_plot(task: str, figures: Mapping[str, Any]) -> Plot:
         reference=0.0,
     )
     about = (
-        "Right of the line, tuned is better; an interval that crosses the line shows no difference."
+        "Right of the line, tuned is better; if an interval crosses the line, the difference is "
+        "not significant."
     )
     return title, Markup(svg), about
 

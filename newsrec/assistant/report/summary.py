@@ -12,7 +12,7 @@ HEADS = (
     *("task", "test rows", "metric", "tuned (95 % interval)", "base", "tuned against base"),
     *("best baseline", "tuned against it"),
 )
-_WORDS = {BETTER: "better", WORSE: "worse", SAME: "no difference shown"}
+_WORDS = {BETTER: "better", WORSE: "worse", SAME: SAME}
 
 
 def summary_markdown(metrics: Metrics, model: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ BASE, BASELINE = "its base", "the best baseline"
 _IS = {
     BETTER: "is better than {}",
     WORSE: "is worse than {}",
-    SAME: "shows no difference from {}",
+    SAME: "is not significantly different from {}",
 }
 
 
@@ -169,7 +169,7 @@ def _title(rivals: Mapping[str, Mapping[str, str]], every: str, num_tasks: int) 
             where = every if num == num_tasks else f"{num} of {counted(num_tasks, 'task')}"
             parts.append(f"is better than {rival} on {where}")
         else:
-            parts.append(f"shows no difference from {rival} on any task")
+            parts.append(f"is not significantly different from {rival} on any task")
     return f"The tuned model {' and '.join(parts)}"
 
 

@@ -15,7 +15,7 @@ def compare_tuned(
 ) -> dict[str, dict[str, Any]]:
     """`tuned_vs_<predictor>` for every other predictor, see `compare`.
 
-    Each also has the smallest difference that these rows show four times in five: `detectable_auc`,
+    Each also has the smallest difference that these rows show with 80 % power: `detectable_auc`,
     or `detectable_accuracy` where no impression has an AUC. It is left out where fewer than two
     users or equal gains leave nothing to plan with.
 

@@ -100,7 +100,7 @@ def plan(
     of_lists: Mapping[str, Mapping[str, Floats]], users: npt.ArrayLike, delta: float
 ) -> dict[str, dict[str, float]]:
     """Of every two systems the smallest difference in NDCG@10 that these lists show, and the
-    lists that a difference of `delta` takes; at level 95 %, four times in five.
+    lists that a difference of `delta` takes; at level 95 % and with 80 % power.
 
     Two systems without any difference have no entry, and so has a single user.
     """

@@ -40,11 +40,11 @@ def test_a_better_task_is_said_with_both_rivals_and_their_figures(metrics: dict[
 
 def test_a_gain_whose_interval_holds_zero_is_no_gain(metrics: dict[str, Any]) -> None:
     assert (
-        "It shows no difference from the best baseline, the answer of the nearest training "
-        "question (79.9): +1.0, 95 % interval \u22122.1 to +4.1, p = 0.210."
+        "It is not significantly different from the best baseline, the answer of the nearest "
+        "training question (79.9): +1.0, 95 % interval \u22122.1 to +4.1, p = 0.210."
     ) in of_task(metrics, "answer")
     set_gain(metrics, "answer", "nearest", 1.0, 0.96)  # low: +0.04, printed as 0.0
-    assert "It shows no difference from the best baseline" in of_task(metrics, "answer")
+    assert "It is not significantly different from the best baseline" in of_task(metrics, "answer")
     set_gain(metrics, "answer", "nearest", 1.0, 0.9)
     assert "It is better than the best baseline, the answer" in of_task(metrics, "answer")
 
@@ -136,7 +136,7 @@ def no_gains(metrics: dict[str, Any]) -> None:
             "The tuned model is better than its base on every task and is better than the best "
             "baseline on 3 of 4 tasks",
             "The tuned model is better than the best baseline on scenario, kind and file_name; it "
-            "shows no difference from the best baseline on answer.",
+            "is not significantly different from the best baseline on answer.",
         ),
         (
             one_worse,
@@ -146,9 +146,9 @@ def no_gains(metrics: dict[str, Any]) -> None:
         ),
         (
             nothing_shown,
-            "The tuned model shows no difference from its base on any task and shows no difference "
-            "from the best baseline on any task",
-            "The tuned model shows no difference from its base on any task.",
+            "The tuned model is not significantly different from its base on any task and is not "
+            "significantly different from the best baseline on any task",
+            "The tuned model is not significantly different from its base on any task.",
         ),
         (
             one_left_out,
