@@ -118,7 +118,7 @@ def _row(ours: Measured, rival: Measured, work: str, other: str) -> Row:
         at_most=True,
         unit="s",
     )
-    return limited(BOUNDS.get(work, "not examined yet"), row)
+    return limited(BOUNDS.get(work, ""), row)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from newsrec.errors import UserError
 from newsrec.files import requested_lines
 from newsrec.ranker import commands as ranker
 from newsrec.ranking_requests import check_given, print_rankings
-from newsrec.running.help_page import SectionGroup
+from newsrec.running.help_page import DEFAULT_ENGINE, SectionGroup
 from newsrec.running.stage import report_user_error
 from newsrec.safety import commands as safety
 
@@ -33,7 +33,6 @@ app.add_typer(submission, name="submission", rich_help_panel=NEWS)
 app.add_typer(ranker.reviews, name="reviews", rich_help_panel=RANKER)
 
 Titles = list[str] | None
-DEFAULT = "default: score.engine of params.yaml"
 
 
 def main() -> None:
@@ -162,7 +161,7 @@ def rank(
     disliked: Annotated[Titles, typer.Option(help="a title that was disliked")] = None,
     model: Annotated[Path, typer.Option(help="folder of the tuned model")] = Path("models/merged"),
     engine: Annotated[
-        str | None, typer.Option(help="vllm, transformers or openai-api; " + DEFAULT)
+        str | None, typer.Option(help=f"vllm, transformers or openai-api; {DEFAULT_ENGINE}")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON lines")] = False,
 ) -> None:

@@ -20,7 +20,7 @@ P = TypeVar("P")
 
 @dataclass(frozen=True)
 class Pipeline:
-    """How a pipeline is told from the others; the `pipeline` of its `Params`.
+    """How a pipeline is distinguished from the others; the `pipeline` of its `Params`.
 
     Attributes:
         name: for people, like "the safety pipeline".

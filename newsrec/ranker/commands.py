@@ -10,6 +10,7 @@ import typer
 from newsrec.errors import UserError
 from newsrec.files import requested_lines
 from newsrec.ranking_requests import check_given, print_rankings
+from newsrec.running.help_page import DEFAULT_ENGINE
 
 reviews = typer.Typer(
     help="Inspect ratings and products. By default those in data/raw of the ranker pipeline.",
@@ -31,8 +32,7 @@ def rank_products(
         Path | None, typer.Option(help="folder of a whole model; default: what rl.method trained")
     ] = None,
     engine: Annotated[
-        str | None,
-        typer.Option(help="vllm, transformers or openai-api; default: score.engine of params.yaml"),
+        str | None, typer.Option(help=f"vllm, transformers or openai-api; {DEFAULT_ENGINE}")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON lines")] = False,
 ) -> None:

@@ -4,6 +4,9 @@ from typing import Any
 
 from typer.core import TyperGroup
 
+# In the help of every --engine.
+DEFAULT_ENGINE = "default: score.engine of params.yaml"
+
 
 class SectionGroup(TyperGroup):
     """Lists commands by their `rich_help_panel`, which Typer does only in boxes of rich.

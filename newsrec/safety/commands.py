@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from newsrec.errors import UserError
+from newsrec.running.help_page import DEFAULT_ENGINE
 
 if TYPE_CHECKING:
     from newsrec.safety.classifying import Classified
@@ -29,8 +30,7 @@ def classify(
     ] = None,
     model: Annotated[Path, typer.Option(help="folder of the classifier")] = Path("models/merged"),
     engine: Annotated[
-        str | None,
-        typer.Option(help="vllm, transformers or onnx; default: score.engine of params.yaml"),
+        str | None, typer.Option(help=f"vllm, transformers or onnx; {DEFAULT_ENGINE}")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print JSON lines")] = False,
 ) -> None:
