@@ -46,7 +46,7 @@ repro: doctor ## run the whole pipeline; only what changed runs again; another o
 	@cat $(FOLDER)/reports/summary.md
 	@echo && echo "Report: $(if $(PIPELINE),$(FOLDER)/)reports/report.html"
 	@git diff --quiet -- $(FIGURES) || echo "Git shows changed files: timings differ from run to run," \
-	  "figures slightly by type of CPU and number of threads. Back to the committed ones: git checkout $(FIGURES)"
+	  "figures slightly by type of CPU. Back to the committed ones: git checkout $(FIGURES)"
 
 publish: env ## prepare the tuned model for others; TO=owner/name uploads it to the Hugging Face hub
 	@$(RUN) newsrec publish $(if $(TO),--to "$(TO)")

@@ -112,7 +112,7 @@ def test_lines_to_classify_are_one_text_each(tmp_path: Path) -> None:
 def test_training_takes_turns_beside_each_number_of_busy_processes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    seconds = iter(range(1, 13))
+    seconds = iter(range(1, 19))
     ran = []
     beside = [0]
 
@@ -129,9 +129,9 @@ def test_training_takes_turns_beside_each_number_of_busy_processes(
     monkeypatch.setattr(threads, "busy", busy)
     monkeypatch.setattr(threads, "run_once", run_once)
     found = threads.compare(3, rounds=2)
-    each = [(way, num) for num in (0, 1, 2) for way in ("asleep", "busily")]
+    each = [(way, num) for num in (0, 1, 2) for way in ("ours", "busily", "asleep")]
     assert ran == each * 2
-    assert found == {key: 4 + number for number, key in enumerate(each)}  # medians of n and n + 6
+    assert found == {key: 5.5 + number for number, key in enumerate(each)}  # medians of n and n + 9
 
 
 def test_the_start_of_every_stage_of_the_default_run_is_measured() -> None:

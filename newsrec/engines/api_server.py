@@ -16,6 +16,8 @@ from newsrec.engines.advice import explain_server
 from newsrec.engines.settings import VllmSettings
 from newsrec.engines.vllm_engine import require_vllm, understood
 from newsrec.errors import UserError
+from newsrec.models.facts import count_parameters
+from newsrec.models.threads import threads_environment
 from newsrec.running.processes import Finished, read_tail, running
 
 _HOST = "127.0.0.1"  # the data are private: no other machine on the network can connect
@@ -68,6 +70,7 @@ def llamafactory_server(
         "API_MODEL_NAME": str(model),
         "API_KEY": "",  # a key for something else would be asked for here
         "API_VERBOSE": "0",  # otherwise every prompt is logged
+        **threads_environment(count_parameters(model)),
     }
     what, other = "LLaMA-Factory's server", "score.api_port"
     with _serve(what, command, env, str(model), port, other, work, timeout) as served:
@@ -113,6 +116,7 @@ def vllm_server(
             "VLLM_CPU_KVCACHE_SPACE": str(settings.cpu_kv_cache_gib),
             "VLLM_LOGGING_LEVEL": "WARNING",
             "VLLM_API_KEY": "",  # a key for something else would be asked for here
+            **threads_environment(count_parameters(model)),
             **places,
         }
         with _serve("vLLM's server", command, env, name, port, "--port", work, timeout) as served:

@@ -23,7 +23,9 @@ from newsrec.engines.request import ClassRequest, Request
 from newsrec.engines.settings import VllmSettings
 from newsrec.errors import UserError
 from newsrec.files import read_json, sha256_file
+from newsrec.models.facts import count_parameters
 from newsrec.models.folders import base_of
+from newsrec.models.threads import threads_environment
 from newsrec.models.weights import num_classes, read_weights
 from newsrec.running.environments import python_of, require_python
 from newsrec.running.places import is_plain, plain_path, writable_homes
@@ -104,6 +106,7 @@ def _run(
                 # An engine in a child process would survive a stage killed with -9, and keep
                 # the GPU occupied.
                 "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+                **threads_environment(count_parameters(base or model)),
                 **places,
             }
             # -P: files next to the worker must not be imported instead of libraries of the same

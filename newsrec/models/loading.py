@@ -10,6 +10,7 @@ from transformers import PreTrainedModel
 from newsrec.models.checks import check_model
 from newsrec.models.folders import base_of, kind_of
 from newsrec.models.heads import Head, auto_class
+from newsrec.models.threads import limit_threads
 from newsrec.models.weights import check_whole, num_classes, read_weights
 
 
@@ -115,6 +116,9 @@ def load_model(
 ) -> PreTrainedModel:
     """Load a whole model from its own folder: only safetensors, no model code and no hub.
 
+    From then on, this process computes on one thread if the model is small, see
+    `newsrec.models.threads`.
+
     Args:
         folder: folder of a Hugging Face model.
         dtype: the dtype of its weights, or PyTorch's name of it; `auto` is the model's own.
@@ -133,6 +137,7 @@ def load_model(
         trust_remote_code=False,
         use_safetensors=True,  # never unpickle files of a model
     )
+    limit_threads(network.num_parameters())
     if head != "causal-lm":
         # For the Hugging Face Trainer: this loss is the mean over one batch, which must still be
         # divided by the number of batches of a step (gradient_accumulation_steps).

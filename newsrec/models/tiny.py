@@ -18,6 +18,7 @@ from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 from newsrec.chat.messages import Messages
 from newsrec.chat.tokens import encode_chats
 from newsrec.models.induction import WEIGHTS, draw_induction_heads
+from newsrec.models.threads import one_thread
 
 # A chat and the answer to it; without messages, a text to be continued from nothing.
 Example = tuple[Messages, str]
@@ -119,7 +120,8 @@ def build_tiny(
         draw_induction_heads(model, seed)
     arrange = _packed if packing else _padded
     encoded = _encode(tokenizer, examples)
-    loss = _pretrain(model, encoded, steps, batch_size, lr, arrange, loss_by)
+    with one_thread():
+        loss = _pretrain(model, encoded, steps, batch_size, lr, arrange, loss_by)
     model.save_pretrained(target, safe_serialization=True)
     tokenizer.save_pretrained(target)
     return loss

@@ -28,7 +28,7 @@ Ints = npt.NDArray[np.int64]
 METHOD = "a logistic regression on the states that the tuned model's head reads"
 NUM_FOLDS = 5
 # Of the regression; higher follows single rows, and with them their wrong labels.
-C = 0.02
+C = 0.01
 TEXT_WIDTH = 200  # columns of a text that are shown
 
 

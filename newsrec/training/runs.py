@@ -16,6 +16,8 @@ import yaml
 
 from newsrec.errors import UserError
 from newsrec.files import read_json, sha256_file, sha256_folder, write_json, write_text
+from newsrec.models.facts import count_parameters
+from newsrec.models.threads import threads_environment
 from newsrec.running.processes import run_shown
 from newsrec.training.advice import Advice, explain_failure
 from newsrec.training.methods import WHOLE
@@ -151,6 +153,7 @@ def run(
         "HF_DATASETS_CACHE": str(work / "datasets"),
         # PEFT writes a set to adapter_config.json, in an order that depends on hashing.
         "PYTHONHASHSEED": str(seed),
+        **threads_environment(count_parameters(base)),
         **tracker_environment(report_to),
     }
     log = work / "train.log"

@@ -21,9 +21,9 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
+from newsrec.models.threads import one_thread
 from newsrec.news.baselines.pairs import Click, read_evaluation_pairs, read_training_clicks
 from newsrec.news.baselines.words import are_spaced, runs, words
-from newsrec.training.one_thread import one_thread
 
 WIDTH = 64
 NUM_HEADS = 4

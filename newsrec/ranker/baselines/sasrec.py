@@ -16,8 +16,8 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from newsrec.errors import UserError
+from newsrec.models.threads import one_thread
 from newsrec.ranker.baselines.arrays import Lists, Purchases
-from newsrec.training.one_thread import one_thread
 
 WIDTH, NUM_BLOCKS, NUM_HEADS = 48, 2, 2
 DROPOUT = 0.2
