@@ -45,20 +45,19 @@ def provenance(vllm: Path | None = None) -> dict[str, Any]:
     }
 
 
-def begin_scoring(engine: str, needs_torch: bool = False) -> dict[str, Any]:
+def begin_scoring(engine: str) -> dict[str, Any]:
     """What a scoring that begins now is computed by; see `provenance`.
 
     vLLM computes in a process of its own: this one does without PyTorch then.
 
     Args:
         engine: that scores.
-        needs_torch: whether this process uses PyTorch all the same.
     """
     # Stages that train record what computes too, and start faster without this.
     from newsrec.engines.vllm_engine import vllm_python
 
     made_by = provenance(vllm_python() if engine == "vllm" else None)
-    if engine == "vllm" and not needs_torch:
+    if engine == "vllm":
         leave_out_torch()
     return made_by
 

@@ -95,17 +95,15 @@ def test_vllm_is_asked_in_its_own_environment(
 
 
 @pytest.mark.parametrize(
-    ("engine", "needs_torch", "python", "left_out"),
+    ("engine", "python", "left_out"),
     [
-        ("vllm", False, Path("vllm/python"), True),
-        ("vllm", True, Path("vllm/python"), False),
-        ("transformers", False, None, False),
-        ("openai-api", False, None, False),
+        ("vllm", Path("vllm/python"), True),
+        ("transformers", None, False),
+        ("openai-api", None, False),
     ],
 )
 def test_a_scoring_records_vllm_and_leaves_out_pytorch_where_vllm_computes(
     engine: str,
-    needs_torch: bool,
     python: Path | None,
     left_out: bool,
     monkeypatch: pytest.MonkeyPatch,
@@ -114,5 +112,5 @@ def test_a_scoring_records_vllm_and_leaves_out_pytorch_where_vllm_computes(
     monkeypatch.setattr("newsrec.engines.vllm_engine.vllm_python", lambda: Path("vllm/python"))
     monkeypatch.setattr("newsrec.provenance.provenance", lambda given: {"vllm": given})
     monkeypatch.setattr("newsrec.provenance.leave_out_torch", lambda: called.append("left out"))
-    assert begin_scoring(engine, needs_torch) == {"vllm": python}
+    assert begin_scoring(engine) == {"vllm": python}
     assert bool(called) == left_out

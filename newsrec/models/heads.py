@@ -32,7 +32,8 @@ def auto_class(head: Head) -> Any:
 
 def known_architectures(head: Head) -> set[str]:
     """The architectures with this head that transformers itself implements."""
-    from transformers.models.auto import modeling_auto
+    # By its full name: without PyTorch, it is no attribute of its package.
+    import transformers.models.auto.modeling_auto as modeling_auto
 
     if head == "causal-lm":
         return set(modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES.values())

@@ -1,10 +1,9 @@
 """Load the output of `merge`: a whole model, or a base model with an adapter."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from peft import PeftModel
 from transformers import PreTrainedModel
 
 from newsrec.models.checks import check_model
@@ -12,6 +11,9 @@ from newsrec.models.folders import base_of, kind_of
 from newsrec.models.heads import Head, auto_class
 from newsrec.models.threads import limit_threads
 from newsrec.models.weights import check_whole, num_classes, read_weights
+
+if TYPE_CHECKING:
+    from peft import PeftModel
 
 
 class PrefixedModel:
@@ -21,7 +23,7 @@ class PrefixedModel:
     logits were wrong by whole units); here the prompt directly follows the prefix.
     """
 
-    def __init__(self, tuned: PeftModel) -> None:
+    def __init__(self, tuned: "PeftModel") -> None:
         self._tuned = tuned
         self._network: PreTrainedModel = tuned.get_base_model()
         self.generation_config = self._network.generation_config
@@ -81,14 +83,13 @@ def load_causal_lm(folder: Path, dtype: str) -> PreTrainedModel | PrefixedModel:
             # Not network.to(), which would also round the frequencies of the positions.
             weight.data = weight.data.to(network.dtype)
         return network
-    base = load_model(base_folder, dtype)
-    tuned = PeftModel.from_pretrained(base, str(folder))
+    tuned = _with_adapter(load_model(base_folder, dtype), folder)
     return PrefixedModel(tuned) if kind == "prefix" else tuned
 
 
 def load_classifier(
     folder: Path, dtype: str, padding_token: int | None = None
-) -> PreTrainedModel | PeftModel:
+) -> "PreTrainedModel | PeftModel":
     """The classifier in `folder`, on the CPU: a whole model, or an adapter with head and base.
 
     Args:
@@ -108,7 +109,7 @@ def load_classifier(
         network = load_model(base, dtype, "sequence-classification", num_labels=num_classes(folder))
     if padding_token is not None:
         network.config.pad_token_id = padding_token
-    return network if base is None else PeftModel.from_pretrained(network, str(folder))
+    return network if base is None else _with_adapter(network, folder)
 
 
 def load_model(
@@ -143,3 +144,9 @@ def load_model(
         # divided by the number of batches of a step (gradient_accumulation_steps).
         network.accepts_loss_kwargs = False
     return network
+
+
+def _with_adapter(base: PreTrainedModel, folder: Path) -> "PeftModel":
+    from peft import PeftModel  # takes seconds to import, and only adapters need it
+
+    return PeftModel.from_pretrained(base, str(folder))

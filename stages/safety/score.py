@@ -40,8 +40,7 @@ def main() -> None:
     score, cutoff = params.score, params.train.cutoff_len
     # ONNX is for the head of a classifier.
     engine = "transformers" if name != "tuned" and score.engine == "onnx" else score.engine
-    # A classifier is checked by its class in Transformers.
-    made_by = begin_scoring(engine, needs_torch=name == "tuned")
+    made_by = begin_scoring(engine)
     work = Path(".work") / f"score_{name}"
     work.mkdir(parents=True, exist_ok=True)  # what an interrupted run had answered is not lost
     tables = {ROWS / f"{of}.parquet": PREDICTIONS / of / f"{name}.parquet" for of in SETS}
