@@ -52,6 +52,7 @@ _IGNORED = -100  # labels that have no loss
 LossBy = Literal["token", "example"]
 
 
+@one_thread()
 def build_tiny(
     target: Path,
     examples: Sequence[Example],
@@ -120,8 +121,7 @@ def build_tiny(
         draw_induction_heads(model, seed)
     arrange = _packed if packing else _padded
     encoded = _encode(tokenizer, examples)
-    with one_thread():
-        loss = _pretrain(model, encoded, steps, batch_size, lr, arrange, loss_by)
+    loss = _pretrain(model, encoded, steps, batch_size, lr, arrange, loss_by)
     model.save_pretrained(target, safe_serialization=True)
     tokenizer.save_pretrained(target)
     return loss

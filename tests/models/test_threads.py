@@ -62,12 +62,13 @@ def test_the_tiny_model_is_the_same_with_any_number_of_threads(
             texts,
             vocab_size=400,
             hidden_size=128,
-            num_layers=1,
+            num_layers=2,
             max_length=512,
             steps=2,
             batch_size=16,
             lr=1e-2,
             seed=1,
+            induction_heads=True,
         )
     one, two = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("one", "two"))
     assert one == two
