@@ -15,6 +15,7 @@ import pytest
 
 from newsrec.engines.api_server import llamafactory_server
 from newsrec.errors import UserError
+from tests.weights import write_weights
 
 # Stands in for llamafactory-cli: loads for a moment, then lists the model of API_MODEL_NAME.
 SERVER = """
@@ -54,6 +55,13 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+@pytest.fixture(autouse=True)
+def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A model's folder, of which the size alone is read here."""
+    monkeypatch.chdir(tmp_path)
+    write_weights(Path("a/model"))
 
 
 def serve(work: Path, port: int, timeout: float = 20):
