@@ -24,7 +24,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 class Handler(BaseHTTPRequestHandler):
     def do_GET(self):
-        env = {name: os.environ[name] for name in ("API_KEY", "API_VERBOSE", "HF_HUB_OFFLINE")}
+        names = ("API_KEY", "API_VERBOSE", "HF_HUB_OFFLINE", "OMP_NUM_THREADS")
+        env = {name: os.environ[name] for name in names}
         models = [{"id": os.environ["API_MODEL_NAME"], "argv": sys.argv[1:], "env": env}]
         text = json.dumps({"data": models}).encode()
         self.send_response(200)
@@ -73,6 +74,7 @@ def test_it_answers_within_the_block_and_is_gone_after_it(
     program: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("API_KEY", "of something else")
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     port = free_port()
     with serve(tmp_path, port) as url:
@@ -81,7 +83,8 @@ def test_it_answers_within_the_block_and_is_gone_after_it(
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{url}/models", trust_env=False)
     assert served["id"] == "a/model"
-    assert served["env"] == {"API_KEY": "", "API_VERBOSE": "0", "HF_HUB_OFFLINE": "1"}
+    expected = {"API_KEY": "", "API_VERBOSE": "0", "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    assert served["env"] == expected
     assert served["argv"][:5] == ["api", "--model_name_or_path", "a/model", "--template", "qwen3"]
     assert served["argv"][5:7] == ["--enable_thinking", "false"]
 

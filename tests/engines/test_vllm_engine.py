@@ -116,6 +116,16 @@ def test_vllm_sees_no_path_that_it_misreads(
     assert (odd / "cache/vllm/cached").exists()
 
 
+def test_a_small_model_is_scored_on_one_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    program = stand_in(tmp_path, f'echo "$OMP_NUM_THREADS" > {tmp_path}/seen')
+    monkeypatch.setenv(vllm_engine.PYTHON_VARIABLE, str(program))
+    answer(tmp_path)
+    assert (tmp_path / "seen").read_text() == "1\n"
+
+
 def test_a_missing_environment_is_reported_with_the_command_that_makes_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -95,6 +95,14 @@ def test_other_settings_are_another_line_in_tensorboard(
     assert any(folder.startswith("runs/lora-lr5e-05-seed7-") for folder in folders)
 
 
+def test_a_small_model_is_trained_on_one_thread(
+    started: dict[str, Any], samples: SampleSet, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    train(samples, tmp_path)
+    assert started["env"]["OMP_NUM_THREADS"] == "1"
+
+
 @pytest.mark.slow  # LLaMA-Factory imports for seconds
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("tracker", TRACKERS)
