@@ -65,6 +65,10 @@ class Parts:
         what = [type(settings).__name__, asdict(settings), *weights, *versions]
         self._identity = json.dumps([*what, *request.identity], sort_keys=True)
 
+    def are_stored(self) -> bool:
+        """Whether there is any part, of this request or of another one."""
+        return any(self._folder.glob("*.parquet"))
+
     def missing(self, size: int) -> Iterator[Batch]:
         """The request's prompts in batches of `size`, without batches that are answered."""
         self._num_batches = 0

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict
 from functools import partial
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 from tempfile import gettempdir
 from typing import IO, Any
@@ -89,7 +89,10 @@ def _run(
     versions = [*installed, sha256_file(_WORKER)]
     parts = Parts(work / "vllm", settings, model, request, versions)
     missing = parts.missing(batch_size)
-    if (first := next(missing, None)) is not None:
+    # Where nothing is answered yet, vLLM loads while the first batch is made.
+    is_new = not parts.are_stored()
+    first = [] if is_new else list(islice(missing, 1))
+    if first or (is_new and len(request.prompts)):
         log = work / "vllm.log"
         with understood(python, base or model) as (python, whole, places):
             path = work / "request.json"
@@ -106,12 +109,14 @@ def _run(
                 # An engine in a child process would survive a stage killed with -9, and keep
                 # the GPU occupied.
                 "VLLM_ENABLE_V1_MULTIPROCESSING": "0",
+                # PyTorch would still compile a function of the sampler, for a second or more.
+                **({"TORCH_COMPILE_DISABLE": "1"} if settings.enforce_eager else {}),
                 **threads_environment(count_parameters(base or model)),
                 **places,
             }
             # -P: files next to the worker must not be imported instead of libraries of the same
             # name.
-            feed = partial(_write_stream, chain([first], missing), batch_size)
+            feed = partial(_write_stream, chain(first, missing), batch_size)
             finished = run_shown([python, "-P", _WORKER, path], env, log, feed)
         if finished.code != 0:
             raise UserError(explain_vllm(finished, log))

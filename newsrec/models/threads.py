@@ -1,8 +1,8 @@
 """Small models compute on one thread.
 
-Each piece of their work takes microseconds, less than it takes to wake a second thread: on two
-cores they train in half the time on one thread. Their figures are then the same on any number of
-cores, since sums are added in one order.
+Each piece of their work takes microseconds, about as long as it takes to wake a second thread, so
+that a second one saves little and may double the time (docs/LOG.md). With one, figures are the same
+on any number of cores, since sums are added in one order.
 """
 
 import os

@@ -5,7 +5,7 @@ python -m newsrec.training.classification_worker FILE
 
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,6 @@ from peft import LoraConfig, PeftModel, TaskType, get_peft_model
 from peft.utils import ModulesToSaveWrapper
 from sklearn.metrics import f1_score
 from torch.nn.functional import cross_entropy
-from torch.utils.data import Sampler, SequentialSampler
 from transformers import (
     DataCollatorWithPadding,
     EvalPrediction,
@@ -85,12 +84,13 @@ def main() -> None:
 
 
 class ClassifierTrainer(Trainer):  # type: ignore[misc]
-    """A Trainer that validates the rows in order and counts each of them once."""
+    """A Trainer that validates the shortest rows first and counts each of them once."""
 
-    def _get_eval_sampler(self, eval_dataset: Dataset) -> Sampler[int]:
-        # With `group_by_length`, the Trainer's own sampler uses a random order, which may differ
-        # between processes: some rows would be missing, and others counted twice.
-        return SequentialSampler(eval_dataset)
+    def _get_eval_sampler(self, eval_dataset: Dataset) -> Sequence[int]:
+        # With `group_by_length`, the Trainer's own sampler draws an order, which may differ between
+        # processes: some rows would be missing, and others counted twice.
+        lengths = [len(ids) for ids in eval_dataset["input_ids"]]
+        return sorted(range(len(lengths)), key=lengths.__getitem__)
 
     def evaluation_loop(self, *arguments: Any, **options: Any) -> Any:
         """As the Trainer's, but with the mean loss over rows.

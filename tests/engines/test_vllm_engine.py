@@ -2,6 +2,8 @@
 
 import json
 import sys
+import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,11 +30,16 @@ SETTINGS = VllmSettings(
     seed=1,
 )
 
+PROMPTS = FewPrompts([[1, 2], [3]])
+
 
 def answer(
-    work: Path, answers: tuple[int, ...] = (1, 2), settings: VllmSettings = SETTINGS
+    work: Path,
+    answers: tuple[int, ...] = (1, 2),
+    settings: VllmSettings = SETTINGS,
+    prompts: FewPrompts = PROMPTS,
 ) -> None:
-    request = Request(FewPrompts([[1, 2], [3]]), answers, max_tokens=1)
+    request = Request(prompts, answers, max_tokens=1)
     write_weights(work / "model")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Parts, "join", lambda *_: None)  # a stand-in for vLLM answers nothing
@@ -124,6 +131,47 @@ def test_a_small_model_is_scored_on_one_thread(
     monkeypatch.setenv(vllm_engine.PYTHON_VARIABLE, str(program))
     answer(tmp_path)
     assert (tmp_path / "seen").read_text() == "1\n"
+
+
+def test_a_model_that_is_not_compiled_compiles_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("TORCH_COMPILE_DISABLE", raising=False)
+    program = stand_in(tmp_path, f'echo "compile: $TORCH_COMPILE_DISABLE" > {tmp_path}/seen')
+    monkeypatch.setenv(vllm_engine.PYTHON_VARIABLE, str(program))
+    for enforce_eager, seen in ((True, "compile: 1\n"), (False, "compile: \n")):
+        answer(tmp_path, settings=replace(SETTINGS, enforce_eager=enforce_eager))
+        assert (tmp_path / "seen").read_text() == seen
+
+
+def test_vllm_loads_while_the_first_batch_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = tmp_path / "started"
+
+    class SlowPrompts(FewPrompts):
+        def token_ids(self) -> Iterator[pa.LargeListArray]:
+            for _ in range(1_000):
+                if started.exists():
+                    break
+                time.sleep(0.01)
+            assert started.exists()
+            yield from super().token_ids()
+
+    program = stand_in(tmp_path, f"touch {started}; cat > {tmp_path}/stream")
+    monkeypatch.setenv(vllm_engine.PYTHON_VARIABLE, str(program))
+    answer(tmp_path, prompts=SlowPrompts(PROMPTS.ids))
+    with pa.ipc.open_stream(tmp_path / "stream") as stream:
+        assert stream.read_all()["token_ids"].to_pylist() == PROMPTS.ids
+
+
+def test_vllm_is_not_started_where_there_is_nothing_to_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = stand_in(tmp_path, f"touch {tmp_path}/started")
+    monkeypatch.setenv(vllm_engine.PYTHON_VARIABLE, str(program))
+    answer(tmp_path, prompts=FewPrompts())
+    assert not (tmp_path / "started").exists()
 
 
 def test_a_missing_environment_is_reported_with_the_command_that_makes_it(

@@ -88,13 +88,14 @@ def serve(documents: Iterable[Mapping[str, Any]], work: Path) -> Iterator[Connec
     work.mkdir(parents=True, exist_ok=True)
     # A server that asks for a password lets nobody in to create the first user.
     with (
-        _running(python, work, [], keep=True) as uri,
+        _running(python, work, []) as uri,
         connect(replace(writer, uri=uri, user=None)) as client,
     ):
         for one, role in ((writer, "readWrite"), (reader, "read")):
             client[_DATABASE].command("createUser", one.user, pwd=one.password, roles=[role])
         _check_users(client, [writer, reader])
-    with _running(python, work, ["--auth"], keep=False) as uri:
+        client.admin.command("fsync")
+    with _running(python, work, ["--auth"]) as uri:
         with connect(replace(writer, uri=uri)) as client:
             _insert(client, documents)
         yield replace(reader, uri=uri)
@@ -118,10 +119,10 @@ def _insert(client: MongoClient[dict[str, Any]], documents: Iterable[Mapping[str
 
 
 @contextmanager
-def _running(python: Path, work: Path, options: list[str], *, keep: bool) -> Iterator[str]:
+def _running(python: Path, work: Path, options: list[str]) -> Iterator[str]:
     """Run the server on a free port until the block ends; yield its URI.
 
-    With `keep` it is let end by itself, or it would lose the last writes.
+    It is killed then, since it takes two seconds to end by itself, and keeps what `fsync` wrote.
     """
     # Without a file of its own it reads one of the working directory, the home or /etc.
     settings, log = work / "settings.toml", work / "server.log"
@@ -138,9 +139,8 @@ def _running(python: Path, work: Path, options: list[str], *, keep: bool) -> Ite
                 try:
                     yield f"mongodb://127.0.0.1:{port}"
                 finally:
-                    if not keep:  # it takes two seconds to end otherwise
-                        process.kill()
-                        process.wait()
+                    process.kill()
+                    process.wait()
                 return
         if "Address already in use" not in read_tail(log):
             break
