@@ -123,25 +123,28 @@ def test_vllm_sees_no_path_that_it_misreads(
     assert (odd / "cache/vllm/cached").exists()
 
 
+def variable_of_vllm(
+    name: str, work: Path, patch: pytest.MonkeyPatch, settings: VllmSettings = SETTINGS
+) -> str:
+    """The value of an environment variable in vLLM's process, where the user has not set it."""
+    patch.delenv(name, raising=False)
+    patch.setenv(vllm_engine.PYTHON_VARIABLE, str(stand_in(work, f'echo "${name}" > {work}/seen')))
+    answer(work, settings=settings)
+    return (work / "seen").read_text().strip()
+
+
 def test_a_small_model_is_scored_on_one_thread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    program = stand_in(tmp_path, f'echo "$OMP_NUM_THREADS" > {tmp_path}/seen')
-    monkeypatch.setenv(vllm_engine.PYTHON_VARIABLE, str(program))
-    answer(tmp_path)
-    assert (tmp_path / "seen").read_text() == "1\n"
+    assert variable_of_vllm("OMP_NUM_THREADS", tmp_path, monkeypatch) == "1"
 
 
-def test_a_model_that_is_not_compiled_compiles_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(("enforce_eager", "value"), [(True, "1"), (False, "")])
+def test_nothing_is_compiled_with_enforce_eager(
+    enforce_eager: bool, value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.delenv("TORCH_COMPILE_DISABLE", raising=False)
-    program = stand_in(tmp_path, f'echo "compile: $TORCH_COMPILE_DISABLE" > {tmp_path}/seen')
-    monkeypatch.setenv(vllm_engine.PYTHON_VARIABLE, str(program))
-    for enforce_eager, seen in ((True, "compile: 1\n"), (False, "compile: \n")):
-        answer(tmp_path, settings=replace(SETTINGS, enforce_eager=enforce_eager))
-        assert (tmp_path / "seen").read_text() == seen
+    settings = replace(SETTINGS, enforce_eager=enforce_eager)
+    assert variable_of_vllm("TORCH_COMPILE_DISABLE", tmp_path, monkeypatch, settings) == value
 
 
 def test_vllm_loads_while_the_first_batch_is_made(
