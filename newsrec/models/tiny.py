@@ -4,26 +4,19 @@ It has the real architecture, so that every library treats it as it would a Qwen
 about a million parameters, so that everything runs on two cores in minutes.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal
 
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
-from torch import Tensor
-from torch.nn.utils.rnn import pad_sequence
-from tqdm import tqdm
 from transformers import PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
-from newsrec.chat.messages import Messages
+from newsrec.chat.examples import Example
 from newsrec.chat.tokens import encode_chats
+from newsrec.models.batches import Batches, Encoded, LossBy
 from newsrec.models.induction import WEIGHTS, draw_induction_heads
+from newsrec.models.pretraining import pretrain
 from newsrec.models.threads import one_thread
-
-# A chat and the answer to it; without messages, a text to be continued from nothing.
-Example = tuple[Messages, str]
-# Token ids of the whole chat, and how many of them are the prompt.
-Encoded = tuple[list[int], int]
 
 # Qwen3's control tokens; the angle-bracket pairs are ordinary added tokens there, as here.
 CONTROL_TOKENS = ("<|endoftext|>", "<|im_start|>", "<|im_end|>")
@@ -48,8 +41,6 @@ _SPLIT = r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\
 
 # With the usual 0.02 a model this narrow learned nothing in 900 steps (docs/LOG.md).
 _INITIALIZER_RANGE = 0.1
-_IGNORED = -100  # labels that have no loss
-LossBy = Literal["token", "example"]
 
 
 @one_thread()
@@ -70,6 +61,7 @@ def build_tiny(
     packing: bool = False,
     loss_by: LossBy = "token",
     induction_heads: bool = False,
+    processes: int = 1,
 ) -> float:
     """Build a tokenizer and a model from a corpus and save both into the folder `target`.
 
@@ -94,6 +86,11 @@ def build_tiny(
             `example`, so that answers of a word are learned as fast as those of a line.
         induction_heads: whether the weights start with heads that copy, see
             `newsrec.models.induction`.
+        processes: that compute a part of each batch, with one thread each. Their number decides in
+            which order numbers are added, and so the last digits of the weights.
+
+    Raises:
+        UserError: one of the processes ended early.
 
     Returns:
         The mean loss of the last tenth of the steps, in nats per answer token.
@@ -119,9 +116,15 @@ def build_tiny(
     model = Qwen3ForCausalLM(config)
     if induction_heads:
         draw_induction_heads(model, seed)
-    arrange = _packed if packing else _padded
-    encoded = _encode(tokenizer, examples)
-    loss = _pretrain(model, encoded, steps, batch_size, lr, arrange, loss_by)
+    batches = Batches(
+        _encode(tokenizer, examples),
+        batch_size,
+        pad=config.pad_token_id,
+        packing=packing,
+        loss_by=loss_by,
+        num_parts=processes,
+    )
+    loss = pretrain(model, batches, steps, lr)
     model.save_pretrained(target, safe_serialization=True)
     tokenizer.save_pretrained(target)
     return loss
@@ -152,95 +155,6 @@ def _train_tokenizer(examples: Sequence[Example], vocab_size: int) -> PreTrained
     fast.add_tokens(list(WORD_TOKENS))
     fast.chat_template = CHAT_TEMPLATE
     return fast
-
-
-def _pretrain(
-    model: Qwen3ForCausalLM,
-    encoded: Sequence[Encoded],
-    steps: int,
-    batch_size: int,
-    lr: float,
-    arrange: Callable[[Sequence[Encoded], int], dict[str, Any]],
-    loss_by: LossBy,
-) -> float:
-    optimizer = torch.optim.AdamW(model.parameters(), lr=lr, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=lr, total_steps=steps, pct_start=0.1
-    )
-    model.train()
-    losses = []
-    for step in tqdm(range(steps), desc="pre-training the tiny model", unit="step", mininterval=5):
-        rows = [encoded[(step * batch_size + row) % len(encoded)] for row in range(batch_size)]
-        inputs = arrange(rows, model.config.pad_token_id)
-        inputs["use_cache"] = False
-        loss = _example_loss(model, **inputs) if loss_by == "example" else model(**inputs).loss
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        optimizer.zero_grad()
-        value: float = loss.detach().item()
-        losses.append(value)
-    last = losses[-max(1, steps // 10) :]
-    return sum(last) / len(last)
-
-
-def _example_loss(model: Qwen3ForCausalLM, labels: Tensor, **inputs: Any) -> Tensor:
-    """The mean over examples of the mean loss of their tokens.
-
-    Labels of one example are apart from those of the next: no first token has one.
-    """
-    logits, labels = model(**inputs).logits[:, :-1], labels[:, 1:]
-    read = labels != _IGNORED
-    begins = read & ~torch.nn.functional.pad(read, (1, 0))[:, :-1]
-    example = begins.flatten().cumsum(0)[read.flatten()] - 1
-    losses = torch.nn.functional.cross_entropy(logits[read], labels[read], reduction="none")
-    shares = 1 / example.bincount()[example]
-    return (losses * shares).sum() / shares.sum()
-
-
-def _padded(examples: Sequence[Encoded], pad: int) -> dict[str, Any]:
-    """A row of the model's input for each example."""
-    ids = pad_sequence([torch.tensor(ids) for ids, _ in examples], True, pad)
-    labels = pad_sequence([_labels(*one) for one in examples], True, _IGNORED)
-    mask = pad_sequence([torch.ones(len(ids), dtype=torch.long) for ids, _ in examples], True, 0)
-    return {"input_ids": ids, "attention_mask": mask, "labels": labels}
-
-
-def _packed(examples: Sequence[Encoded], pad: int) -> dict[str, Any]:
-    """Rows as long as the longest example, filled first fit, the longest examples first."""
-    longest = max(len(ids) for ids, _ in examples)
-    rows: list[list[Encoded]] = []
-    for example in sorted(examples, key=lambda one: -len(one[0])):
-        free = longest - len(example[0])
-        row = next((row for row in rows if sum(len(ids) for ids, _ in row) <= free), None)
-        if row is None:
-            rows.append([example])
-        else:
-            row.append(example)
-    ids = [torch.cat([torch.tensor(ids) for ids, _ in row]) for row in rows]
-    labels = [torch.cat([_labels(*one) for one in row]) for row in rows]
-    positions = [
-        torch.cat([*(torch.arange(len(ids)) for ids, _ in row), torch.arange(longest)])[:longest]
-        for row in rows
-    ]
-    position_ids = torch.stack(positions)
-    owner = (position_ids == 0).cumsum(dim=1)  # which example of its row each token belongs to
-    own = owner[:, None, :, None] == owner[:, None, None, :]
-    return {
-        "input_ids": pad_sequence(ids, True, pad),
-        "position_ids": position_ids,
-        # Without one Transformers finds the examples by their positions, a tenth of a step longer.
-        "attention_mask": own.tril(),
-        "labels": pad_sequence(labels, True, _IGNORED),
-    }
-
-
-def _labels(ids: list[int], prompt_length: int) -> Tensor:
-    """What each token is predicted to be, shape (tokens,); nothing precedes the first."""
-    labels = torch.tensor(ids)
-    labels[: max(prompt_length, 1)] = _IGNORED
-    return labels
 
 
 def _texts(examples: Sequence[Example]) -> Iterator[str]:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from newsrec.chat.examples import Example
 from newsrec.chat.messages import user_turn
-from newsrec.models.tiny import Example
 from newsrec.news.mind.synthetic import TOPICS, make_title
 from newsrec.news.prompts import NO, QUESTION, YES, user_message
 

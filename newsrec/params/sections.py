@@ -44,6 +44,7 @@ class Tiny:
     packing: bool = False
     loss_by: Literal["token", "example"] = "token"
     induction_heads: bool = False
+    processes: int = 1
 
     @model_validator(mode="after")
     def _the_sizes_fit(self) -> "Tiny":
@@ -64,6 +65,11 @@ class Tiny:
                 f"induction_heads is true, with hidden_size {self.hidden_size} and num_layers "
                 f"{self.num_layers}; expected {3 * _HEAD_DIM} and 2 or more, or induction_heads: "
                 "false"
+            )
+        if not 1 <= self.processes <= self.batch_size:
+            raise ValueError(
+                f"processes is {self.processes}; expected a number from 1 to {self.batch_size}, "
+                "the batch_size, of which each computes a part"
             )
         return self
 

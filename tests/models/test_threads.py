@@ -10,8 +10,9 @@ from random import Random
 import pytest
 import torch
 
+from newsrec.chat.examples import Example
 from newsrec.models.threads import SMALL, limit_threads, one_thread, threads_environment
-from newsrec.models.tiny import Example, build_tiny
+from newsrec.models.tiny import build_tiny
 
 WORDS = ("cat", "dog", "cow", "hen", "sees", "likes", "ball", "bird")
 

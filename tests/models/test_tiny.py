@@ -1,25 +1,15 @@
 """The tiny model learns from any corpus of chats or texts."""
 
 from pathlib import Path
-from random import Random
 
 import pytest
-import torch
-from transformers import Qwen3Config, Qwen3ForCausalLM
 
+from newsrec.chat.examples import Example
 from newsrec.chat.messages import user_turn
 from newsrec.chat.tokens import encode_chat, load_tokenizer
 from newsrec.models.checks import check_model
 from newsrec.models.facts import describe_model
-from newsrec.models.tiny import (
-    Encoded,
-    Example,
-    _encode,
-    _example_loss,
-    _packed,
-    _padded,
-    build_tiny,
-)
+from newsrec.models.tiny import _encode, build_tiny
 
 TEXTS: list[Example] = [
     ([], f"The {animal} {verb} the {thing}.")
@@ -83,49 +73,3 @@ def test_the_chat_template_shows_every_role(examples: list[Example], tmp_path: P
         "<|im_start|>system\nFrench<|im_end|>\n<|im_start|>user\none<|im_end|>\n"
         "<|im_start|>assistant\n<think>\n\n</think>\n\n"
     )
-
-
-def drawn(prompt_length: int) -> tuple[Qwen3ForCausalLM, list[Encoded]]:
-    """A model that has learned nothing, and examples of several lengths."""
-    rng = Random(3)
-    examples = [
-        ([rng.randrange(1, 50) for _ in range(length)], prompt_length)
-        for length in (9, 2, 20, 3, 7, 11, 5, 20)
-    ]
-    torch.manual_seed(1)
-    config = Qwen3Config(
-        vocab_size=50,
-        hidden_size=32,
-        intermediate_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-        head_dim=32,
-    )
-    return Qwen3ForCausalLM(config).train(), examples
-
-
-@pytest.mark.parametrize("prompt_length", [0, 1])
-def test_packed_examples_have_the_loss_and_gradients_of_padded_ones(prompt_length: int) -> None:
-    model, examples = drawn(prompt_length)
-    found = {}
-    for arrange in (_padded, _packed):
-        model.zero_grad()
-        rows = arrange(examples, pad=0)
-        loss = model(**rows, use_cache=False).loss
-        loss.backward()
-        gradients = torch.cat([weight.grad.flatten() for weight in model.parameters()])
-        found[arrange] = (rows["input_ids"].shape, loss.item(), gradients)
-    assert found[_padded][0] == (8, 20)
-    assert found[_packed][0] == (4, 20)  # 20, 20, 11 + 9, 7 + 5 + 3 + 2
-    assert found[_packed][1] == pytest.approx(found[_padded][1], abs=1e-6)
-    assert torch.allclose(found[_packed][2], found[_padded][2], atol=1e-6)
-
-
-@pytest.mark.parametrize("prompt_length", [0, 1])
-def test_the_loss_by_example_is_the_mean_of_those_of_each_alone(prompt_length: int) -> None:
-    model, examples = drawn(prompt_length)
-    alone = [model(**_padded([one], pad=0)).loss.item() for one in examples]
-    for arrange in (_padded, _packed):
-        loss = _example_loss(model, **arrange(examples, pad=0), use_cache=False)
-        assert loss.item() == pytest.approx(sum(alone) / len(alone), abs=1e-6)

@@ -3,12 +3,13 @@
 As a base from a hub can, this one can read the language of the made-up platform, say what a
 sentence is about and what its speaker wants, and copy text, without which a few hundred rows teach
 it no name (docs/LOG.md). As such a base it has read the names of places and layers, those of the
-test split too, but none of its phrases. No prompt and no label of the four tasks is here.
+test split too, but none of its phrases. No prompt of the four tasks and none of their labels is
+here, only lists of the words that they are made of.
 """
 
 from collections.abc import Mapping, Sequence
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from newsrec.assistant.corpus import phrases, words
 from newsrec.assistant.corpus.sentences import (
@@ -22,13 +23,16 @@ from newsrec.assistant.corpus.sentences import (
     name_layer,
     say,
 )
+from newsrec.chat.examples import Example
 from newsrec.chat.messages import user_turn
 
-if TYPE_CHECKING:  # PyTorch takes seconds to import
-    from newsrec.models.tiny import Example
-
 # Of the examples; the rest are copies.
-_TEXT_SHARE, _ABOUT_SHARE, _WANTED_SHARE, _FILE_SHARE = 0.15, 0.1, 0.23, 0.24
+_TEXT_SHARE, _ABOUT_SHARE, _WANTED_SHARE, _FILE_SHARE, _WORDS_SHARE = 0.15, 0.1, 0.23, 0.24, 0.01
+# Of the prompts and labels of the tasks: words that it never saw the tokenizer splits into bytes.
+_PROMPT_WORDS = (
+    *("任务", "输入", "问题", "场景", "类型", "分类", "回答", "文件", "名称", "提取"),
+    *("相关", "通用", "无关", "处理", "无"),
+)
 # What is asked of {text}, and the answers.
 _ABOUT = ("这句话说的是什么：{text}", "{text}\n上面在说什么")
 _TOPICS = {PLATFORM: "平台上的数据", GENERAL: "一般知识", UNRELATED: "闲聊"}
@@ -53,19 +57,26 @@ _PIECES = (
 _SPELT_RIGHT = tuple(piece for piece in _PIECES if not any(word in piece for word in words.TYPOS))
 
 
-def examples(num: int, seed: int) -> "list[Example]":
+def examples(num: int, seed: int) -> list[Example]:
     """`num` examples: texts to be continued from nothing, and chats about a sentence."""
     rng = Random(f"pretraining:{seed}")
     shares = {_text: _TEXT_SHARE, _about: _ABOUT_SHARE, _wanted: _WANTED_SHARE, _file: _FILE_SHARE}
+    shares[_words] = _WORDS_SHARE
     shares[_copy] = 1 - sum(shares.values())
     kinds, weights = list(shares), list(shares.values())
     return [rng.choices(kinds, weights)[0](rng) for _ in range(num)]
 
 
-def _text(rng: Random) -> "Example":
+def _text(rng: Random) -> Example:
     """What users say, and what is known of a layer."""
     draw = _draw(rng)
     return [], ask(draw)[1] if draw.chance(0.3) else _said(draw)
+
+
+def _words(rng: Random) -> Example:
+    """Lists of words, in no order that has a meaning."""
+    lines = [rng.sample(_PROMPT_WORDS, 4) for _ in range(2)]
+    return [], "\n\n".join("、".join(line) for line in lines)
 
 
 def _said(draw: Draw) -> str:
@@ -73,14 +84,14 @@ def _said(draw: Draw) -> str:
     return say(draw, scenario, draw.chance(0.5))
 
 
-def _about(rng: Random) -> "Example":
+def _about(rng: Random) -> Example:
     """What a sentence is about."""
     draw = _draw(rng)
     scenario = rng.choice(tuple(_TOPICS))
     return _read(draw, _ABOUT, say(draw, scenario, draw.chance(0.5)), scenario, _TOPICS, scenario)
 
 
-def _wanted(rng: Random) -> "Example":
+def _wanted(rng: Random) -> Example:
     """Whether a speaker wants to know or to have something done."""
     draw = _draw(rng)
     scenario, asks = rng.choice((PLATFORM, PLATFORM, GENERAL, UNRELATED)), draw.chance(0.5)
@@ -94,12 +105,12 @@ def _read(
     scenario: str,
     answers: Mapping[Any, str],
     right: str | bool,
-) -> "Example":
+) -> Example:
     wrong = tuple(answer for key, answer in answers.items() if key != right)
     return _chat(draw, asked, dress(draw, text, scenario, 0.3, wrong), answers[right])
 
 
-def _file(rng: Random) -> "Example":
+def _file(rng: Random) -> Example:
     """The file that a sentence names."""
     draw = _draw(rng)
     if draw.chance(0.25):
@@ -119,7 +130,7 @@ def _quoted_name(draw: Draw) -> tuple[str, str]:
     return name, draw.rng.choice((*words.QUOTATION_MARKS, " {} ")).format(name)
 
 
-def _copy(rng: Random) -> "Example":
+def _copy(rng: Random) -> Example:
     draw = _draw(rng)
     kind = rng.choice(
         (_from_all, _from_quotes, _from_quotes, _from_place, _from_layer, _from_layer)
@@ -127,12 +138,12 @@ def _copy(rng: Random) -> "Example":
     return kind(draw)
 
 
-def _from_all(draw: Draw) -> "Example":
+def _from_all(draw: Draw) -> Example:
     text = _said(draw) if draw.chance(0.3) else _name(draw.rng)
     return _chat(draw, _COPY, text, text)
 
 
-def _from_quotes(draw: Draw) -> "Example":
+def _from_quotes(draw: Draw) -> Example:
     """A name in quotation marks, in a sentence about a file or in any other."""
     name = name_file(draw)[0] if draw.chance(0.4) else _name(draw.rng)
     quoted = draw.rng.choice(words.QUOTATION_MARKS).format(name)
@@ -144,13 +155,13 @@ def _from_quotes(draw: Draw) -> "Example":
     return _chat(draw, _QUOTED, draw.fill(frame, q=quoted), name)
 
 
-def _from_place(draw: Draw) -> "Example":
+def _from_place(draw: Draw) -> Example:
     place = _place(draw)
     frames = [one for one in phrases.UNRELATED_ASKED.known if "{place}" in one]
     return _chat(draw, _PLACE, draw.fill(draw.rng.choice(frames), place=place), place)
 
 
-def _from_layer(draw: Draw) -> "Example":
+def _from_layer(draw: Draw) -> Example:
     """A layer of a place, however it is named, as answers name it."""
     place, layer = _place(draw), draw.fill("{layer}") if draw.chance(0.4) else _name(draw.rng)
     name, full = name_layer(draw, place, layer)
@@ -178,5 +189,5 @@ def _draw(rng: Random) -> Draw:
     return Draw(rng, new_place=rng.random() < 0.5)
 
 
-def _chat(draw: Draw, asked: tuple[str, ...], text: str, answer: str) -> "Example":
+def _chat(draw: Draw, asked: tuple[str, ...], text: str, answer: str) -> Example:
     return user_turn(draw.rng.choice(asked).format(text=text)), answer

@@ -7,8 +7,8 @@ of each side of a comparison, then the comparison with the family as its answer.
 
 from random import Random
 
+from newsrec.chat.examples import Example
 from newsrec.chat.messages import user_turn
-from newsrec.models.tiny import Example
 from newsrec.ranker.corpus import words
 from newsrec.ranker.corpus.products import make_title
 from newsrec.ranker.prompts import NO, QUESTION, YES, candidate_part, history_part, user_message

@@ -8,7 +8,7 @@ spelling that the classifier reads.
 
 from random import Random
 
-from newsrec.models.tiny import Example
+from newsrec.chat.examples import Example
 from newsrec.safety.corpus.passages import Passage, make_passage
 from newsrec.safety.corpus.words import LABELLED, UNLABELLED
 from newsrec.safety.labels import CLASSES

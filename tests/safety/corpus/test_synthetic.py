@@ -7,7 +7,7 @@ from random import Random
 
 import pytest
 
-from newsrec.models.tiny import Example
+from newsrec.chat.examples import Example
 from newsrec.safety.corpus.passages import REPORT_STYLE, class_of, make_passage
 from newsrec.safety.corpus.synthetic import (
     CLASS_SHARES,
