@@ -104,8 +104,8 @@ class _Worker:
             self._process.join()
             raise UserError(
                 f"pre-training of the tiny model: {self._name} ended with exit code "
-                f"{self._process.exitcode}; expected it to run until the last step. -9 is mostly a "
-                "lack of memory: free some and run the stage again"
+                f"{self._process.exitcode}; expected it to run until the last step. -9 usually "
+                "means too little memory: free some and run the stage again"
             ) from None
         for weight, gradient in zip(model.parameters(), self._gradients, strict=True):
             assert weight.grad is not None
@@ -121,7 +121,7 @@ def _work(
     batches: Batches,
     part: int,
 ) -> None:
-    """What the process of a part does: a step whenever its number comes."""
+    """Compute the gradients of a part for each step whose number arrives, until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that started it
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     other_end.close()  # else the end of the process that started it would not be seen

@@ -31,7 +31,7 @@ def drawn(prompt_length: int) -> tuple[Qwen3ForCausalLM, list[Encoded]]:
 
 
 @pytest.mark.parametrize("prompt_length", [0, 1])
-def test_packed_examples_have_the_loss_and_gradients_ofpadded_ones(prompt_length: int) -> None:
+def test_packed_examples_have_the_loss_and_gradients_of_padded_ones(prompt_length: int) -> None:
     model, examples = drawn(prompt_length)
     found = {}
     for arrange in (padded, packed):

@@ -300,6 +300,7 @@ def test_the_tiny_model_alone_has_a_recipe_of_its_own(
             ["fetch_model.tiny.hidden_size=64", "+fetch_model.tiny.induction_heads=true"],
             ["induction_heads is true", "expected 96 and 2 or more"],
         ),
+        (["+fetch_model.tiny.processes=0"], ["processes is 0", "from 1 to", "the batch_size"]),
         (["train.method=null"], ["train.method is None", *GROUPS["train"]]),
         (["train=full", "+train.rank=8"], ["'train.rank'", "expected one of", "epochs", "lr"]),
         (["train=adapter", "+train.num_layers=2"], ["'train.num_layers'", "reduction_factor"]),

@@ -28,7 +28,8 @@ from newsrec.chat.messages import user_turn
 
 # Of the examples; the rest are copies.
 _TEXT_SHARE, _ABOUT_SHARE, _WANTED_SHARE, _FILE_SHARE, _WORDS_SHARE = 0.15, 0.1, 0.23, 0.24, 0.01
-# Of the prompts and labels of the tasks: words that it never saw the tokenizer splits into bytes.
+# Of the prompts and labels of the tasks. The tokenizer splits words that are not in its corpus into
+# single bytes.
 _PROMPT_WORDS = (
     *("任务", "输入", "问题", "场景", "类型", "分类", "回答", "文件", "名称", "提取"),
     *("相关", "通用", "无关", "处理", "无"),
