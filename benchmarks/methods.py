@@ -127,6 +127,13 @@ Qwen3-8B. `make compare-methods` wrote this page from runs of {date}; each row i
   after `train.early_stopping` validations without a lower loss.
 - **A loss that is not a number** stops the training at that step, before any weight changes.
 
+## Several processes on a CPU
+
+A small model computes on one thread. With `train.processes` above 1, that many processes (torchrun)
+each compute their share of `train.batch_size` on a CPU; the samples of a step stay the same, and
+the result differs by rounding and by what dropout draws. By hand:
+`FORCE_TORCHRUN=1 NPROC_PER_NODE=2 llamafactory-cli train models/adapter/train.yaml`.
+
 ## Several GPUs
 
 All GPUs are used, each with a whole copy of the model: training gets faster, but does not need

@@ -1,7 +1,7 @@
 """Weights with which a tiny Qwen3 can copy before it has learned anything.
 
-A large model learns to copy: a head of one layer notes at each token which one is before it, and a
-head of the next looks for the note of the token at hand and writes what is there, the
+A large model learns to copy: heads of one layer note at each token which ones are before it, and a
+head of the next looks for the notes of the token at hand and writes what is there, the
 induction heads of Olsson et al., "In-context Learning and Induction Heads" (2022),
 https://arxiv.org/abs/2209.11895. In the steps that a tiny model has, none emerge (docs/LOG.md), so
 they are drawn into its first two layers, weakly, for the training to make use of.
@@ -22,10 +22,12 @@ _NOTE, _WRITTEN, _OTHER = 1.5, 2.0, 0.2  # by the spread of the embeddings
 
 @torch.no_grad()
 def draw_induction_heads(model: Qwen3ForCausalLM, seed: int) -> None:
-    """Draw a pair of induction heads into the first head of the first two layers.
+    """Draw induction heads: two heads of the first layer, and the first of the second.
 
     The last dimension of the embeddings becomes the same for all tokens, so that a head can look at
-    a position whatever token is there; the `head_dim` ones before it hold the notes.
+    a position whatever token is there; the `head_dim` ones before it hold the notes. Two tokens are
+    noted, the earlier one rotated, and both are compared: of many a token what follows depends on
+    what was before it.
 
     Args:
         model: of two layers or more, drawn with `WEIGHTS` as its `initializer_range`; changed in
@@ -41,16 +43,21 @@ def draw_induction_heads(model: Qwen3ForCausalLM, seed: int) -> None:
     embeddings[:, same] = 2 * EMBEDDINGS
     generator = torch.Generator().manual_seed(seed)
     compared, copied = (_projection(size, words, width, generator) for _ in range(2))
+    rotation, _ = torch.linalg.qr(torch.randn(size, size, generator=generator))
     before, match = (layer.self_attn for layer in model.model.layers[:2])
 
-    key, query = _one_position_back(size, config.rope_theta)
-    before.k_proj.weight[:size] = _reading(key, same, width)
-    before.q_proj.weight[:size] = _reading(query, same, width)
-    before.v_proj.weight[:size] = compared
-    before.o_proj.weight[:, :size] = 0
-    before.o_proj.weight[notes, :size] = torch.eye(size) * EMBEDDINGS * _NOTE
+    for head, turned in enumerate((torch.eye(size), rotation)):
+        group = head * config.num_key_value_heads // config.num_attention_heads
+        rows, shared = (slice(place * size, (place + 1) * size) for place in (head, group))
+        key, query = _positions_back(head + 1, size, config.rope_theta)
+        before.k_proj.weight[shared] = _reading(key, same, width)
+        before.q_proj.weight[rows] = _reading(query, same, width)
+        before.v_proj.weight[shared] = compared
+        before.o_proj.weight[:, rows] = 0
+        before.o_proj.weight[notes, rows] = turned * EMBEDDINGS * _NOTE
 
     match.q_proj.weight[:size] = compared
+    match.q_proj.weight[:size, notes] = rotation
     match.k_proj.weight[:size] = 0
     match.k_proj.weight[:size, notes] = torch.eye(size)
     match.v_proj.weight[:size] = copied
@@ -67,11 +74,11 @@ def _projection(size: int, words: int, width: int, generator: torch.Generator) -
     return torch.nn.functional.pad(square[:size], (0, width - words))
 
 
-def _one_position_back(size: int, theta: float) -> tuple[Tensor, Tensor]:
-    """A key and a query, shape (size,), whose product is largest one position apart."""
+def _positions_back(num: int, size: int, theta: float) -> tuple[Tensor, Tensor]:
+    """A key and a query, shape (size,), whose product is largest `num` positions apart."""
     key, query = torch.zeros(size), torch.zeros(size)
     for place in range(_NUM_FREQUENCIES):
-        angle = theta ** (-2 * place / size)
+        angle = num * theta ** (-2 * place / size)
         key[place] = 1
         query[place], query[place + size // 2] = math.cos(angle), -math.sin(angle)
     return key, query

@@ -30,7 +30,17 @@ class Recipe:
     save_steps: _Steps
     early_stopping: Annotated[int, Field(gt=0)] | None
     report_to: Tracker
+    processes: Annotated[int, Field(gt=0)]
     seed: int
+
+    @model_validator(mode="after")
+    def _processes_share_a_batch(self) -> "Recipe":
+        if self.batch_size % self.processes:
+            raise ValueError(
+                f"processes is {self.processes}, with batch_size {self.batch_size}; expected a "
+                "divisor of batch_size, of which each process computes its share on a CPU"
+            )
+        return self
 
 
 @dataclass(frozen=True, config=_STRICT)

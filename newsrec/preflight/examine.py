@@ -193,11 +193,12 @@ def _memory(params: SharedParams, steps: set[Step], model: Model, gpus: Memories
     remedy = f"{billions:.1f} billion parameters take days on the CPU: use a GPU, or {SMALLER}"
     yield Finding("GPU", "", found, remedy, warning=not gpus and billions > 1)
     if "train" in steps:
-        needed = needs.memory_to_train(*model, train.batch_size, train.cutoff_len)
-        needed += needs.CUDA if gpus else needs.PROCESS
+        num = 1 if gpus else train.processes  # each has a whole copy, and its share of a batch
+        needed = needs.memory_to_train(*model, train.batch_size // num, train.cutoff_len)
+        needed = num * (needed + (needs.CUDA if gpus else needs.PROCESS))
         least = min(gpus, key=lambda gpu: gpu.free, default=ram)  # every GPU has a whole copy
         advice = memory_advice(params.trained_as), f"choose {LIGHTER[params.trained_as]}"
-        weights = needs.weights_to_train(*model)
+        weights = num * needs.weights_to_train(*model)
         yield _fits(f"train ({train.method})", needed, weights, least, *advice)
     if "merge" in steps:
         size = needs.ram_to_merge(*model[:3])

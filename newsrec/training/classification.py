@@ -28,6 +28,7 @@ def fine_tune_classifier(
     cutoff_len: int,
     seed: int,
     report_to: Tracker = "none",
+    processes: int = 1,
     **trainer: Any,
 ) -> runs.Outcome:
     """Train `base` to classify the texts of `samples`.
@@ -47,6 +48,7 @@ def fine_tune_classifier(
         cutoff_len: number of tokens after which a text is truncated.
         seed: the seed for everything random.
         report_to: an installed tracker, or none.
+        processes: number of processes that share a batch on a CPU; a divisor of `batch_size`.
         trainer: see `runs.trainer_arguments`.
 
     Raises:
@@ -54,6 +56,7 @@ def fine_tune_classifier(
             used, the base is damaged, or see `runs.run`.
     """
     _check_method(method, options)
+    processes = runs.sharing_processes(processes)
     counts, _ = (samples.count_labels(file) for file in samples.files)
     output = work / "output"
     settings = {"options": options, "cutoff_len": cutoff_len, "seed": seed, **trainer}
@@ -68,7 +71,9 @@ def fine_tune_classifier(
         "cutoff_len": cutoff_len,
         "options": options,
         "early_stopping": trainer["early_stopping"],
-        "trainer": runs.trainer_arguments(output=output, seed=seed, report_to=report_to, **trainer)
+        "trainer": runs.trainer_arguments(
+            output=output, seed=seed, report_to=report_to, processes=processes, **trainer
+        )
         | {"metric_for_best_model": f"eval_{METRIC}", "greater_is_better": True}
         | tracker_arguments(report_to, method, settings),
     }
@@ -83,6 +88,7 @@ def fine_tune_classifier(
         seed=seed,
         method="lora-classifier",
         report_to=report_to,
+        processes=processes,
     )
     for name in _ADAPTER_FILES:
         shutil.copyfile(output / "adapter" / name, target / name)

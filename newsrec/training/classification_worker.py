@@ -45,7 +45,7 @@ _DTYPES = {
 
 
 def main() -> None:
-    die_with_parent(signal.SIGKILL)  # the parent is torchrun if there are several GPUs
+    die_with_parent(signal.SIGKILL)  # the parent is torchrun if there are several processes
     job = yaml.safe_load(Path(sys.argv[1]).read_text(encoding="utf-8"))
     base, classes = Path(job["base"]), job["classes"]
     arguments = TrainingArguments(

@@ -28,6 +28,7 @@ def fine_tune(
     cutoff_len: int,
     seed: int,
     report_to: Tracker = "none",
+    processes: int = 1,
     **trainer: Any,
 ) -> runs.Outcome:
     """Train `base` on `samples` and write the result to `target`.
@@ -45,6 +46,7 @@ def fine_tune(
         cutoff_len: maximum number of tokens of a sample.
         seed: the seed for everything random.
         report_to: an installed tracker, or none.
+        processes: number of processes that share a batch on a CPU; a divisor of `batch_size`.
         trainer: see `runs.trainer_arguments`.
 
     Returns:
@@ -53,6 +55,7 @@ def fine_tune(
     Raises:
         UserError: a trainer is not installed correctly, the base is damaged, or see `runs.run`.
     """
+    processes = runs.sharing_processes(processes)
     chosen = peft_methods if method in UNMERGEABLE else llamafactory
     output, parts = work / "output", samples.val_parts()
     # If there are parts, the Trainer names each loss after its data set.
@@ -68,7 +71,9 @@ def fine_tune(
         options=options,
         cutoff_len=cutoff_len,
         early_stopping=trainer["early_stopping"],
-        trainer=runs.trainer_arguments(output=output, seed=seed, report_to=report_to, **trainer)
+        trainer=runs.trainer_arguments(
+            output=output, seed=seed, report_to=report_to, processes=processes, **trainer
+        )
         | {"metric_for_best_model": val_loss}
         | tracker_arguments(report_to, method, settings),
     )
@@ -84,6 +89,7 @@ def fine_tune(
         method=method,
         report_to=report_to,
         val_loss=val_loss,
+        processes=processes,
     )
     for path in chosen.trained_files(output, method, options):
         shutil.copyfile(path, target / path.name)

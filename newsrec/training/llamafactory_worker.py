@@ -25,7 +25,7 @@ from newsrec.training.callbacks import (
 
 
 def main() -> None:
-    die_with_parent(signal.SIGKILL)  # the parent is torchrun if there are several GPUs
+    die_with_parent(signal.SIGKILL)  # the parent is torchrun if there are several processes
     collect_as_usual()
     arguments = yaml.safe_load(Path(sys.argv[1]).read_text(encoding="utf-8"))
     own = [StopAtBrokenLoss(), EvaluateLastStep(), KeepPissaStart(), SeedEpochs(), Meter()]

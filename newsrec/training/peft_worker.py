@@ -31,7 +31,7 @@ from newsrec.training.trainer import TrainedWeightsTrainer, run_trainer
 
 
 def main() -> None:
-    die_with_parent(signal.SIGKILL)  # the parent is torchrun if there are several GPUs
+    die_with_parent(signal.SIGKILL)  # the parent is torchrun if there are several processes
     collect_as_usual()
     job = yaml.safe_load(Path(sys.argv[1]).read_text(encoding="utf-8"))
     base = Path(job["base"])

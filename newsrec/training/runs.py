@@ -46,7 +46,7 @@ class Outcome:
     seconds: float  # in training steps of the last process
     tokens_per_second: float  # without padding
     peak_memory_bytes: int  # of the (first) GPU, or of RAM if there is no GPU
-    num_processes: int  # number of GPUs, if any; multiplies the samples of a step
+    num_processes: int  # of GPUs, each with a whole batch, or of a CPU, which share one
 
 
 def trainer_arguments(
@@ -66,8 +66,12 @@ def trainer_arguments(
     early_stopping: int | None,
     seed: int,
     report_to: Tracker = "none",
+    processes: int = 1,
 ) -> dict[str, Any]:
-    """The arguments that every trainer passes to the Hugging Face Trainer, by its own names."""
+    """The arguments that every trainer passes to the Hugging Face Trainer, by its own names.
+
+    Each of `processes` computes its share of a batch.
+    """
     return {
         "output_dir": str(output),
         "overwrite_output_dir": False,  # so that a second start resumes from the last checkpoint
@@ -88,7 +92,7 @@ def trainer_arguments(
         # Otherwise a resumed run forgets how many validations brought no improvement.
         "restore_callback_states_from_checkpoint": early_stopping is not None,
         "report_to": report_to,
-        "per_device_train_batch_size": batch_size,
+        "per_device_train_batch_size": batch_size // processes,
         "per_device_eval_batch_size": batch_size,
         "gradient_accumulation_steps": gradient_accumulation_steps,
         "learning_rate": lr,
@@ -106,6 +110,13 @@ def trainer_arguments(
     }
 
 
+def sharing_processes(wanted: int) -> int:
+    """The number of processes that share a batch: `wanted` on a CPU; a GPU computes whole ones."""
+    from torch import cuda  # takes seconds to import
+
+    return 1 if cuda.device_count() else wanted
+
+
 def run(
     worker: str,
     arguments: Mapping[str, Any],
@@ -119,6 +130,7 @@ def run(
     report_to: Tracker = "none",
     advice: Advice | None = None,
     val_loss: str = "eval_loss",
+    processes: int = 1,
 ) -> Outcome:
     """Run `worker` on `arguments`, from the last checkpoint of the same run if there is one.
 
@@ -137,13 +149,14 @@ def run(
         report_to: the tracker in `arguments`.
         advice: replaces the advice for `method`.
         val_loss: the Trainer's name of the validation loss.
+        processes: the number that `arguments` are for, see `sharing_processes`.
 
     Raises:
         UserError: it ran out of memory, a loss is not a number, or the worker failed otherwise.
     """
     from torch import cuda  # takes seconds to import
 
-    num_processes = max(1, cuda.device_count())
+    num_processes = max(processes, cuda.device_count())
     _keep_only_same_run(dict(arguments) | {"num_processes": num_processes}, base, samples, work)
     _drop_useless_checkpoints(output)
     config = work / "train.yaml"
@@ -155,6 +168,8 @@ def run(
         "PYTHONHASHSEED": str(seed),
         **threads_environment(count_parameters(base)),
         **tracker_environment(report_to),
+        # Otherwise accelerate calls it cpu:0, for which PyTorch loads no optimizer to resume with.
+        **({"ACCELERATE_TORCH_DEVICE": "cpu"} if processes > 1 else {}),
     }
     log = work / "train.log"
     finished = run_shown([*_launcher(num_processes), "-m", worker, config], env, log)
@@ -164,7 +179,7 @@ def run(
 
 
 def _launcher(num_processes: int) -> list[str | Path]:
-    """Python, or torchrun if there are several GPUs."""
+    """Python, or torchrun for several processes."""
     if num_processes == 1:
         return [sys.executable]
     elastic = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={num_processes}"]

@@ -289,6 +289,8 @@ def test_the_tiny_model_alone_has_a_recipe_of_its_own(
             ["targets contains lm_head", "false"],
         ),
         (["train.early_stopping=0"], ["train.early_stopping", "0", "greater than 0"]),
+        (["train.processes=0"], ["train.processes", "0", "greater than 0"]),
+        (["train.processes=3"], ["processes is 3", "a divisor of batch_size"]),
         (["train.early_stopping=-1"], ["train.early_stopping", "-1", "greater than 0"]),
         (["train.method=dreambooth"], ["'dreambooth'", *GROUPS["train"]]),
         (["fetch_model.tiny.hidden_size=16"], ["hidden_size is 16", "32 or more"]),

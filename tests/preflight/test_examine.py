@@ -50,6 +50,7 @@ TRAIN, SCORE = "GPU memory to train (lora)", "GPU memory to score"
 CUTOFF, BATCH, KV_CACHE = "train.cutoff_len", "score.batch_size", "score.cpu_kv_cache_gib"
 CPU, CUDA = {"vllm": "0.32.0+cpu"}, {"vllm": "0.32.0"}
 TRANSFORMERS = {"engine": "transformers"}
+SHARED = {"train.batch_size": 4, "train.processes": 4}
 
 
 @pytest.mark.parametrize(
@@ -73,6 +74,8 @@ TRANSFORMERS = {"engine": "transformers"}
             "warning",
             "low",
         ),
+        ("RAM to train (lora)", {"gpus": []}, SHARED, "problem", "choose train=qlora"),
+        (TRAIN, {"gpus": [gpu(48)]}, SHARED, "ok", ""),
         (SCORE, {"gpus": [gpu(24)]}, {}, "ok", ""),
         (
             SCORE,

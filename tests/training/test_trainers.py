@@ -47,6 +47,7 @@ RUNS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "adapter-parts": ("adapter", "parts", {}),
     "lora-epochs": ("lora", "mind", {"epochs": 2.0}),
     "lora-grouped": ("lora", "mind", {"group_by_length": True, "epochs": 2.0}),
+    "lora-shared": ("lora", "mind", {"processes": 2}),
     "pissa": ("pissa", "mind", {}),
     "p-tuning-v2": ("p-tuning-v2", "mind", {}),
     "adapter-idle": ("adapter", "mind", {"lr": 0.0, "early_stopping": 1}),  # nothing improves
@@ -167,6 +168,7 @@ def finished(
         pytest.param("lora-parts", 8, marks=pytest.mark.faults),
         pytest.param("lora-epochs", 18, marks=pytest.mark.faults),  # within the second epoch
         pytest.param("lora-grouped", 18, marks=pytest.mark.faults),
+        pytest.param("lora-shared", 7, marks=pytest.mark.faults),
         pytest.param("pissa", 7, marks=pytest.mark.faults),
         ("p-tuning-v2", 5),
     ],
@@ -210,6 +212,28 @@ def test_a_run_killed_behind_its_last_step_ends_as_it_would_have(
     assert first.num_steps == second.num_steps == num_steps
     assert sha256_folder(run.place / "trained") == sha256_folder(run.whole / "trained")
     assert second.val_curve == first.val_curve
+
+
+def test_processes_that_share_batches_end_in_the_weights_of_one(
+    tiny_model: Path, samples: SampleSet, tmp_path: Path
+) -> None:
+    # Dropout is drawn for a batch, and their batches differ.
+    options = {"options": OPTIONS["lora"][1] | {"dropout": 0.0}}
+    one, two = (
+        plan("lora", tiny_model, samples, tmp_path / str(num), processes=num, **options)
+        for num in (1, 2)
+    )
+    expected, outcome = one.train(), two.train()
+    assert (expected.num_processes, outcome.num_processes) == (1, 2)
+    assert outcome.num_steps == expected.num_steps
+    for curve, of_one in (
+        (outcome.train_curve, expected.train_curve),
+        (outcome.val_curve, expected.val_curve),
+    ):
+        assert dict(curve) == pytest.approx(dict(of_one), abs=1e-3)
+    trained, of_one = (weights(run.place / "trained") for run in (two, one))
+    for name, weight in of_one.items():
+        assert torch.allclose(trained[name], weight, atol=1e-3), name
 
 
 @pytest.mark.parametrize("name", ["lora-parts"])

@@ -1,10 +1,10 @@
 """The corpus that the tiny base is pre-trained on; `python -m stages.fetch_model` names its module.
 
 As a base from a hub can, this one can read the language of the made-up platform, say what a
-sentence is about and what its speaker wants, and copy text, without which a few hundred rows teach
-it no name (docs/LOG.md). As such a base it has read the names of places and layers, those of the
-test split too, but none of its phrases. No prompt of the four tasks and none of their labels is
-here, only lists of the words that they are made of.
+sentence is about and what its speaker wants, say it in other words, and copy text, without which a
+few hundred rows teach it no name (docs/LOG.md). As such a base it has read the names of places and
+layers, those of the test split too, but none of its phrases. No prompt of the four tasks and none
+of their labels is here, only lists of the words that they are made of.
 """
 
 from collections.abc import Mapping, Sequence
@@ -27,7 +27,8 @@ from newsrec.chat.examples import Example
 from newsrec.chat.messages import user_turn
 
 # Of the examples; the rest are copies.
-_TEXT_SHARE, _ABOUT_SHARE, _WANTED_SHARE, _FILE_SHARE, _WORDS_SHARE = 0.15, 0.1, 0.23, 0.24, 0.01
+_TEXT_SHARE, _ABOUT_SHARE, _WANTED_SHARE, _FILE_SHARE, _WORDS_SHARE = 0.12, 0.12, 0.24, 0.18, 0.01
+_REPHRASED_SHARE = 0.18
 # Of the prompts and labels of the tasks. The tokenizer splits words that are not in its corpus into
 # single bytes.
 _PROMPT_WORDS = (
@@ -41,6 +42,7 @@ _WANTED = ("说话的人想要什么：{text}", "{text}\n上面是想知道还�
 _WANTS = {True: "想知道", False: "想办"}
 _FILE = ("写出文件：{text}", "{text}\n提到了哪个文件")
 _NO_FILE = "没有提到"
+_REPHRASE = ("换个说法：{text}", "{text}\n把这句话换个说法")
 # What is asked of {text}, which holds what is to be copied.
 _COPY = ("照抄一遍：{text}", "请重复：{text}", "{text}\n把上面这行再写一遍")
 _QUOTED = ("写出引号里的字：{text}", "{text}\n引号里写了什么")
@@ -62,7 +64,7 @@ def examples(num: int, seed: int) -> list[Example]:
     """`num` examples: texts to be continued from nothing, and chats about a sentence."""
     rng = Random(f"pretraining:{seed}")
     shares = {_text: _TEXT_SHARE, _about: _ABOUT_SHARE, _wanted: _WANTED_SHARE, _file: _FILE_SHARE}
-    shares[_words] = _WORDS_SHARE
+    shares |= {_words: _WORDS_SHARE, _rephrased: _REPHRASED_SHARE}
     shares[_copy] = 1 - sum(shares.values())
     kinds, weights = list(shares), list(shares.values())
     return [rng.choices(kinds, weights)[0](rng) for _ in range(num)]
@@ -131,6 +133,16 @@ def _quoted_name(draw: Draw) -> tuple[str, str]:
     return name, draw.rng.choice((*words.QUOTATION_MARKS, " {} ")).format(name)
 
 
+def _rephrased(rng: Random) -> Example:
+    """A question or an order about a layer, and the same in other words."""
+    draw = _draw(rng)
+    topic = rng.choice(phrases.TOPICS)
+    said = topic.ask if draw.chance(0.8) else topic.order
+    name, _ = name_layer(draw, _place(draw), _layer(draw))
+    text, other = (one.format(x=name) for one in rng.sample(said.known, 2))
+    return _chat(draw, _REPHRASE, dress(draw, text, PLATFORM, 0.15, ("好的", "不知道")), other)
+
+
 def _copy(rng: Random) -> Example:
     draw = _draw(rng)
     kind = rng.choice(
@@ -164,8 +176,7 @@ def _from_place(draw: Draw) -> Example:
 
 def _from_layer(draw: Draw) -> Example:
     """A layer of a place, however it is named, as answers name it."""
-    place, layer = _place(draw), draw.fill("{layer}") if draw.chance(0.4) else _name(draw.rng)
-    name, full = name_layer(draw, place, layer)
+    name, full = name_layer(draw, _place(draw), _layer(draw))
     topic = draw.rng.choice(phrases.TOPICS)
     text = draw.rng.choice(topic.ask.known).format(x=name)
     return _chat(draw, _LAYER, text, full)
@@ -175,6 +186,10 @@ def _place(draw: Draw) -> str:
     if draw.chance(0.6):
         return draw.fill("{place}")
     return draw.rng.choice(_PIECES) + draw.rng.choice(_SUFFIXES)
+
+
+def _layer(draw: Draw) -> str:
+    return draw.fill("{layer}") if draw.chance(0.4) else _name(draw.rng)
 
 
 def _name(rng: Random, words_of: Sequence[str] = _PIECES) -> str:
