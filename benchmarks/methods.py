@@ -130,7 +130,7 @@ Qwen3-8B. `make compare-methods` wrote this page from runs of {date}; each row i
 ## Several processes on a CPU
 
 A small model computes on one thread. With `train.processes` above 1, that many processes (torchrun)
-each compute their share of `train.batch_size` on a CPU. A step has as many samples as before, and
+each compute a share of `train.batch_size` on a CPU. A step has as many samples as before, and
 without dropout and `train.group_by_length` the same ones, so that the result differs by rounding
 alone. By hand:
 `FORCE_TORCHRUN=1 NPROC_PER_NODE=2 llamafactory-cli train models/adapter/train.yaml`.

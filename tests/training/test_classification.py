@@ -23,8 +23,12 @@ pytestmark = [
 ]
 
 HEAD = "base_model.model.score.weight"
-# The same 4 samples a step as one process with two batches of 2.
-SHARED = {"gradient_accumulation_steps": 1, "batch_size": 2}
+# The same 4 samples a step as one process with two batches of 2: by the number of GPUs, two
+# batches at once, or half a batch for each process of a CPU.
+SHARED: list[tuple[int, dict[str, Any]]] = [
+    (2, {"gradient_accumulation_steps": 1, "batch_size": 2}),
+    (0, {"gradient_accumulation_steps": 1, "batch_size": 4, "processes": 2}),
+]
 
 
 @pytest.fixture(scope="module")
@@ -101,8 +105,14 @@ def test_a_killed_run_goes_on_and_ends_in_the_same_bytes(
     assert num_tokens(resumed) < num_tokens(outcome)  # it did not begin again
 
 
+@pytest.mark.parametrize(("num_gpus", "shared"), SHARED)
 def test_two_processes_end_in_the_weights_of_one(
-    tiny_model: Path, samples: LabelledTexts, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    num_gpus: int,
+    shared: dict[str, Any],
+    tiny_model: Path,
+    samples: LabelledTexts,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # Dropout is drawn for a batch, and batches differ.
     def arguments(name: str, **changes: Any) -> dict[str, Any]:
@@ -110,8 +120,8 @@ def test_two_processes_end_in_the_weights_of_one(
         return {**made, "options": {**made["options"], "dropout": 0.0}}
 
     one = fine_tune_classifier(**arguments("one"))
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    two = fine_tune_classifier(**arguments("two", **SHARED))
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: num_gpus)
+    two = fine_tune_classifier(**arguments("two", **shared))
     assert (one.num_processes, two.num_processes) == (1, 2)
     assert one.num_steps == two.num_steps == 12
     # Of 13 rows each is counted once, although the processes' last batches hold more.
