@@ -25,9 +25,9 @@ def draw_induction_heads(model: Qwen3ForCausalLM, seed: int) -> None:
     """Draw induction heads: two heads of the first layer, and the first of the second.
 
     The last dimension of the embeddings becomes the same for all tokens, so that a head can look at
-    a position whatever token is there; the `head_dim` ones before it hold the notes. Two tokens are
-    noted, the earlier one rotated, and both are compared: of many a token what follows depends on
-    what was before it.
+    a position whatever token is there; the `head_dim` ones before it hold the notes. The notes are
+    of the two tokens before, the earlier one rotated to keep them apart. Both are compared, since a
+    token that occurs twice may be followed by different ones.
 
     Args:
         model: of two layers or more, drawn with `WEIGHTS` as its `initializer_range`; changed in
