@@ -15,6 +15,7 @@ from newsrec.engines.settings import TransformersSettings
 from newsrec.errors import UserError
 from tests import ROOT
 from tests.engines.test_serving import offline
+from tests.processes import children
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
@@ -54,9 +55,7 @@ def test_it_answers_one_chat_after_the_other_and_goes_on_behind_what_did_not_fit
             answer_for_ever(model)
         expected = offline(tiny_model, "word", 5, tmp_path / "work").strip()
         assert model.answer(user_turn("word")).text == expected
-        (process,) = (
-            one for one in psutil.Process().children() if "model_process" in " ".join(one.cmdline())
-        )
+        (process,) = children(psutil.Process(), "model_process")
         process.kill()
         with pytest.raises(UserError, match=r"its process ran out of memory.*log: "):
             model.answer(user_turn("word"))

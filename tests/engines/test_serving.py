@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +31,7 @@ from tests import ROOT
 from tests.documents import blocks
 from tests.engines.stub_server import SETTINGS
 from tests.engines.test_api_server import free_port
+from tests.processes import is_gone, wait_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
@@ -166,9 +166,6 @@ def test_ctrl_c_ends_it_and_leaves_no_process(server: Server) -> None:
     server.process.send_signal(signal.SIGINT)
     out, errors = server.process.communicate(timeout=60)
     assert (server.process.returncode, out, errors) == (0, "serve: ended\n", "")
-    gone_by = time.monotonic() + 10
-    while any(one.is_running() and one.status() != psutil.STATUS_ZOMBIE for one in started):
-        assert time.monotonic() < gone_by
-        time.sleep(0.05)
+    wait_for(lambda: is_gone(*started), 10)
     with socket.socket() as probe:
         assert probe.connect_ex(("127.0.0.1", server.port)) != 0

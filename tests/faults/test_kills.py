@@ -9,16 +9,8 @@ import yaml
 
 from newsrec.running.dvc_stage import md5
 from tests import ROOT
-from tests.faults.toy import (
-    begin,
-    contents,
-    hold,
-    is_gone,
-    refusal,
-    release,
-    wait_for,
-    wait_until_held,
-)
+from tests.faults.toy import begin, contents, hold, refusal, release, wait_until_held
+from tests.processes import is_gone, wait_for
 from tests.trees import ENV, ran_stages, run
 
 pytestmark = pytest.mark.slow

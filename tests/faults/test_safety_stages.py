@@ -7,7 +7,8 @@ import pytest
 
 from tests.faults.small import copy_without, drafts, outputs
 from tests.faults.test_stages import stage_of
-from tests.faults.toy import begin, is_gone, wait_for
+from tests.faults.toy import begin
+from tests.processes import is_gone, wait_for
 from tests.trees import ENV, run
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
@@ -52,7 +53,7 @@ def kill(tree: Path, stage: str, killed: str, env: dict[str, str], come: Path | 
         assert repro.poll() is None, (tree.parent / "log").read_text()
         started = process.children(recursive=True)
         (process if killed == "stage" else repro).kill()
-        wait_for(lambda: all(map(is_gone, (process, *started))))
+        wait_for(lambda: is_gone(process, *started))
     if come is not None and come.name == "stopped":
         come.unlink()
 

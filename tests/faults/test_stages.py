@@ -7,7 +7,8 @@ import psutil
 import pytest
 
 from tests.faults.small import copy_without, drafts, outputs
-from tests.faults.toy import begin, is_gone, wait_for
+from tests.faults.toy import begin
+from tests.processes import children, is_gone, wait_for
 from tests.trees import run
 
 pytestmark = [pytest.mark.slow, pytest.mark.faults]
@@ -29,19 +30,13 @@ STAGES = [
 
 def stage_of(repro: psutil.Popen) -> psutil.Process | None:
     """The process of the stage that a DVC runs."""
-    return next(
-        (child for child in repro.children() if "stages." in " ".join(child.cmdline())), None
-    )
+    return next(iter(children(repro, "stages.")), None)
 
 
 def worker_of(repro: psutil.Popen) -> psutil.Process | None:
     """The process that trains, which the stage started."""
     stage = stage_of(repro)
-    return (
-        next((child for child in stage.children() if "_worker" in " ".join(child.cmdline())), None)
-        if stage
-        else None
-    )
+    return next(iter(children(stage, "_worker")), None) if stage else None
 
 
 def moment(name: str, folder: Path, stage: str) -> Callable[[], bool]:
@@ -72,7 +67,7 @@ def kill(folder: Path, stage: str, killed: str, when: str, log: str = "log") -> 
         wait_for(lambda: come() or is_gone(tree_of_it), 120)
         workers = [] if is_gone(process) else process.children(recursive=True)
         (process if killed == "stage" else repro).kill()
-        wait_for(lambda: all(map(is_gone, (tree_of_it, *workers))))
+        wait_for(lambda: is_gone(tree_of_it, *workers))
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -6,8 +6,6 @@ file `hold/NAME` is there, `NAME` waits in the midst of its work.
 
 import subprocess
 import textwrap
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -15,6 +13,7 @@ import yaml
 
 from newsrec.params.compose import compose
 from tests import ROOT
+from tests.processes import wait_for
 from tests.trees import ENV, commit, run
 
 _COMMON = """
@@ -100,14 +99,6 @@ def begin(tree: Path, *command: str, log: str = "log") -> "subprocess.Popen[byte
         return subprocess.Popen(command, cwd=tree, env=ENV, stdout=stream, stderr=stream)
 
 
-def wait_for(done: Callable[[], object], seconds: float = 60) -> None:
-    """Return as soon as it is done; an error if that takes far too long."""
-    give_up = time.monotonic() + seconds
-    while not done():
-        assert time.monotonic() < give_up
-        time.sleep(0.01)
-
-
 def hold(tree: Path, name: str) -> None:
     """Have a stage wait in the midst of its work from its next run on."""
     (tree / f"began_{name}").unlink(missing_ok=True)
@@ -123,10 +114,6 @@ def wait_until_held(tree: Path, name: str) -> psutil.Process:
     began = tree / f"began_{name}"
     wait_for(lambda: began.exists() and began.read_text())
     return psutil.Process(int(began.read_text()))
-
-
-def is_gone(process: psutil.Process) -> bool:
-    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
 def attempt(tree: Path, *command: str) -> "subprocess.CompletedProcess[str]":

@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,6 +16,7 @@ from newsrec.errors import UserError
 from newsrec.running import interrupts
 from newsrec.running.stage import report_user_error
 from tests import ROOT
+from tests.processes import is_gone, wait_for
 
 HOOK = "from newsrec.running.interrupts import quit_at_interrupt\nquit_at_interrupt()\n"
 # Prints its id when it has begun, as a trainer or a server would be at work.
@@ -46,10 +47,9 @@ def interrupted(tmp_path: Path, body: str) -> tuple[int, str, int]:
 
 
 def assert_gone(child: int) -> None:
-    gone_by = time.monotonic() + 10
-    while psutil.pid_exists(child) and psutil.Process(child).status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < gone_by
-        time.sleep(0.05)
+    with suppress(psutil.NoSuchProcess):  # gone already
+        process = psutil.Process(child)
+        wait_for(lambda: is_gone(process), 10)
 
 
 @pytest.mark.slow  # starts a process

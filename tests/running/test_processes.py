@@ -13,6 +13,7 @@ import pytest
 
 from newsrec.errors import UserError
 from newsrec.running.processes import Finished, run_shown
+from tests.processes import is_gone, wait_for
 
 
 def test_output_is_shown_and_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -87,7 +88,4 @@ def test_the_work_dies_with_a_stage_that_is_killed(tmp_path: Path) -> None:
         child = psutil.Process(int(stage.stdout.readline()))
         stage.kill()
         stage.wait()
-        gone_by = time.monotonic() + 10
-        while child.is_running() and child.status() != psutil.STATUS_ZOMBIE:
-            assert time.monotonic() < gone_by
-            time.sleep(0.05)
+        wait_for(lambda: is_gone(child), 10)

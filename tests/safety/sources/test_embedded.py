@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -18,12 +17,13 @@ from newsrec.errors import UserError
 from newsrec.safety.sources import embedded
 from newsrec.safety.sources.embedded import PYTHON_VARIABLE, mongodb_python, serve
 from newsrec.safety.sources.mongodb import Connection, Fields, connect, read_documents
+from tests.processes import children, is_gone, wait_for
 
 FIELDS = Fields("text", "label", None)
 
 
 def server_processes() -> list[psutil.Process]:
-    return [one for one in psutil.Process().children() if "secantusd" in str(one.cmdline())]
+    return children(psutil.Process(), "secantusd")
 
 
 def test_without_the_environment_one_line_says_how_to_make_it(
@@ -148,7 +148,4 @@ def test_the_server_dies_with_its_run(
     process, server = stage
     process.send_signal(number)
     process.wait()
-    gone_by = time.monotonic() + 10
-    while server.is_running() and server.status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < gone_by
-        time.sleep(0.05)
+    wait_for(lambda: is_gone(server), 10)
