@@ -6,6 +6,7 @@ of the labels alone. A constraint hides answers outside the list, so the first i
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +22,7 @@ from newsrec.chat.pieces import TOKEN_IDS
 from newsrec.chat.text import plain_text
 from newsrec.chat.tokens import encode_chats, load_tokenizer
 from newsrec.engines.answering import answer
-from newsrec.engines.request import Choices, Request
+from newsrec.engines.request import Choices, Request, choice_tokens
 from newsrec.engines.settings import Settings
 from newsrec.errors import UserError, unknown_choice
 from newsrec.files import read_texts
@@ -50,22 +51,25 @@ class Scored:
 
 
 class RowPrompts:
-    """The rows of a table as prompts, made into token ids anew each time that they are walked."""
+    """The rows of a table as prompts, made into token ids anew each time that they are walked.
 
-    def __init__(
-        self, tokenizer: "PreTrainedTokenizerBase", rows: Path, tasks: Mapping[str, Task]
-    ) -> None:
+    All are checked to fit before an engine gets the first, which is while vLLM is loading. The
+    tokenizer takes nearly as long to load, and is not loaded before that either.
+    """
+
+    def __init__(self, model: Path, rows: Path, tasks: Mapping[str, Task], max_tokens: int) -> None:
         """The prompts of a row come one after the other: free, then with its labels as choices.
 
         Args:
-            tokenizer: of the model.
+            model: folder of the model, for its tokenizer.
             rows: Parquet file of `ROWS_SCHEMA`.
             tasks: the table of tasks.
+            max_tokens: of a prompt; none is cut.
 
         Raises:
             UserError: a row is of no task of the table, or see `newsrec.files.read_texts`.
         """
-        self._tokenizer, self._rows, self._tasks = tokenizer, rows, tasks
+        self._model, self._rows, self._tasks, self._max_tokens = model, rows, tasks, max_tokens
         self.choices: list[Choices] = []
         for (names,) in read_texts(rows, ["task"]):
             for name in names:
@@ -77,13 +81,43 @@ class RowPrompts:
         return len(self.choices)
 
     def token_ids(self) -> Iterator[pa.LargeListArray]:
-        """Those of a thousand rows and more at once."""
-        for chats in self._chats():
-            yield pa.array(encode_chats(self._tokenizer, chats), type=TOKEN_IDS)
+        """Those of a thousand rows and more at once; for errors see `longest`."""
+        self.longest()
+        yield from self._encoded()
 
     def messages(self) -> Iterator[Messages]:
-        """One after the other."""
+        """One after the other; for errors see `longest`."""
+        self.longest()
         yield from chain.from_iterable(self._chats())
+
+    def longest(self) -> int:
+        """The tokens of the longest prompt; counted once.
+
+        Raises:
+            UserError: a prompt does not fit, or see `newsrec.chat.tokens.load_tokenizer`.
+        """
+        num, num_too_long = len(self._lengths), sum(one > self._max_tokens for one in self._lengths)
+        longest = max(self._lengths, default=0)
+        if num_too_long:
+            raise UserError(
+                f"{num_too_long} of {num} prompts do not fit: the longest has {longest} tokens, "
+                f"and score.max_model_len leaves {self._max_tokens} beside the answer; raise it by "
+                f"{longest - self._max_tokens} or more"
+            )
+        return longest
+
+    @cached_property
+    def _lengths(self) -> list[int]:
+        """Of each prompt, in tokens."""
+        return [length for ids in self._encoded() for length in ids.value_lengths().to_pylist()]
+
+    @cached_property
+    def _tokenizer(self) -> "PreTrainedTokenizerBase":
+        return load_tokenizer(self._model)
+
+    def _encoded(self) -> Iterator[pa.LargeListArray]:
+        for chats in self._chats():
+            yield pa.array(encode_chats(self._tokenizer, chats), type=TOKEN_IDS)
 
     def _chats(self) -> Iterator[list[Messages]]:
         for names, inputs in read_texts(self._rows, ["task", "input"]):
@@ -134,27 +168,14 @@ def score_rows(
             f"{model}: this process has scored another model ({min(_scored - {model.resolve()})}); "
             f"expected a process for each: python -m stages.assistant.score {name} {model}"
         )
-    prompts = RowPrompts(load_tokenizer(model), rows, tasks)
+    labels = [task.labels for task in tasks.values() if task.labels]
+    room = max(max_answer_tokens, *map(choice_tokens, labels))
+    prompts = RowPrompts(model, rows, tasks, max_model_len - room)
     request = Request(prompts, (), max_answer_tokens, prompts.choices)
-    room = max(map(request.max_tokens_of, [(), *(task.labels for task in tasks.values())]))
-    longest = _longest(prompts, max_model_len - room)
     answers = work / "answers.parquet"
     reported = answer(settings, name, model, request, answers, work)
     num_rows = write_predictions(_answers(rows, tasks, answers), target)
-    return Scored(num_rows, len(prompts), longest, reported)
-
-
-def _longest(prompts: RowPrompts, limit: int) -> int:
-    """The tokens of the longest prompt; all are made once before an engine starts."""
-    lengths = [length for ids in prompts.token_ids() for length in ids.value_lengths().to_pylist()]
-    longest, num_too_long = max(lengths, default=0), sum(length > limit for length in lengths)
-    if num_too_long:
-        raise UserError(
-            f"{num_too_long} of {len(lengths)} prompts do not fit: the longest has {longest} "
-            f"tokens, and score.max_model_len leaves {limit} beside the answer; raise it by "
-            f"{longest - limit} or more"
-        )
-    return longest
+    return Scored(num_rows, len(prompts), prompts.longest(), reported)
 
 
 def _answers(

@@ -56,9 +56,9 @@ def rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_row_with_labels_is_asked_twice_as_it_was_trained(
-    tokenizer: PreTrainedTokenizerBase, rows: Path
+    tokenizer_folder: Path, tokenizer: PreTrainedTokenizerBase, rows: Path
 ) -> None:
-    prompts = RowPrompts(tokenizer, rows, TASKS)
+    prompts = RowPrompts(tokenizer_folder, rows, TASKS, 400)
     assert [bool(one) for one in prompts.choices] == [
         *(False, True), False, *(False, True), False, *(False, True), *(False, True)
     ]  # fmt: skip
@@ -96,10 +96,24 @@ def test_prompts_that_do_not_fit_are_counted_and_none_is_cut(
     assert not rows.with_name("predictions.parquet").exists()
 
 
+def test_no_tokenizer_is_loaded_before_the_engine_reads_prompts(
+    rows: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(model: Path) -> None:
+        raise UserError(f"{model}: loaded")
+
+    monkeypatch.setattr(scoring, "load_tokenizer", load)
+    prompts = RowPrompts(Path("models/base"), rows, TASKS, 400)
+    assert len(prompts) == len(prompts.choices) == 10
+    for read in (prompts.token_ids, prompts.messages):
+        with pytest.raises(UserError, match="models/base: loaded"):
+            next(iter(read()))
+
+
 def test_a_choice_has_room_even_where_answers_are_short(
     tokenizer_folder: Path, tokenizer: PreTrainedTokenizerBase, rows: Path
 ) -> None:
-    parts = RowPrompts(tokenizer, rows, TASKS).token_ids()
+    parts = RowPrompts(tokenizer_folder, rows, TASKS, 400).token_ids()
     longest = max(length for part in parts for length in part.value_lengths().to_pylist())
     longer = {**TASKS, "kind": replace(TASKS["kind"], labels=("长" * 50, "短"), next={})}
     with pytest.raises(UserError, match=r"max_model_len leaves .* raise it by 1 or more"):

@@ -65,7 +65,8 @@ def of_assistant(tokenizer: PreTrainedTokenizerBase, folder: Path) -> tuple[Path
         rows, tasks, folder, threshold=0.8, val_share=0.1, test_share=0.2, leave_out=None, seed=1
     )
     samples = SampleSet(folder, SAMPLES).file("train")
-    return samples, RowPrompts(tokenizer, folder / "train.parquet", tasks)
+    model = Path(tokenizer.name_or_path)
+    return samples, RowPrompts(model, folder / "train.parquet", tasks, 1000)
 
 
 @pytest.mark.parametrize(
