@@ -3,6 +3,8 @@
 import subprocess
 import sys
 
+import pytest
+
 CODE = """
 import gc
 usual = gc.get_threshold()
@@ -17,3 +19,20 @@ assert gc.isenabled() and gc.get_freeze_count() > 1000
 
 def test_imports_are_spared_and_what_follows_is_not() -> None:
     subprocess.run([sys.executable, "-c", CODE], check=True)
+
+
+@pytest.mark.parametrize(
+    ("imported", "frozen"), [("json", False), pytest.param("torch", True, marks=pytest.mark.slow)]
+)
+def test_no_garbage_is_looked_for_at_the_end_of_what_has_pytorch(
+    imported: str, frozen: bool
+) -> None:
+    # What is registered first runs last.
+    code = f"""
+import atexit, gc
+atexit.register(lambda: print(gc.get_freeze_count() > 1000))
+import newsrec, {imported}
+"""
+    command = [sys.executable, "-c", code]
+    shown = subprocess.run(command, check=True, capture_output=True, text=True)
+    assert (shown.stdout, shown.stderr) == (f"{frozen}\n", "")
