@@ -19,7 +19,7 @@ from newsrec.news.evaluation import curves
 from newsrec.news.evaluation.by_user import sums_by_user
 from newsrec.news.evaluation.calibrated import calibrated_figures, fit_model
 from newsrec.news.evaluation.compared import compare_tuned
-from newsrec.news.evaluation.predictor import Measured, measure
+from newsrec.news.evaluation.predictor import Measured, measure_all
 from newsrec.news.evaluation.slices import measure_slices, slice_names
 from newsrec.news.evaluation.tables import aligned, read_aligned
 from newsrec.news.external import read_external
@@ -51,10 +51,10 @@ def main() -> None:
     tables = {name: aligned(one, numbered) for name, one in (tables | external).items()}
 
     bootstrap = ClusterBootstrap(candidates["user_id"], params.num_resamples, params.seed)
-    measured = {
-        name: measure(table, None if name in ranking_only else decisions(table), bootstrap)
-        for name, table in tables.items()
+    decided = {
+        name: None if name in ranking_only else decisions(table) for name, table in tables.items()
     }
+    measured = measure_all(tables, decided, bootstrap)
     row_counts = read_json(Path("metrics/preprocess.json"))
     calibrations = {
         name: fit_model(name, read_predictions(PREDICTIONS / "val" / f"{name}.parquet"), row_counts)

@@ -58,19 +58,24 @@ def classification_metrics(
     labels, predictions = _codes(label, classes), _codes(predicted, classes)
     if (labels < 0).any() or (predictions[predicted.notna()] < 0).any():
         raise ValueError(f"a label or prediction that is not one of the classes {list(classes)}")
+    # Equal rows count as one row with their number as its weight: scikit-learn sorts the rows.
     # A missing prediction is -1, which is not a class.
+    width = len(classes) + 1
+    counts = np.bincount(labels * width + predictions + 1)
+    cells = np.flatnonzero(counts)
+    rows = {"y_true": cells // width, "y_pred": cells % width - 1, "sample_weight": counts[cells]}
     places = np.arange(len(classes))
     precision, recall, f1, support = precision_recall_fscore_support(
-        labels, predictions, labels=places, zero_division=0
+        **rows, labels=places, zero_division=0
     )
     return Classification(
-        accuracy=float(accuracy_score(labels, predictions)),
+        accuracy=float(accuracy_score(**rows)),
         macro_f1=float(np.mean(f1)),
         per_class=pd.DataFrame(
-            {"precision": precision, "recall": recall, "f1": f1, "support": support},
+            {"precision": precision, "recall": recall, "f1": f1, "support": support.astype(int)},
             index=pd.Index(list(classes), name="class"),
         ),
-        confusion=confusion_matrix(labels, predictions, labels=places),
+        confusion=confusion_matrix(**rows, labels=places),
     )
 
 
