@@ -22,7 +22,12 @@ def test_imports_are_spared_and_what_follows_is_not() -> None:
 
 
 @pytest.mark.parametrize(
-    ("imported", "frozen"), [("json", False), pytest.param("torch", True, marks=pytest.mark.slow)]
+    ("imported", "frozen"),
+    [
+        ("duckdb", False),
+        pytest.param("torch", True, marks=pytest.mark.slow),
+        pytest.param("torch, duckdb", False, marks=pytest.mark.slow),
+    ],
 )
 def test_no_garbage_is_looked_for_at_the_end_of_what_has_pytorch(
     imported: str, frozen: bool
