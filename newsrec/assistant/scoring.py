@@ -53,8 +53,8 @@ class Scored:
 class RowPrompts:
     """The rows of a table as prompts, made into token ids anew each time that they are walked.
 
-    All are checked to fit before an engine gets the first, which is while vLLM is loading. The
-    tokenizer takes nearly as long to load, and is not loaded before that either.
+    The tokenizer, which takes seconds to load, is loaded when an engine reads the first prompt:
+    vLLM is loading by then. Before that prompt is yielded, all are checked to fit.
     """
 
     def __init__(self, model: Path, rows: Path, tasks: Mapping[str, Task], max_tokens: int) -> None:
@@ -81,12 +81,12 @@ class RowPrompts:
         return len(self.choices)
 
     def token_ids(self) -> Iterator[pa.LargeListArray]:
-        """Those of a thousand rows and more at once; for errors see `longest`."""
+        """Those of a thousand rows and more at once; raises as `longest`."""
         self.longest()
         yield from self._encoded()
 
     def messages(self) -> Iterator[Messages]:
-        """One after the other; for errors see `longest`."""
+        """One after the other; raises as `longest`."""
         self.longest()
         yield from chain.from_iterable(self._chats())
 

@@ -1,4 +1,4 @@
-"""When Python looks for garbage: rarely while modules are imported, which make none."""
+"""When Python looks for garbage: rarely during imports, never at the end of what has PyTorch."""
 
 import atexit
 import gc
@@ -12,7 +12,8 @@ def collect_rarely() -> None:
     """Look through new objects once there are 100,000, not 700, as Python does by itself.
 
     Called where a package is imported first. The libraries of one training are a million objects
-    that stay; to look through them 1,300 times is a fifth of the time to import them.
+    that stay; to look through them 1,300 times is a fifth of the time to import them. Nor are they
+    looked through when the process ends, see `_leave_libraries`.
     """
     gc.set_threshold(*_RARELY)
     atexit.register(_leave_libraries)
@@ -28,10 +29,10 @@ def collect_as_usual() -> None:
 
 
 def _leave_libraries() -> None:
-    """At the end of a process that has PyTorch, look for no garbage: its memory is freed with it.
+    """Look for no garbage at the end of a process that has PyTorch: memory is freed with it.
 
-    Python would look through all objects several times, for one to two seconds; without PyTorch it
-    takes little. DuckDB reports on stderr what was not freed.
+    Python would look through all objects several times: 1.5 to 2.4 s with the libraries of a
+    training (docs/LOG.md). Not where DuckDB is, which reports on stderr what was not freed.
     """
     if "torch" in sys.modules and "duckdb" not in sys.modules:
         gc.freeze()

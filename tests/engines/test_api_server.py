@@ -6,7 +6,6 @@ import socket
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import httpx
@@ -15,6 +14,7 @@ import pytest
 
 from newsrec.engines.api_server import llamafactory_server
 from newsrec.errors import UserError
+from tests.processes import wait_for
 from tests.weights import write_weights
 
 # Stands in for llamafactory-cli: loads for a moment, then lists the model of API_MODEL_NAME.
@@ -172,7 +172,4 @@ def test_it_is_asked_to_stop_when_the_stage_is_killed(tmp_path: Path) -> None:
         assert stage.stdout.readline() == "ready\n"
         os.kill(stage.pid, signal.SIGKILL)
         stage.wait()
-    gone_by = time.monotonic() + 10
-    while not (tmp_path / "stopped").exists():
-        assert time.monotonic() < gone_by
-        time.sleep(0.05)
+    wait_for((tmp_path / "stopped").exists, 10)
