@@ -33,7 +33,7 @@ BOUNDS = dict.fromkeys(
     "PyTorch, PEFT or scikit-learn, which the stage always uses",
 )
 BOUNDS["dvc repro"] = BOUNDS["dvc status"] = (
-    "DVC's YAML parser: dvc.yaml, dvc.lock, and params.yaml once a stage"
+    "DVC's own work for each of some 400 dependencies: its parser, its locks and its objects"
 )
 BOUNDS["start of score"] = BOUNDS["start of check_engine"] = (
     "pandas, pydantic and DVC, 0.3 s each, which the stage always uses"
