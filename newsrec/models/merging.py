@@ -2,14 +2,17 @@
 
 import shutil
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from itertools import takewhile
 from math import isnan
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from peft import PeftModel
 from peft.tuners.tuners_utils import BaseTunerLayer
-from transformers import AutoConfig, PreTrainedModel
+from transformers import AutoConfig, DynamicCache, PreTrainedModel
 
 from newsrec.errors import UserError
 from newsrec.files import sha256_folder, write_json
@@ -17,6 +20,8 @@ from newsrec.models.folders import copy_tokenizer
 from newsrec.models.heads import Head, answer_logits
 from newsrec.models.loading import load_model
 from newsrec.models.weights import check_whole, read_weights
+
+_INTEGERS = {2: torch.int16, 4: torch.int32, 8: torch.int64}  # by the bytes of a number
 
 
 class Fidelity(NamedTuple):
@@ -198,10 +203,14 @@ def _fidelity(
 
 @torch.no_grad()
 def _move_by_one_rounding(model: torch.nn.Module) -> None:
-    generator = torch.Generator().manual_seed(0)
+    generator = np.random.default_rng(0)
     for weight in model.parameters():
-        up = torch.randint(0, 2, weight.shape, dtype=torch.int8, generator=generator)
-        weight.copy_(torch.nextafter(weight, (2 * up - 1).to(weight.dtype) * torch.inf))
+        # Two numbers of one sign are next to each other if their bits are, read as integers.
+        integers = weight.data.view(-1).view(_INTEGERS[weight.element_size()])
+        for piece in torch.split(integers, 2**20):  # what is drawn takes memory
+            step = torch.from_numpy(generator.integers(0, 2, len(piece), np.int8)).mul_(2).sub_(1)
+            is_zero = piece & torch.iinfo(piece.dtype).max == 0  # it has no lower neighbour
+            piece.add_(step.masked_fill_(is_zero, 1))
 
 
 def _largest_difference(before: Sequence[torch.Tensor], after: Sequence[torch.Tensor]) -> float:
@@ -220,6 +229,21 @@ def _load(
 def _logits(
     model: torch.nn.Module, prompts: Sequence[Sequence[int]], head: Head
 ) -> list[torch.Tensor]:
+    # What all prompts begin with is computed once, where it is attention alone that looks back.
+    columns = zip(*prompts, strict=False)  # ends with the shortest
+    num_shared = len(list(takewhile(lambda ids: len(set(ids)) == 1, columns)))
+    num_shared = min(num_shared, *(len(ids) - 1 for ids in prompts))
+    cache = None
+    if num_shared:
+        cache = getattr(_answer(model, prompts[0][:num_shared], None), "past_key_values", None)
+    if type(cache) is not DynamicCache:
+        num_shared, cache = 0, None
     return [
-        answer_logits(model(input_ids=torch.tensor([ids])).logits, head).float() for ids in prompts
+        answer_logits(_answer(model, ids[num_shared:], deepcopy(cache)).logits, head).float()
+        for ids in prompts
     ]
+
+
+def _answer(model: torch.nn.Module, ids: Sequence[int], cache: DynamicCache | None) -> Any:
+    past = {} if cache is None else {"past_key_values": cache}
+    return model(input_ids=torch.tensor([ids]), **past)

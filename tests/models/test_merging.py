@@ -139,6 +139,41 @@ def test_a_wrong_merge_is_far_from_rounding_in_every_precision(
     assert wrong.difference > 4 * wrong.rounding
 
 
+@pytest.mark.parametrize(
+    "prompts",
+    [
+        [[5, 80, 200, 31], [5, 80, 12, 450, 99, 18], [5, 80, 200]],
+        [[5, 80, 200], [5, 80, 200, 31]],
+        [[5, 80], [5, 80]],
+        [[5], [80, 5]],
+        PROMPTS,
+    ],
+    ids=["shared", "contained", "equal", "one token", "nothing shared"],
+)
+def test_what_prompts_share_is_computed_once_and_each_is_answered_as_alone(
+    prompts: list[list[int]], tiny_model: Path
+) -> None:
+    model = load(tiny_model).eval()
+    found = merging._logits(model, prompts, "causal-lm")
+    for ids, one in zip(prompts, found, strict=True):
+        with torch.no_grad():
+            alone = model(input_ids=torch.tensor([ids])).logits[0, -1]
+        assert torch.allclose(one, alone, atol=1e-4)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16, torch.float64])
+def test_every_weight_moves_to_a_neighbouring_number(dtype: torch.dtype) -> None:
+    special = torch.tensor([0.0, -0.0, 1.0, -1.0, 2.0**-14, -3e-3, 60_000.0])
+    before = torch.cat([special, torch.randn(3, 9_000).flatten()]).to(dtype)
+    model = torch.nn.ParameterList([torch.nn.Parameter(before.clone().reshape(1, -1))])
+    merging._move_by_one_rounding(model)
+    after = model[0].detach().flatten()
+    up = after == torch.nextafter(before, torch.full_like(before, torch.inf))
+    down = after == torch.nextafter(before, torch.full_like(before, -torch.inf))
+    assert (up ^ down).all()
+    assert 0.48 < up.double().mean() < 0.52
+
+
 def test_a_model_trained_whole_is_exported_in_the_precision_of_the_base(
     tiny_model: Path, tmp_path: Path
 ) -> None:
