@@ -36,7 +36,8 @@ RUN_IN := $(RUN) bash -c 'cd "$$0" && exec "$$@"' "$(FOLDER)"
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
-env: $(VENV)/.ready $(VLLM_VENV)/.ready $(if $(filter safety,$(PIPELINE)),$(MONGODB_VENV)/.ready) ## create .venv and .venv-vllm where they are missing or old
+env: ## create .venv and .venv-vllm where they are missing or old, at the same time
+	@$(MAKE) --no-print-directory --jobs $(VENV)/.ready $(VLLM_VENV)/.ready $(if $(filter safety,$(PIPELINE)),$(MONGODB_VENV)/.ready)
 
 doctor: env ## compare what the chosen configuration needs with this machine
 	@$(RUN_IN) newsrec doctor
