@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+import ruamel.yaml
 from dvc.repo import Repo
 from dvc.repo.index import collect_files
 
@@ -359,3 +360,8 @@ def test_make_clean_removes_every_output_that_git_ignores_and_nothing_else(tmp_p
     subprocess.run(["make", "clean"], cwd=tmp_path, check=True, capture_output=True)
     left = {path.relative_to(tmp_path) for path in tmp_path.rglob("*") if path.is_file()}
     assert left == {*kept, Path("Makefile")}
+
+
+def test_dvc_parses_by_libyaml() -> None:
+    # Without it every command of DVC takes half a second more.
+    assert ruamel.yaml.__with_libyaml__

@@ -140,21 +140,26 @@ def test_a_wrong_merge_is_far_from_rounding_in_every_precision(
 
 
 @pytest.mark.parametrize(
-    "prompts",
+    ("prompts", "num_computed"),
     [
-        [[5, 80, 200, 31], [5, 80, 12, 450, 99, 18], [5, 80, 200]],
-        [[5, 80, 200], [5, 80, 200, 31]],
-        [[5, 80], [5, 80]],
-        [[5], [80, 5]],
-        PROMPTS,
+        ([[5, 80, 200, 31], [5, 80, 12, 450, 99, 18], [5, 80, 200]], 2 + 2 + 4 + 1),
+        ([[5, 80, 200], [5, 80, 200, 31]], 2 + 1 + 2),
+        ([[5, 80], [5, 80]], 1 + 1 + 1),
+        ([[5], [80, 5]], 1 + 2),
+        (PROMPTS, 4 + 6),
     ],
     ids=["shared", "contained", "equal", "one token", "nothing shared"],
 )
 def test_what_prompts_share_is_computed_once_and_each_is_answered_as_alone(
-    prompts: list[list[int]], tiny_model: Path
+    prompts: list[list[int]], num_computed: int, tiny_model: Path
 ) -> None:
-    model = load(tiny_model).eval()
+    model, computed = load(tiny_model).eval(), []
+    counter = model.get_input_embeddings().register_forward_hook(
+        lambda _, inputs, __: computed.append(inputs[0].numel())
+    )
     found = merging._logits(model, prompts, "causal-lm")
+    counter.remove()
+    assert sum(computed) == num_computed
     for ids, one in zip(prompts, found, strict=True):
         with torch.no_grad():
             alone = model(input_ids=torch.tensor([ids])).logits[0, -1]
